@@ -1,0 +1,169 @@
+# make [SAN=address,undefined|thread] [CC=clang] [WERROR=1] [V=1]; everything built lands in $(B).
+.DELETE_ON_ERROR:
+.SUFFIXES:
+MAKEFLAGS += --no-builtin-rules --no-print-directory
+
+comma   := ,
+ifeq ($(origin CC),default)
+CC      := gcc
+endif
+PREFIX  ?= /usr/local
+BINDIR  ?= $(PREFIX)/bin
+INSTALL ?= install
+PKG_CONFIG ?= pkg-config
+PROTOC_C   ?= protoc-c
+BUILD   ?= build
+Q       := $(if $(V),,@)
+# One folder per compiler and sanitizer, always derived: a B given by hand would be inherited by
+# check-san's sub-make, which would then find plain objects up to date and test those.
+override B := $(BUILD)/$(notdir $(lastword $(CC)))$(if $(SAN),-$(subst $(comma),-,$(SAN)))
+
+PKGS      := libcrypto libssl json-c yaml-0.1 libcurl libmicrohttpd gnutls libsystemd
+EXEC_PKGS := libcrypto
+# A daemon is a folder with a main.c; the tree builds before the second one exists.
+PROGS := $(patsubst %/main.c,%,$(wildcard webhook/main.c nodeagent/main.c))
+EXEC  := $(patsubst %/main.c,%,$(wildcard nodeagent/exec/main.c))
+
+# A flag, if this compiler takes it.
+cc-option = $(shell $(CC) -Werror $(1) -x c -c /dev/null -o /dev/null 2>/dev/null && echo $(1))
+# A file that changes only when TEXT does: $(call stamp,FILE,TEXT).
+stamp = $(shell mkdir -p $(dir $(1)) && { echo '$(2)' | cmp -s - $(1) || echo '$(2)' >$(1); })
+
+WARN := -Wall -Wextra -Wformat=2 -Wshadow -Wstrict-prototypes -Wmissing-prototypes \
+	-Wold-style-definition -Wpointer-arith -Wwrite-strings -Wundef -Wvla \
+	-Wimplicit-fallthrough -Wdate-time $(call cc-option,-Wjump-misses-init) $(if $(WERROR),-Werror)
+OPT  := -O2 -g -fno-strict-aliasing -fno-common -fPIE
+HARD := -fstack-protector-strong -fstack-clash-protection $(call cc-option,-fcf-protection=full) \
+	$(call cc-option,-ftrivial-auto-var-init=zero)
+FORT := -U_FORTIFY_SOURCE -D_FORTIFY_SOURCE=3
+SAFE := -Wl,-z,relro -Wl,-z,now -Wl,-z,noexecstack -Wl,--as-needed
+LINK := -pie $(SAFE)
+STATIC := -static-pie $(SAFE)
+ifneq ($(SAN),)
+OPT  := -O1 -g -fno-strict-aliasing -fno-common -fPIE
+HARD := -fsanitize=$(SAN) -fno-sanitize-recover=all -fno-omit-frame-pointer
+FORT :=
+LINK := -pie -fsanitize=$(SAN)
+STATIC := $(LINK)
+endif
+
+# The user's flags come last and are never changed: an environment CFLAGS that make had overridden
+# would be exported to the sub-makes with the parent's -O2 and _FORTIFY_SOURCE in it.
+cppflags := -I. -I$(B)/gen -D_GNU_SOURCE $(FORT) $(shell $(PKG_CONFIG) --cflags $(PKGS)) $(CPPFLAGS)
+cflags   := -std=gnu17 $(OPT) $(WARN) $(HARD) -ffile-prefix-map=$(CURDIR)=. $(CFLAGS)
+ldflags  := $(LINK) $(LDFLAGS)
+libs     := $(shell $(PKG_CONFIG) --libs $(PKGS))
+exec_libs := $(shell $(PKG_CONFIG) $(if $(SAN),,--static) --libs $(EXEC_PKGS))
+mj        = $(if $(findstring clang,$(CC)),-MJ $(@:.o=.json))
+# A change of compiler or flags rebuilds (WERROR=1 after a plain build must not be a no-op).
+$(call stamp,$(B)/flags,$(CC) $(cppflags) $(cflags) $(ldflags))
+
+# A component's own sources and those of its rooms; casemate-exec is a component of its own.
+srcs   = $(sort $(filter-out $(if $(filter-out $(EXEC),$(1)),$(EXEC:%=%/%)),$(wildcard $(1)/*.c $(1)/*/*.c)))
+protos = $(sort $(wildcard $(1)/*.proto $(1)/*/*.proto))
+objs   = $(patsubst %.c,$(B)/%.o,$(1))
+gen    = $(patsubst %.proto,$(B)/gen/%.pb-c.$(2),$(call protos,$(1)))
+lib    = $(B)/lib$(notdir $(1)).a
+members = $(call objs,$(filter-out %/main.c,$(call srcs,$(1)))) $(call gen,$(1),o)
+
+# Everything but main.c is a library, so tests and fuzzers link what ships.
+PARTS   := $(PROGS) $(EXEC) common
+LIBS    := $(foreach p,$(PARTS),$(call lib,$(p)))
+BINS    := $(foreach p,$(PROGS),$(B)/$(p)/casemate-$(p)) $(EXEC:%=$(B)/%/casemate-exec)
+GEN_H   := $(foreach p,$(PARTS),$(call gen,$(p),h))
+UNIT    := $(B)/tests/unit/run
+FUZZ_SRC := $(wildcard tests/fuzz/*_fuzz.c)
+FUZZERS := $(FUZZ_SRC:%.c=$(B)/%)
+FUZZ_AUX := $(call objs,$(filter-out $(FUZZ_SRC),$(call srcs,tests/fuzz)))
+BENCHES := $(patsubst %.c,$(B)/%,$(wildcard tests/bench/*.c))
+OBJS    := $(foreach p,$(PARTS) tests/unit tests/fuzz tests/bench,$(call objs,$(call srcs,$(p))))
+
+all: $(BINS)
+
+define part
+$(call stamp,$(B)/$(notdir $(1)).members,$(call members,$(1)))
+$(call lib,$(1)): $(call members,$(1)) $(B)/$(notdir $(1)).members
+	$$(Q)$$(RM) $$@; $$(AR) rcsD $$@ $$(filter %.o,$$^)
+endef
+define prog
+$(B)/$(1)/casemate-$(1): $(B)/$(1)/main.o $(call lib,$(1)) $(call lib,common)
+	$$(Q)$$(CC) $$(ldflags) -o $$@ $$^ $$(libs)
+endef
+$(foreach p,$(PARTS),$(eval $(call part,$(p))))
+$(foreach p,$(PROGS),$(eval $(call prog,$(p))))
+
+# Static, so that it runs in any container; only what it calls comes out of libcommon.a.
+$(B)/nodeagent/exec/casemate-exec: $(B)/nodeagent/exec/main.o $(call lib,nodeagent/exec) $(call lib,common)
+	$(Q)$(CC) $(STATIC) $(LDFLAGS) -o $@ $^ $(exec_libs)
+
+# Whole archives: two parts that define the same symbol fail here instead of one hiding the other.
+$(UNIT): $(call objs,$(call srcs,tests/unit)) $(LIBS)
+	$(Q)$(CC) $(ldflags) -o $@ $(filter %.o,$^) -Wl,--whole-archive $(filter %.a,$^) -Wl,--no-whole-archive $(libs) -lcunit
+$(FUZZERS): $(B)/%: $(B)/%.o $(FUZZ_AUX) $(LIBS)
+	$(Q)$(CC) $(ldflags) -fsanitize=fuzzer -o $@ $^ $(libs)
+$(BENCHES): $(B)/%: $(B)/%.o $(LIBS)
+	$(Q)$(CC) $(ldflags) -o $@ $^ $(libs)
+
+$(B)/gen/%.pb-c.c $(B)/gen/%.pb-c.h: %.proto
+	@mkdir -p $(B)/gen
+	$(Q)$(PROTOC_C) --c_out=$(B)/gen -I. $<
+$(B)/gen/%.o: $(B)/gen/%.c $(B)/flags
+	$(Q)$(CC) $(cppflags) $(cflags) -MMD -MP -c -o $@ $<
+$(B)/%.o: %.c $(B)/flags | $(GEN_H)
+	@mkdir -p $(@D)
+	$(Q)$(CC) $(cppflags) $(cflags) $(mj) -MMD -MP -c -o $@ $<
+.SECONDARY: # keep generated sources and fuzz objects
+
+ASAN := ASAN_OPTIONS=detect_leaks=1:detect_stack_use_after_return=1 UBSAN_OPTIONS=print_stacktrace=1
+unit: $(UNIT)
+check: $(UNIT)
+	$(Q)$(if $(SAN),$(ASAN)) $(UNIT)
+check-san:
+	$(Q)$(MAKE) check SAN=address,undefined
+check-tsan:
+	$(Q)$(MAKE) check SAN=thread
+fuzz:
+	$(Q)$(MAKE) CC=clang SAN=fuzzer-no-link,address,undefined run-fuzz
+run-fuzz: $(FUZZERS:%=%.run)
+%.run: %
+	@mkdir -p $<.corpus $<.crash
+	$(Q)$< -max_total_time=$(or $(T),10) -timeout=10 -rss_limit_mb=1024 -print_final_stats=1 \
+		-artifact_prefix=$<.crash/ $<.corpus $(wildcard tests/fuzz/corpus/$(*F)) 2>$<.log || \
+		{ tail -40 $<.log; exit 1; }
+	@sed -n 's|^stat::number_of_executed_units: *|$(*F) executions: |p' $<.log
+bench-bins: $(BENCHES)
+compile_commands.json:
+	$(Q)$(MAKE) CC=clang compdb
+compdb: $(OBJS)
+	$(Q){ echo '['; cat $(OBJS:.o=.json) | sed '$$s/,$$//'; echo ']'; } >compile_commands.json
+install: $(BINS)
+	$(INSTALL) -d $(DESTDIR)$(BINDIR)
+	$(INSTALL) -m 0755 $(BINS) $(DESTDIR)$(BINDIR)
+headers: $(GEN_H) # each header compiles alone
+	$(Q)for h in $$(find common webhook nodeagent tests -name '*.h' 2>/dev/null); do \
+		printf '#include "%s"\n' $$h | $(CC) $(cppflags) $(cflags) -Werror -fsyntax-only -x c - || exit 1; done
+# Includes run only downwards: FOLDER may include the rooms named, and nothing else of ours.
+room = ! grep -rnE '^\#include "(common|webhook|nodeagent)/' $(1) --include='*.[ch]' 2>/dev/null | grep -vE '\#include "($(2))/'
+arrows:
+	$(Q)$(call room,common/base,common/base)
+	$(Q)$(call room,common/tee,common/(base|tee))
+	$(Q)$(call room,common/observe,common/(base|observe))
+	$(Q)$(call room,common/net,common/(base|observe|net))
+	$(Q)$(call room,common/kube,common/(base|observe|net|kube))
+	$(Q)$(call room,webhook,common|webhook)
+	$(Q)$(call room,nodeagent,common|nodeagent)
+	$(Q)$(call room,nodeagent/exec,common/(base|tee)|nodeagent/exec)
+lint: arrows headers compile_commands.json
+	clang-tidy --quiet -p . $(patsubst $(B)/%.o,%.c,$(OBJS))
+	cppcheck --quiet --project=compile_commands.json --enable=warning,portability --inline-suppr --error-exitcode=1
+format:
+	clang-format -i $$(git ls-files '*.c' '*.h')
+deps:
+	apt-get update
+	DEBIAN_FRONTEND=noninteractive apt-get install -y --no-install-recommends $$(sed 's/\#.*//' packages.txt)
+clean:
+	$(RM) -r $(BUILD) compile_commands.json
+.PHONY: all unit check check-san check-tsan fuzz run-fuzz bench-bins compdb install headers arrows lint format deps clean \
+	compile_commands.json
+
+-include $(wildcard $(OBJS:.o=.d) $(GEN_H:.h=.d))

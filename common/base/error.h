@@ -1,0 +1,22 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * What went wrong, for a person. Functions return 0 (or a count) or -errno; those whose failure a
+ * person must understand also fill a struct error. Library code never logs. */
+#pragma once
+
+struct error {
+	int code;          /* -errno, 0 when nothing was set */
+	char message[480]; /* one line: what was wrong, where, what to change; truncated when longer */
+};
+
+/* Sets err (NULL allowed) to a formatted message and returns code, which must be negative. */
+int error_set(struct error *err, int code, const char *fmt, ...)
+	__attribute__((format(printf, 3, 4)));
+
+/* Puts "prefix: " before what err already says and returns code unchanged, so that a NULL err
+ * cannot turn a failure into a success. */
+int error_prefix(struct error *err, int code, const char *fmt, ...)
+	__attribute__((format(printf, 3, 4)));
+
+/* The out-of-memory failure, in one place. */
+int error_oom(struct error *err);

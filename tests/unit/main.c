@@ -1,0 +1,54 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * The one runner. A suite that is not listed does not run, so list it. */
+#include <CUnit/Basic.h>
+#include <signal.h>
+#include <stdbool.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define SUITES(X)                                                                                  \
+	X(arena)                                                                                   \
+	X(buf)                                                                                     \
+	X(error)
+
+#define X(name) extern CU_TestInfo name##_tests[];
+SUITES(X)
+#undef X
+
+static const struct {
+	const char *name;
+	CU_TestInfo *tests;
+} suites[] = {
+#define X(name) {#name, name##_tests},
+	SUITES(X)
+#undef X
+};
+
+/* run [SUITE...]: all, or those named. */
+int main(int argc, char **argv)
+{
+	unsigned failures;
+
+	signal(SIGPIPE, SIG_IGN);
+	if (CU_initialize_registry() != CUE_SUCCESS)
+		return EXIT_FAILURE;
+	for (size_t i = 0; i < sizeof(suites) / sizeof(suites[0]); i++) {
+		bool wanted = argc == 1;
+		CU_SuiteInfo info[] = {
+			{.pName = suites[i].name, .pTests = suites[i].tests},
+			CU_SUITE_INFO_NULL,
+		};
+
+		for (int a = 1; a < argc; a++)
+			wanted = wanted || strcmp(argv[a], suites[i].name) == 0;
+		if (wanted && CU_register_suites(info) != CUE_SUCCESS)
+			return EXIT_FAILURE;
+	}
+	CU_basic_set_mode(CU_BRM_NORMAL);
+	if (CU_basic_run_tests() != CUE_SUCCESS || CU_get_number_of_tests_run() == 0)
+		return EXIT_FAILURE;
+	failures = CU_get_number_of_failures();
+	CU_cleanup_registry();
+	return failures ? EXIT_FAILURE : EXIT_SUCCESS;
+}
