@@ -1,0 +1,60 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * The API server, from a program's point of view: credentials (in-cluster, kubeconfig), requests,
+ * retries. On the loop's thread only. */
+#pragma once
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <systemd/sd-event.h>
+
+#include "common/base/error.h"
+#include "common/base/span.h"
+#include "common/net/http.h"
+#include "common/observe/metrics.h"
+
+struct kube_client;
+
+struct kube_client_options {
+	const char *kubeconfig;  /* file; "" or NULL: in-cluster (service account files, KUBERNETES_SERVICE_*) */
+	const char *service_account_dir; /* NULL: /var/run/secrets/kubernetes.io/serviceaccount */
+	const char *metrics_prefix;      /* "casemate_webhook"; with metrics */
+	struct metrics *metrics; /* NULL: none; counts <prefix>_api_requests_total{method,code} */
+	const char *user_agent;
+};
+
+/* -ENOENT with advice when there is neither. kubeconfig: server, certificate-authority(-data),
+ * client-certificate/key(-data), token, tokenFile, current-context, namespace; exec plugins are
+ * refused by name. Token files are read again every minute and after a 401. */
+int kube_client_new(struct kube_client **ret_c, sd_event *event,
+	const struct kube_client_options *o, struct error *err);
+void kube_client_free(struct kube_client *c);
+DEFINE_CLEANUP(struct kube_client *, kube_client_free)
+
+/* The namespace of the credentials, "default" when they name none. */
+const char *kube_client_namespace(const struct kube_client *c);
+
+enum kube_patch { KUBE_PATCH_JSON, KUBE_PATCH_MERGE, KUBE_PATCH_STRATEGIC, KUBE_PATCH_APPLY };
+
+struct kube_result {
+	int status;         /* HTTP; 0 when the API server did not answer */
+	const char *reason; /* Status.reason ("NotFound", "Conflict", …) or "" */
+	const char *message; /* for people: Status.message or the transport's error */
+	struct span body;   /* JSON, valid during the callback */
+};
+typedef void (*kube_done)(void *ctx, const struct kube_result *res);
+
+struct kube_request {
+	const char *method; /* GET, POST, PUT, PATCH, DELETE */
+	const char *path;   /* "/api/v1/namespaces/x/secrets/y?fieldManager=…" */
+	enum kube_patch patch; /* for PATCH */
+	struct span body;   /* JSON; copied */
+	int64_t timeout_usec; /* 0: 10 s */
+	/* 429 and 5xx with Retry-After, and a lost connection for GET, are tried again within
+	 * timeout_usec with jittered backoff. */
+};
+
+struct kube_call;
+int kube_call(struct kube_client *c, const struct kube_request *req, kube_done done, void *ctx,
+	struct kube_call **ret_call, struct error *err);
+void kube_cancel(struct kube_call *call); /* NULL allowed; no callback after this */

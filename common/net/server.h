@@ -1,0 +1,92 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * HTTP(S) server on libmicrohttpd's epoll thread pool. The handler is pure request in, response
+ * out. Every limit is named; beyond it a client gets 413, 429 (with Retry-After), 431 or loses its connection, and none can
+ * hold the server. TLS is GnuTLS (libmicrohttpd's), kept inside common/net/tls.c. */
+#pragma once
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "common/base/buf.h"
+#include "common/base/error.h"
+#include "common/base/span.h"
+
+struct server;
+struct tls_identity; /* common/net/tls.h: certificate chain and key, replaceable while serving */
+
+struct server_limits {
+	size_t max_body;           /* bytes; beyond: 413 */
+	size_t max_header;         /* bytes of request line and headers; beyond: 431 */
+	unsigned max_connections;  /* open at once; beyond: not accepted until one ends */
+	unsigned max_in_flight;    /* requests being handled; beyond: 429 with Retry-After: 1 */
+	int64_t request_usec;      /* from connection or first byte of a request to its last byte; beyond: closed */
+	int64_t idle_usec;         /* keep-alive; at least 90 s towards an API server */
+};
+
+struct server_options {
+	const char *address;       /* "0.0.0.0", "::", "127.0.0.1" */
+	uint16_t port;             /* 0: any, see server_port */
+	unsigned threads;          /* of the pool, 1 to 16 */
+	struct tls_identity *tls;  /* borrowed; NULL: plain HTTP */
+	const char *tls_min;       /* "1.2" or "1.3" */
+	const char *tls_ciphers;   /* "": modern default; else a GnuTLS priority string that replaces it */
+	const char *client_ca_pem; /* NULL: client certificates are not asked for; else each
+				    * connection must present one that chains to it */
+	struct server_limits limits;
+};
+
+struct http_exchange;
+
+struct http_request {
+	const char *method;
+	const char *path;  /* without the query, as received */
+	const char *query; /* without '?', "" when none */
+	struct span body;
+	const char *client_subject; /* verified client certificate's common name, or NULL */
+};
+
+/* Header of the request by name (case-insensitive), NULL when absent. Valid during the handler. */
+const char *http_header(struct http_exchange *x, const char *name);
+
+struct http_response {
+	int status;               /* 200 */
+	const char *content_type; /* literal; "application/json" */
+	unsigned retry_after;     /* seconds; 0: no header */
+	const char *allow;        /* literal for 405; NULL: no header */
+	struct buf *body;         /* the connection's own buffer, empty at the start */
+};
+
+enum http_verdict {
+	HTTP_DONE,     /* res is the answer */
+	HTTP_DEFERRED, /* http_finish() will be called, from any thread, exactly once */
+};
+
+/* Called on a pool thread with the complete request. */
+typedef enum http_verdict (*http_handler)(void *ctx, struct http_exchange *x,
+	const struct http_request *req, struct http_response *res);
+
+/* Completes a deferred exchange, whose req and res stay valid until then. */
+void http_finish(struct http_exchange *x);
+
+/* What a server counts; for metrics. */
+struct server_stats {
+	uint64_t requests, shed, too_large, timed_out, handshake_failures;
+	unsigned connections, in_flight;
+};
+
+/* Starts serving. -EADDRINUSE and friends with a message that names address and port. */
+int server_start(struct server **ret_s, const struct server_options *o, http_handler handler,
+	void *ctx, struct error *err);
+uint16_t server_port(const struct server *s);
+struct server_stats server_stats(const struct server *s);
+
+/* Closes what has passed request_usec or idle_usec; call about once a second from a timer. */
+void server_sweep(struct server *s, int64_t now_monotonic_usec);
+
+/* Stops accepting; requests in flight finish, idle connections are closed after their next
+ * response or at the deadline. Returns when no connection is left or after deadline_usec.
+ * Returns the number of requests that were cut off. */
+unsigned server_drain(struct server *s, int64_t deadline_usec);
+void server_stop(struct server *s); /* NULL allowed */
+DEFINE_CLEANUP(struct server *, server_stop)
