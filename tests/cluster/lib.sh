@@ -1,0 +1,97 @@
+# shellcheck shell=bash
+# For tests on the cluster. Sourced after `set -euo pipefail`; a test calls
+#
+#	begin			cluster up, counters at zero
+#	check NAME COMMAND...	one result: passes when the command succeeds
+#	pass NAME, fail NAME [WHY]
+#	wait_for SECONDS COMMAND...
+#	finish			last line "N passed, N failed", logs when one failed
+#
+# and kubectl, helm, ctr, in_node, in_network as commands. KEEP=1 leaves the
+# cluster up; one that was up before is left up anyway.
+
+# shellcheck source=common.sh
+source "$(dirname "${BASH_SOURCE[0]}")/common.sh"
+
+PASSED=0
+FAILED=0
+
+pass() {
+	PASSED=$((PASSED + 1))
+	echo "ok: $1"
+}
+
+fail() {
+	FAILED=$((FAILED + 1))
+	echo "FAILED: $1${2:+: $2}"
+}
+
+# What the command printed is shown only when it failed.
+check() {
+	local name=$1 output
+
+	shift
+	if output=$("$@" 2>&1); then
+		pass "$name"
+	else
+		fail "$name" "$* says: ${output:-(nothing)}"
+	fi
+}
+
+# wait_for SECONDS COMMAND...: until it succeeds; shows its last words when it
+# never does. Deadlines may be generous: they cost nothing when all is well.
+wait_for() {
+	local end=$((SECONDS + $1)) output
+
+	shift
+	until output=$("$@" 2>&1); do
+		if ((SECONDS >= end)); then
+			printf 'gave up waiting for: %s\n%s\n' "$*" "$output" >&2
+			return 1
+		fi
+		sleep 0.2
+	done
+}
+
+helm() {
+	"$HERE/helm" --name "$CLUSTER" "$@"
+}
+
+pod_phase_is() {
+	local phase
+
+	phase=$(kubectl get pod "$1" -o "jsonpath={.status.phase}")
+	[[ $phase == "$2" ]] || {
+		echo "pod $1 is $phase"
+		return 1
+	}
+}
+
+# Also when the test breaks off: what stays behind would disturb the next one.
+at_exit() {
+	local code=$?
+
+	trap - EXIT
+	if ((code != 0 && FAILED == 0)); then
+		fail "the test itself" "broke off with code $code"
+	fi
+	if ((FAILED)); then
+		"$HERE/logs" --name "$CLUSTER" || true
+	fi
+	if [[ -z ${KEEP-} && -z ${WAS_UP-} ]]; then
+		"$HERE/down" --name "$CLUSTER" || fail "down"
+	fi
+	echo "$PASSED passed, $FAILED failed"
+	((FAILED == 0)) || exit 1
+	exit "$code"
+}
+
+begin() {
+	[[ ! -f $STATE/ready ]] || WAS_UP=1
+	trap at_exit EXIT
+	"$HERE/up" --name "$CLUSTER"
+}
+
+finish() {
+	exit 0
+}
