@@ -1,0 +1,51 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * A pod (or a pod template) as received, with an eye on what policy reads. Nothing is copied. */
+#pragma once
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "common/base/arena.h"
+#include "common/base/error.h"
+#include "common/base/json.h"
+#include "common/base/quantity.h"
+
+enum container_kind { CONTAINER_APP, CONTAINER_SIDECAR /* native: init with restartPolicy Always */, CONTAINER_INIT };
+
+struct container {
+	struct json_val v;
+	struct span name;
+	enum container_kind kind;
+	size_t index;     /* in its own array */
+	const char *list; /* "containers" or "initContainers" */
+};
+
+enum { POD_CONTAINERS_MAX = 256 };
+
+struct pod {
+	struct json_val metadata, spec, annotations, labels, node_selector;
+	struct span name;          /* or generateName, for messages; may be empty */
+	struct span runtime_class; /* empty: none */
+	struct container *containers; /* app containers first, then init containers in their order */
+	size_t n;
+};
+
+/* object: has metadata and spec (a Pod or a PodTemplateSpec). -EBADMSG names the field that is not
+ * of the type Kubernetes requires; -ENOMEM. */
+int pod_view(struct pod *ret_pod, struct json_val object, struct arena *a, struct error *err);
+
+/* The annotation's value decoded in a; SPAN_NONE (.p NULL) when absent. */
+struct span pod_annotation(const struct pod *p, const char *key, struct arena *a);
+
+/* A container's extended resource, from limits and requests, which must agree by value when both
+ * are there. 1 and *ret_n: present; 0: absent; -EINVAL: not a whole non-negative number, or the two
+ * differ; the message names container and field. */
+int container_resource(const struct container *c, const char *resource, int64_t *ret_n,
+	struct error *err);
+
+/* What the scheduler would charge for a resource: the largest of the sum over app containers and
+ * native sidecars and each init container with the sidecars started before it, plus spec.overhead.
+ * amounts: one a container, in the order of p->containers. -ERANGE on overflow. */
+int pod_effective(const struct pod *p, const int64_t *amounts, const char *resource,
+	int64_t *ret_n, struct error *err);
