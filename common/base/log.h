@@ -2,7 +2,9 @@
  *
  * Logs in klog's conventions: text "Lmmdd hh:mm:ss.uuuuuu threadid file:line] \"Message\" key=\"value\""
  * or JSON {"ts":<epoch ms>,"caller":..,"msg":..,"v":..}. Called by shells only, never by library
- * code. One write(2) a line, so lines of threads never mix. Never give it a secret. */
+ * code. One write(2) a line, so lines of threads never mix. A line is at most 8 KiB: what is longer is cut and
+ * says so. Strings are escaped (controls, direction marks, invalid UTF-8), so no value can forge a
+ * line. Never give it a secret. */
 #pragma once
 
 #include <stdbool.h>

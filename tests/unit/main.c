@@ -10,7 +10,9 @@
 #define SUITES(X)                                                                                  \
 	X(arena)                                                                                   \
 	X(buf)                                                                                     \
-	X(error)
+	X(clock)                                                                                   \
+	X(error)                                                                                   \
+	X(log)
 
 #define X(name) extern CU_TestInfo name##_tests[];
 SUITES(X)
