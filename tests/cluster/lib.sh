@@ -21,9 +21,13 @@ pass() {
 	echo "ok: $1"
 }
 
+# The first failure's logs are collected at once: later steps may hide its cause.
 fail() {
 	FAILED=$((FAILED + 1))
 	echo "FAILED: $1${2:+: $2}"
+	if ((FAILED == 1)) && [[ -d $STATE/logs ]]; then
+		"$HERE/logs" --name "$CLUSTER" || true
+	fi
 }
 
 # What the command printed is shown only when it failed.
@@ -75,7 +79,7 @@ at_exit() {
 	if ((code != 0 && FAILED == 0)); then
 		fail "the test itself" "broke off with code $code"
 	fi
-	if ((FAILED)); then
+	if ((FAILED > 1)) && [[ -d $STATE/logs ]]; then
 		"$HERE/logs" --name "$CLUSTER" || true
 	fi
 	if [[ -z ${KEEP-} && -z ${WAS_UP-} ]]; then
