@@ -2,20 +2,21 @@
  *
  * Strict, zero-copy JSON (RFC 8259) for what comes from outside. One pass checks the whole text and
  * lays a flat array of nodes over it; nothing is copied or converted until somebody asks. Refused:
- * duplicate keys (compared decoded), invalid UTF-8, lone surrogates, \u0000, trailing bytes, and whatever passes
- * the limits. Numbers are checked against the grammar and otherwise kept as written. Raw slices
- * stay available, so that signatures are checked over received bytes. */
+ * duplicate keys (compared decoded), invalid UTF-8, lone surrogates, \u0000, trailing bytes, and
+ * whatever passes the limits. Numbers are checked against the grammar and otherwise kept as
+ * written. Raw slices stay available, so that signatures are checked over received bytes. */
 #pragma once
 
 #include <stdbool.h>
 #include <stdint.h>
 
 #include "common/base/arena.h"
+#include "common/base/cleanup.h"
 #include "common/base/error.h"
 #include "common/base/span.h"
 
 enum json_type {
-	JSON_MISSING, /* no such member or element: what json_get and friends give instead of NULL */
+	JSON_MISSING, /* no such member or element: what json_get gives instead of NULL */
 	JSON_NULL,
 	JSON_FALSE,
 	JSON_TRUE,
@@ -32,10 +33,15 @@ struct json_node {
 	uint32_t type : 3, escaped : 1, count : 28; /* count: elements or members */
 };
 
+enum {
+	JSON_MAX_BYTES = 64 * 1024 * 1024,
+	JSON_MAX_DEPTH = 1000,
+};
+
 struct json_limits {
-	size_t max_bytes; /* of the text; at most 64 MiB */
-	size_t max_nodes; /* values plus keys */
-	unsigned max_depth;
+	size_t max_bytes;   /* of the text; above JSON_MAX_BYTES means that */
+	size_t max_nodes;   /* values plus keys */
+	unsigned max_depth; /* of arrays and objects; above JSON_MAX_DEPTH means that */
 };
 
 /* A parsed document. text is borrowed and must outlive it. Zero-initialise; json_parse may be
@@ -55,9 +61,10 @@ struct json_val {
 
 /* Checks text and indexes it. 0, -E2BIG (a limit, named), -EBADMSG (not strict JSON; the message
  * gives line and column), -ENOMEM. On failure doc holds no nodes. */
-int json_parse(struct json *doc, struct span text, const struct json_limits *limits,
-	struct error *err);
+int json_parse(
+	struct json *doc, struct span text, const struct json_limits *limits, struct error *err);
 void json_free(struct json *doc);
+#define _cleanup_json_ _cleanup_(json_free)
 
 struct json_val json_root(const struct json *doc);
 enum json_type json_type(struct json_val v);
@@ -110,8 +117,8 @@ struct span json_str(struct json_val v, struct arena *a);
 bool json_int(struct json_val v, int64_t *ret_n);
 
 /* Are two values equal as JSON: objects regardless of order, strings decoded, numbers by their
- * text. */
+ * text. A missing value equals only a missing one. */
 bool json_equal(struct json_val a, struct json_val b);
 
-/* Line and column (from 1) of a value, for messages. */
+/* Line and column (in characters; both from 1) of a value, for messages. */
 void json_position(struct json_val v, unsigned *ret_line, unsigned *ret_column);

@@ -12,6 +12,7 @@
 	X(buf)                                                                                     \
 	X(clock)                                                                                   \
 	X(error)                                                                                   \
+	X(json)                                                                                    \
 	X(log)
 
 #define X(name) extern CU_TestInfo name##_tests[];
