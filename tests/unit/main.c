@@ -13,7 +13,8 @@
 	X(clock)                                                                                   \
 	X(error)                                                                                   \
 	X(json)                                                                                    \
-	X(log)
+	X(log)                                                                                     \
+	X(loop)
 
 #define X(name) extern CU_TestInfo name##_tests[];
 SUITES(X)
