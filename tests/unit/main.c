@@ -14,7 +14,8 @@
 	X(error)                                                                                   \
 	X(json)                                                                                    \
 	X(log)                                                                                     \
-	X(loop)
+	X(loop)                                                                                    \
+	X(patch)
 
 #define X(name) extern CU_TestInfo name##_tests[];
 SUITES(X)
