@@ -15,7 +15,8 @@
 	X(json)                                                                                    \
 	X(log)                                                                                     \
 	X(loop)                                                                                    \
-	X(patch)
+	X(patch)                                                                                   \
+	X(quantity)
 
 #define X(name) extern CU_TestInfo name##_tests[];
 SUITES(X)
