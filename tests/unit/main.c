@@ -15,7 +15,9 @@
 	X(json)                                                                                    \
 	X(log)                                                                                     \
 	X(loop)                                                                                    \
+	X(names)                                                                                   \
 	X(patch)                                                                                   \
+	X(podsecurity)                                                                             \
 	X(quantity)
 
 #define X(name) extern CU_TestInfo name##_tests[];
