@@ -12,6 +12,7 @@
 	X(buf)                                                                                     \
 	X(clock)                                                                                   \
 	X(error)                                                                                   \
+	X(http)                                                                                    \
 	X(json)                                                                                    \
 	X(log)                                                                                     \
 	X(loop)                                                                                    \
