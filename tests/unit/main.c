@@ -12,10 +12,12 @@
 	X(buf)                                                                                     \
 	X(clock)                                                                                   \
 	X(error)                                                                                   \
+	X(health)                                                                                  \
 	X(http)                                                                                    \
 	X(json)                                                                                    \
 	X(log)                                                                                     \
 	X(loop)                                                                                    \
+	X(metrics)                                                                                 \
 	X(names)                                                                                   \
 	X(patch)                                                                                   \
 	X(podsecurity)                                                                             \
