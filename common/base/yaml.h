@@ -35,16 +35,20 @@ struct yaml_stream {
 	size_t n;
 };
 
-/* Reads all documents of text. name (a file's) begins every message: "name:line:column: ...".
- * JSON is YAML, so JSON files are read too. 0, -EBADMSG, -E2BIG, -ENOMEM. */
+/* Reads all documents of text (UTF-8). name (a file's) begins every message: "name:line:column: ...".
+ * JSON files are read, too. The limits hold for all documents together; those above json.h's own
+ * maxima mean these. 0, -EBADMSG, -E2BIG, -ENOMEM. */
 int yaml_read(struct yaml_stream *ret_s, struct span text, const char *name,
 	const struct yaml_limits *limits, struct error *err);
 void yaml_stream_free(struct yaml_stream *s);
+#define _cleanup_yaml_stream_ _cleanup_(yaml_stream_free)
 
-/* The mark of the value at v in d, whose JSON v's document was parsed from. */
+/* The mark of the value or key at v in d, whose JSON v's document was parsed from. What an alias
+ * stands for is where its anchor is. */
 struct yaml_mark yaml_where(const struct yaml_document *d, struct json_val v);
 
 /* Writes a JSON value as block-style YAML, so that kubectl reads exactly the same value back:
  * strings that YAML would take for something else are quoted, order and number texts are kept.
- * No document marker; ends with a newline. */
+ * No document marker; ends with a newline. 0, the buffer's error, -EINVAL (v is missing), or -ERANGE:
+ * a number beyond double precision, which every YAML reader would take for something else. */
 int yaml_write(struct buf *out, struct json_val v);
