@@ -295,15 +295,17 @@ struct span json_str(struct json_val v, struct arena *a)
 
 bool json_int(struct json_val v, int64_t *ret_n)
 {
-	struct span raw = json_raw(v);
+	const struct json_node *node = node_of(v);
+	const char *p;
 	bool negative;
 	int64_t n = 0;
 
-	if (json_type(v) != JSON_NUMBER)
+	if (!node || node->type != JSON_NUMBER)
 		return false;
-	negative = raw.p[0] == '-';
-	for (size_t i = negative; i < raw.len; i++) {
-		int digit = raw.p[i] - '0';
+	p = v.doc->text + node->off;
+	negative = p[0] == '-';
+	for (size_t i = negative; i < node->len; i++) {
+		int digit = p[i] - '0';
 
 		if (digit < 0 || digit > 9 || __builtin_mul_overflow(n, 10, &n) ||
 			__builtin_add_overflow(n, negative ? -digit : digit, &n))

@@ -170,14 +170,14 @@ in_network() {
 	nsenter --net="/run/netns/$NETNS" "$@"
 }
 
-# The program of the release that runs, whatever K8S says now.
+# What runs, whatever K8S says now.
 running_module() {
 	[[ -s $STATE/module ]] || die "cluster '$CLUSTER' is not up; start it with $HERE/up --name $CLUSTER"
 	cat "$STATE/module"
 }
 
 kubectl() {
-	in_network "$(bin "$(running_module)" kubectl)" --kubeconfig="$KUBECONFIG_ADMIN" "$@"
+	in_network "$STATE/kubectl" --kubeconfig="$KUBECONFIG_ADMIN" "$@"
 }
 
 ctr() {

@@ -12,8 +12,16 @@
 	X(buf)                                                                                     \
 	X(clock)                                                                                   \
 	X(error)                                                                                   \
+	X(health)                                                                                  \
+	X(http)                                                                                    \
 	X(json)                                                                                    \
 	X(log)                                                                                     \
+	X(loop)                                                                                    \
+	X(metrics)                                                                                 \
+	X(names)                                                                                   \
+	X(patch)                                                                                   \
+	X(podsecurity)                                                                             \
+	X(quantity)                                                                                \
 	X(yaml)                                                                                    \
 	X(yaml_scalar)
 

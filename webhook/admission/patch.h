@@ -39,7 +39,8 @@ void patch_free(struct patch *p);
 /* Writes the whole patch ("[]" when empty). */
 int patch_write(const struct patch *p, struct buf *out);
 
-/* Applies a patch document (an array of add, replace, remove, test) to doc and writes the result as
- * compact JSON: untouched values keep their received text. -EBADMSG: not a patch; -ENOENT: a path does not exist or a test fails. */
+/* Applies a patch document (an array of add, replace and remove) to doc and appends the result to
+ * out: what no operation reaches keeps its received text. -EBADMSG: not such a patch; -ENOENT: a
+ * path does not exist; -E2BIG, -ENOMEM. */
 int patch_apply(struct json_val doc, struct json_val patch, struct arena *a, struct buf *out,
 	struct error *err);
