@@ -1,0 +1,17 @@
+{{/* The part of the configuration that is read at start only: a change of it rolls the pods. */}}
+{{- define "casemate.admission.listeners" -}}
+{{- $a := .Values.admission -}}
+listen: {{ printf "%s:%v" $a.bindAddress $a.port | quote }}
+health:
+  listen: {{ printf "%s:%v" $a.bindAddress $a.healthPort | quote }}
+metrics:
+  listen: {{ printf "%s:%v" $a.bindAddress $a.metricsPort | quote }}
+{{- with .Values.config.limits }}
+limits:
+  {{- toYaml . | nindent 2 }}
+{{- end }}
+{{- with .Values.config.shutdown }}
+shutdown:
+  {{- toYaml . | nindent 2 }}
+{{- end }}
+{{- end -}}

@@ -1,0 +1,62 @@
+{{/* What the entries of both webhook configurations share. */}}
+
+{{/* (list $ PATH [TIMEOUT]). caBundle: with tls.mode self the webhook keeps it in place and with
+certManager the CA injector; rendering it, even empty, would take it away at each upgrade. */}}
+{{- define "casemate.webhook.common" -}}
+{{- $root := index . 0 -}}
+clientConfig:
+  service:
+    name: {{ include "casemate.admission.name" $root }}
+    namespace: {{ $root.Release.Namespace }}
+    path: {{ index . 1 }}
+    port: 443
+  {{- if eq $root.Values.tls.mode "files" }}
+  caBundle: {{ required "tls.mode files needs tls.caBundle: the CA's certificate in PEM" $root.Values.tls.caBundle | b64enc }}
+  {{- end }}
+admissionReviewVersions: [v1]
+sideEffects: None
+matchPolicy: Equivalent
+timeoutSeconds: {{ if gt (len .) 2 }}{{ index . 2 }}{{ else }}{{ $root.Values.webhooks.timeoutSeconds }}{{ end }}
+{{- end -}}
+
+{{- define "casemate.webhook.enabledNamespaces" -}}
+namespaceSelector:
+  matchExpressions:
+  - {key: casemate.dev/confidential, operator: In, values: [enabled]}
+  - {key: kubernetes.io/metadata.name, operator: NotIn, values: {{ include "casemate.excludedNamespaces" . | fromYamlArray | toJson }}}
+{{- end -}}
+
+{{- define "casemate.webhook.otherNamespaces" -}}
+namespaceSelector:
+  matchExpressions:
+  - {key: casemate.dev/confidential, operator: NotIn, values: [enabled]}
+  - {key: kubernetes.io/metadata.name, operator: NotIn, values: {{ include "casemate.excludedNamespaces" . | fromYamlArray | toJson }}}
+{{- end -}}
+
+{{- define "casemate.webhook.podRules" -}}
+rules:
+- {apiGroups: [""], apiVersions: [v1], resources: [pods], operations: [CREATE, UPDATE], scope: Namespaced}
+- {apiGroups: [""], apiVersions: [v1], resources: [pods/ephemeralcontainers, pods/resize], operations: [UPDATE], scope: Namespaced}
+{{- end -}}
+
+{{/* Controllers take finalizers off and put labels on; that must not need the webhook. */}}
+{{- define "casemate.webhook.podChanges" -}}
+- name: changes-spec-or-annotations
+  expression: >-
+    request.operation != 'UPDATE' || object.spec != oldObject.spec ||
+    object.metadata.?annotations.orValue({}) != oldObject.metadata.?annotations.orValue({})
+{{- end -}}
+
+{{- define "casemate.webhook.workloadRules" -}}
+rules:
+- {apiGroups: [apps], apiVersions: [v1], resources: [deployments, replicasets, statefulsets, daemonsets], operations: [CREATE, UPDATE], scope: Namespaced}
+- {apiGroups: [batch], apiVersions: [v1], resources: [jobs, cronjobs], operations: [CREATE, UPDATE], scope: Namespaced}
+{{- end -}}
+
+{{/* One warning, for who wrote it: not again for the ReplicaSet of a Deployment. */}}
+{{- define "casemate.webhook.workloadChanges" -}}
+- name: has-no-controller
+  expression: "!object.metadata.?ownerReferences.orValue([]).exists(o, o.?controller.orValue(false))"
+- name: changes-spec
+  expression: request.operation != 'UPDATE' || object.spec != oldObject.spec
+{{- end -}}
