@@ -20,6 +20,7 @@
 	X(metrics)                                                                                 \
 	X(names)                                                                                   \
 	X(patch)                                                                                   \
+	X(pod)                                                                                     \
 	X(podsecurity)                                                                             \
 	X(quantity)                                                                                \
 	X(yaml)                                                                                    \

@@ -46,6 +46,7 @@ int container_resource(const struct container *c, const char *resource, int64_t 
 
 /* What the scheduler would charge for a resource: the largest of the sum over app containers and
  * native sidecars and each init container with the sidecars started before it, plus spec.overhead.
- * amounts: one a container, in the order of p->containers. -ERANGE on overflow. */
+ * amounts: one a container, in the order of p->containers. resource: NULL leaves overhead out.
+ * -ERANGE on overflow, -EINVAL when overhead is not a whole number. */
 int pod_effective(const struct pod *p, const int64_t *amounts, const char *resource,
 	int64_t *ret_n, struct error *err);
