@@ -12,6 +12,7 @@
 	X(buf)                                                                                     \
 	X(clock)                                                                                   \
 	X(error)                                                                                   \
+	X(file_watch)                                                                              \
 	X(health)                                                                                  \
 	X(http)                                                                                    \
 	X(json)                                                                                    \
