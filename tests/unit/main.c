@@ -11,6 +11,7 @@
 	X(arena)                                                                                   \
 	X(buf)                                                                                     \
 	X(clock)                                                                                   \
+	X(confidential)                                                                            \
 	X(error)                                                                                   \
 	X(file_watch)                                                                              \
 	X(health)                                                                                  \
