@@ -9,7 +9,10 @@
 
 #define SUITES(X)                                                                                  \
 	X(arena)                                                                                   \
+	X(authority)                                                                               \
 	X(buf)                                                                                     \
+	X(bundle)                                                                                  \
+	X(cabundle)                                                                                \
 	X(clock)                                                                                   \
 	X(confidential)                                                                            \
 	X(error)                                                                                   \
@@ -25,6 +28,8 @@
 	X(pod)                                                                                     \
 	X(podsecurity)                                                                             \
 	X(quantity)                                                                                \
+	X(secret)                                                                                  \
+	X(store)                                                                                   \
 	X(yaml)                                                                                    \
 	X(yaml_scalar)
 

@@ -1,0 +1,92 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "common/base/secret.h"
+
+#include <errno.h>
+#include <limits.h>
+#include <openssl/crypto.h>
+#include <openssl/evp.h>
+
+int secret_init(struct secret *s, size_t cap)
+{
+	char *p = cap < INT_MAX ? OPENSSL_secure_zalloc(cap + 1) : NULL;
+
+	if (!p)
+		return -ENOMEM;
+	*s = (struct secret){.p = p, .cap = cap};
+	return 0;
+}
+
+int secret_copy(struct secret *s, struct span bytes)
+{
+	int r = secret_init(s, bytes.len);
+
+	return r < 0 ? r : secret_add(s, bytes);
+}
+
+int secret_add(struct secret *s, struct span bytes)
+{
+	if (bytes.len > s->cap - s->len)
+		return -ENOBUFS;
+	if (bytes.len)
+		memcpy(s->p + s->len, bytes.p, bytes.len);
+	s->len += bytes.len;
+	return 0;
+}
+
+int secret_add_base64(struct secret *s, struct span bytes)
+{
+	if (bytes.len > s->cap || secret_base64_len(bytes.len) > s->cap - s->len)
+		return -ENOBUFS;
+	/* Writes the NUL too: there is always room for it. */
+	s->len += (size_t)EVP_EncodeBlock(
+		(unsigned char *)s->p + s->len, (const unsigned char *)bytes.p, (int)bytes.len);
+	return 0;
+}
+
+/* OpenSSL's decoder takes blanks around the text and '=' anywhere. */
+static bool is_base64(struct span text, size_t pad)
+{
+	static const char alphabet[] =
+		"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+
+	if (text.len % 4 != 0)
+		return false;
+	for (size_t i = 0; i < text.len - pad; i++)
+		if (!memchr(alphabet, text.p[i], sizeof(alphabet) - 1))
+			return false;
+	return true;
+}
+
+int secret_unbase64(struct secret *s, struct span text)
+{
+	size_t pad = 0;
+	int r, n;
+
+	while (pad < 2 && pad < text.len && text.p[text.len - 1 - pad] == '=')
+		pad++;
+	if (!is_base64(text, pad))
+		return -EBADMSG;
+	r = secret_init(s, text.len / 4 * 3);
+	if (r < 0 || text.len == 0)
+		return r;
+	n = EVP_DecodeBlock((unsigned char *)s->p, (const unsigned char *)text.p, (int)text.len);
+	if (n < 0 || (size_t)n < pad) {
+		secret_free(s);
+		return -EBADMSG;
+	}
+	s->len = (size_t)n - pad;
+	s->p[s->len] = '\0';
+	return 0;
+}
+
+struct span secret_view(const struct secret *s)
+{
+	return (struct span){s->p, s->len};
+}
+
+void secret_free(struct secret *s)
+{
+	if (s->p)
+		OPENSSL_secure_clear_free(s->p, s->cap + 1);
+	*s = (struct secret){0};
+}
