@@ -17,13 +17,13 @@ enum {
 int64_t clock_unix_usec(void);
 int64_t clock_monotonic_usec(void);
 
-/* metav1.Time ("...05Z") and metav1.MicroTime ("...05.000000Z"). A time outside of the years 0000 to
- * 9999 becomes their first or last second. */
+/* metav1.Time ("...05Z") and metav1.MicroTime ("...05.000000Z"). A time outside of the years 0000
+ * to 9999 becomes their first or last second. */
 void clock_format(char out[CLOCK_RFC3339_MAX], int64_t unix_sec);
 void clock_format_micro(char out[CLOCK_RFC3339_MAX], int64_t unix_usec);
 
-/* Any RFC 3339 time to Unix microseconds (finer digits are dropped); -EINVAL, also for leap seconds,
- * which Go does not know either. */
+/* Any RFC 3339 time to Unix microseconds (finer digits are dropped); -EINVAL, also for leap
+ * seconds, which Go does not know either. */
 int clock_parse(struct span text, int64_t *ret_unix_usec);
 
 /* A Go duration as configuration writes it ("90s", "1h30m", "250ms"), in microseconds. -EINVAL;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * klog's text header and its JSON format (k8s.io/component-base/logs/json). Strings are escaped alike
- * in both, so that no value can end its line or change how a terminal shows it. */
+ * klog's text header and its JSON format (k8s.io/component-base/logs/json). Strings are escaped
+ * alike in both, so that no value can end its line or change how a terminal shows it. */
 #include "common/base/log.h"
 
 #include <errno.h>
@@ -97,7 +97,7 @@ static uint32_t decode(struct span s, size_t *ret_n)
 static bool is_unsafe(uint32_t u)
 {
 	return u < 0x20 || (u >= 0x7f && u < 0xa0) || u == 0x061c || u == 0x200e || u == 0x200f ||
-		(u >= 0x2028 && u <= 0x202e) || (u >= 0x2066 && u <= 0x2069) || u == 0xfeff;
+	       (u >= 0x2028 && u <= 0x202e) || (u >= 0x2066 && u <= 0x2069) || u == 0xfeff;
 }
 
 static void put_quoted(struct line *l, struct span s)
@@ -134,8 +134,8 @@ static void put_key(struct line *l, bool json, const char *key)
 	/* Key, separators and the shortest value together, or nothing of it. */
 	if (!has_room(l, LOG_KEY_MAX + LOG_NUMBER_MAX))
 		return;
-	l->len += (size_t)snprintf(l->p + l->len, LOG_KEY_MAX + 8, json ? ",\"%.*s\":" : " %.*s=",
-		LOG_KEY_MAX, key);
+	l->len += (size_t)snprintf(
+		l->p + l->len, LOG_KEY_MAX + 8, json ? ",\"%.*s\":" : " %.*s=", LOG_KEY_MAX, key);
 }
 
 static void put_float(struct line *l, double f)
@@ -195,10 +195,10 @@ static void put_head(struct line *l, bool json, char severity, const char *file,
 		return;
 	}
 	localtime_r(&sec, &tm);
-	l->len = (size_t)snprintf(l->p, sizeof(l->p),
-		"%c%02d%02d %02d:%02d:%02d.%06d %7d %.*s:%d] ", severity, tm.tm_mon + 1, tm.tm_mday,
-		tm.tm_hour, tm.tm_min, tm.tm_sec, frac, (int)gettid(), LOG_CALLER_MAX,
-		base_name(file), line);
+	l->len =
+		(size_t)snprintf(l->p, sizeof(l->p), "%c%02d%02d %02d:%02d:%02d.%06d %7d %.*s:%d] ",
+			severity, tm.tm_mon + 1, tm.tm_mday, tm.tm_hour, tm.tm_min, tm.tm_sec, frac,
+			(int)gettid(), LOG_CALLER_MAX, base_name(file), line);
 }
 
 void log_(char severity, int v, const char *cause, const char *file, int line, const char *msg,

@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Logs in klog's conventions: text "Lmmdd hh:mm:ss.uuuuuu threadid file:line] \"Message\" key=\"value\""
- * or JSON {"ts":<epoch ms>,"caller":..,"msg":..,"v":..}. Called by shells only, never by library
- * code. One write(2) a line, so lines of threads never mix. A line is at most 8 KiB: what is longer is cut and
- * says so. Strings are escaped (controls, direction marks, invalid UTF-8), so no value can forge a
- * line. Never give it a secret. */
+ * Logs in klog's conventions: text
+ *	Lmmdd hh:mm:ss.uuuuuu threadid file:line] "Message" key="value"
+ * or JSON {"ts":<epoch ms>,"caller":..,"msg":..,"v":..}. Called by shells only,
+ * never by library code. One write(2) a line, so lines of threads never mix. A line is at most 8
+ * KiB: what is longer is cut and says so. Strings are escaped (controls, direction marks, invalid
+ * UTF-8), so no value can forge a line. Never give it a secret. */
 #pragma once
 
 #include <stdbool.h>
@@ -43,11 +44,13 @@ struct log_field {
 
 /* msg is capitalised, without a period. Extra arguments are LOG_... fields:
  *	log_info(2, "Served the first review", LOG_STR("webhook", "mutate")); */
-#define log_info(v, ...)  log_(('I'), (v), NULL, __FILE__, __LINE__, LOG_SPLIT_(__VA_ARGS__))
-#define log_warn(...)     log_(('W'), 0, NULL, __FILE__, __LINE__, LOG_SPLIT_(__VA_ARGS__))
+#define log_info(v, ...) log_(('I'), (v), NULL, __FILE__, __LINE__, LOG_SPLIT_(__VA_ARGS__))
+#define log_warn(...)    log_(('W'), 0, NULL, __FILE__, __LINE__, LOG_SPLIT_(__VA_ARGS__))
 /* cause: what failed, e.g. err.message; NULL allowed. */
 #define log_error(cause, ...) log_(('E'), 0, (cause), __FILE__, __LINE__, LOG_SPLIT_(__VA_ARGS__))
 
+/* clang-format off */
 #define LOG_SPLIT_(msg, ...) (msg), (const struct log_field[]){__VA_ARGS__ __VA_OPT__(, ){0}}
+/* clang-format on */
 void log_(char severity, int v, const char *cause, const char *file, int line, const char *msg,
 	const struct log_field *fields);

@@ -36,13 +36,15 @@ struct settings_source; /* the document being read; for messages of custom parse
 struct setting {
 	const char *name; /* "tls.minVersion" */
 	enum setting_type type;
-	size_t offset;       /* in the target struct */
-	const char *def;     /* default as text; NULL: zero value (empty string, empty list) */
-	int64_t min, max;    /* SETTING_INT, _DURATION (microseconds), _QUANTITY; max 0: no bound */
+	size_t offset;   /* in the target struct */
+	const char *def; /* default as text; NULL: zero value (empty string, empty list) */
+	/* SETTING_INT, _DURATION (microseconds), _QUANTITY; max 0: no upper bound */
+	int64_t min, max;
 	const char *const *choices; /* SETTING_ENUM: NULL-terminated */
-	const char *help;    /* one line; NULL: not shown */
-	const char *meta;    /* what the value is called in --help: "FILE" */
-	bool file_only;      /* no flag, no environment variable */
+	const char *help;           /* one line; NULL: not shown */
+	const char *meta;           /* what the value is called in --help: "FILE" */
+	bool file_only;             /* no flag, no environment variable */
+	bool no_file;               /* flag and environment only: what finds the file */
 	/* SETTING_CUSTOM: reads v into target + offset, memory from a. Fails through
 	 * settings_error(). */
 	int (*parse)(const struct settings_source *src, struct json_val v, void *field,
@@ -56,18 +58,21 @@ int settings_error(const struct settings_source *src, struct json_val v, struct 
 struct settings_input {
 	const struct setting *table; /* n entries */
 	size_t n;
-	const char *file;            /* name of the file for messages; NULL: no file */
-	struct span text;            /* its content */
-	char *const *environment;    /* environ; NULL: none */
-	int argc;                    /* flags, without the program and command name */
+	const char *file;         /* its name, for messages; NULL: no file */
+	struct span text;         /* its content */
+	char *const *environment; /* environ; NULL: none */
+	int argc;                 /* flags, without the program and command name */
 	char *const *argv;
 };
 
 /* Fills target (a struct laid out as the table says). Strings live in a. Unknown keys and flags,
  * wrong types, values out of range: -EINVAL with file:line:column (or the flag or variable) and
- * what was expected, with the nearest known name where one is close. Non-flag arguments are handed
- * back in *ret_rest (in a) when ret_rest is not NULL, else refused. "--name=value", "--name value",
- * and "--name"/"--no-name" for booleans. */
+ * what was expected, with the nearest known name where one is close; also the errors of yaml_read.
+ * An empty variable counts as unset, an empty section of the file as absent. Non-flag arguments are
+ * handed back in *ret_rest (in a) when ret_rest is not NULL, else refused. "--name=value", "--name
+ * value", "--name"/"--no-name" for booleans; one-letter names also with one dash; "--" ends the
+ * flags. A flag given twice: the last one counts; of lists, all together. On failure target is
+ * undefined. A program whose file is named by a setting calls it twice: first with file NULL. */
 int settings_read(const struct settings_input *in, void *target, struct arena *a,
 	struct strings *ret_rest, struct error *err);
 

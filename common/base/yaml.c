@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Streams of YAML documents, as kubectl splits them (k8s.io/apimachinery/pkg/util/yaml). Text that is
- * strict JSON is taken as JSON, since libyaml knows neither surrogate pairs nor long keys. */
+ * Streams of YAML documents, as kubectl splits them (k8s.io/apimachinery/pkg/util/yaml). Text that
+ * is strict JSON is taken as JSON, since libyaml knows neither surrogate pairs nor long keys. */
 #include "common/base/yaml.h"
 
 #include <errno.h>
@@ -24,8 +24,8 @@ static int add_document(struct yaml_stream *s, struct yaml_tree *t, size_t *cap,
 }
 
 /* Copies JSON without its white space, each number as encoding/json would write it. */
-static int compact(struct yaml_tree *t, const struct json *doc, struct buf *out,
-	struct yaml_mark *marks)
+static int compact(
+	struct yaml_tree *t, const struct json *doc, struct buf *out, struct yaml_mark *marks)
 {
 	uint32_t line = 1, column = 1;
 	size_t k = 0;
@@ -113,7 +113,8 @@ static int check_separators(struct yaml_tree *t)
 			rest = (struct span){rest.p + 1, rest.len - 1};
 		if (rest.len && rest.p[0] != '#')
 			return yaml_fail(t, -EBADMSG, line, (size_t)(rest.p - p) + 1,
-				"only a comment may follow \"---\" on its line: kubectl refuses more");
+				"only a comment may follow \"---\" on its line: kubectl refuses "
+				"more");
 		p = eol ? eol + 1 : NULL;
 	}
 	return 0;
@@ -127,10 +128,12 @@ static int check_start(const struct yaml_tree *t, const yaml_event_t *ev, bool f
 		ev->data.document_start.tag_directives.start !=
 			ev->data.document_start.tag_directives.end)
 		return yaml_fail(t, -EBADMSG, line, column,
-			"%%YAML and %%TAG directives are not supported (nor by kubectl): leave them out");
+			"%%YAML and %%TAG directives are not supported (nor by kubectl): leave "
+			"them out");
 	if (!first && ev->data.document_start.implicit)
 		return yaml_fail(t, -EBADMSG, line, column,
-			"a document must begin with \"---\": kubectl would ignore what follows here");
+			"a document must begin with \"---\": kubectl would ignore what follows "
+			"here");
 	return 0;
 }
 
@@ -189,7 +192,8 @@ struct feed {
 	bool newline; /* still to come */
 };
 
-/* libyaml's input. kubectl ends the last line where the file does not, which shows in a block scalar. */
+/* libyaml's input. kubectl ends the last line where the file does not, which shows in a block
+ * scalar. */
 static int feed(void *data, unsigned char *out, size_t size, size_t *ret_n)
 {
 	struct feed *f = data;
@@ -247,7 +251,8 @@ int yaml_read(struct yaml_stream *ret_s, struct span text, const char *name,
 	t->name = name;
 	t->limits = &clamped;
 	t->err = err;
-	/* Escapes make text at most half as long again; the rest is one allocation's padding a node. */
+	/* Escapes make text at most half as long again; the rest is one allocation's padding a
+	 * node. */
 	t->arena = ARENA_INIT(2 * text.len + 64 * (clamped.max_nodes + YAML_MAX_ANCHORS));
 	r = read_json(&s, t);
 	if (r == 0)

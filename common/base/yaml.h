@@ -10,15 +10,15 @@
 #include "common/base/json.h"
 
 struct yaml_limits {
-	size_t max_bytes;     /* of the JSON that comes out */
-	size_t max_nodes;     /* after aliases and merges are expanded */
+	size_t max_bytes; /* of the JSON that comes out */
+	size_t max_nodes; /* after aliases and merges are expanded */
 	size_t max_documents;
 	unsigned max_depth;
 };
 
 /* Where the JSON values came from in the YAML source. */
 struct yaml_mark {
-	uint32_t json_off; /* first byte of the value (or key) in the document's JSON */
+	uint32_t json_off;     /* first byte of the value (or key) in the document's JSON */
 	uint32_t line, column; /* from 1 */
 };
 
@@ -35,9 +35,9 @@ struct yaml_stream {
 	size_t n;
 };
 
-/* Reads all documents of text (UTF-8). name (a file's) begins every message: "name:line:column: ...".
- * JSON files are read, too. The limits hold for all documents together; those above json.h's own
- * maxima mean these. 0, -EBADMSG, -E2BIG, -ENOMEM. */
+/* Reads all documents of text (UTF-8). name (a file's) begins every message, with line and
+ * column: "name:3:1: ...". JSON files are read, too. The limits hold for all documents together;
+ * those above json.h's own maxima mean these. 0, -EBADMSG, -E2BIG, -ENOMEM. */
 int yaml_read(struct yaml_stream *ret_s, struct span text, const char *name,
 	const struct yaml_limits *limits, struct error *err);
 void yaml_stream_free(struct yaml_stream *s);
@@ -49,6 +49,7 @@ struct yaml_mark yaml_where(const struct yaml_document *d, struct json_val v);
 
 /* Writes a JSON value as block-style YAML, so that kubectl reads exactly the same value back:
  * strings that YAML would take for something else are quoted, order and number texts are kept.
- * No document marker; ends with a newline. 0, the buffer's error, -EINVAL (v is missing), or -ERANGE:
- * a number beyond double precision, which every YAML reader would take for something else. */
+ * No document marker; ends with a newline. 0, the buffer's error, -EINVAL (v is missing), or
+ * -ERANGE: a number beyond double precision, which every YAML reader would take for something else.
+ */
 int yaml_write(struct buf *out, struct json_val v);

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * A checked tree to JSON. Aliases are copied out; a merge ("<<", yaml.org/type/merge.html) acts as in
- * the Go library that kubectl uses: at its place among the members, so that what stands behind it wins
- * over it and it wins over what stands before. Every step is counted, so bombs end at the limits. */
+ * A checked tree to JSON. Aliases are copied out; a merge ("<<", yaml.org/type/merge.html) acts as
+ * in the Go library that kubectl uses: at its place among the members, so that what stands behind
+ * it wins over it and it wins over what stands before. Every step is counted, so bombs end at the
+ * limits. */
 #include "common/base/yaml_tree.h"
 
 #include <errno.h>
@@ -19,8 +20,8 @@ static int put_node(struct expansion *x, uint32_t i, unsigned depth);
 
 static int too_many(const struct yaml_tree *t, const struct yaml_node *n)
 {
-	return yaml_fail_at(t, -E2BIG, n, "more than %zu values once aliases and merges are expanded",
-		t->limits->max_nodes);
+	return yaml_fail_at(t, -E2BIG, n,
+		"more than %zu values once aliases and merges are expanded", t->limits->max_nodes);
 }
 
 /* Before each value and key: counts it and notes where it comes from. */
@@ -29,8 +30,8 @@ static int put_mark(struct expansion *x, const struct yaml_node *n)
 	struct yaml_tree *t = x->t;
 
 	if (x->out->err == -E2BIG)
-		return yaml_fail_at(t, -E2BIG, n, "more than %zu bytes of JSON",
-			t->limits->max_bytes);
+		return yaml_fail_at(
+			t, -E2BIG, n, "more than %zu bytes of JSON", t->limits->max_bytes);
 	if (x->out->err)
 		return error_oom(t->err);
 	if (t->expanded++ >= t->limits->max_nodes)
@@ -60,8 +61,8 @@ static int collect(struct yaml_tree *t, uint32_t map, unsigned depth)
 	int r = 0;
 
 	if (depth >= t->limits->max_depth)
-		return yaml_fail_at(t, -E2BIG, &t->nodes[map], "merges nested deeper than %u levels",
-			t->limits->max_depth);
+		return yaml_fail_at(t, -E2BIG, &t->nodes[map],
+			"merges nested deeper than %u levels", t->limits->max_depth);
 	if (t->merged++ >= t->limits->max_nodes)
 		return too_many(t, &t->nodes[map]);
 	for (uint32_t k = map + 1; r == 0 && k < end;) {
@@ -86,7 +87,8 @@ static int collect(struct yaml_tree *t, uint32_t map, unsigned depth)
 			while (r == 0 && n > base) {
 				uint32_t c = t->entries[--n].value_node;
 
-				r = collect(t, (uint32_t)(yaml_node_at(t, c) - t->nodes), depth + 1);
+				r = collect(
+					t, (uint32_t)(yaml_node_at(t, c) - t->nodes), depth + 1);
 			}
 		}
 		k = t->nodes[v].next;
@@ -213,16 +215,17 @@ static int put_node(struct expansion *x, uint32_t i, unsigned depth)
 	return 0;
 }
 
-int yaml_expand(struct yaml_tree *t, struct buf *out, struct yaml_mark **ret_marks,
-	size_t *ret_n_marks)
+int yaml_expand(
+	struct yaml_tree *t, struct buf *out, struct yaml_mark **ret_marks, size_t *ret_n_marks)
 {
 	struct expansion x = {.t = t, .out = out};
 	int r = put_node(&x, 0, 0);
 
 	if (r == 0 && out->err)
-		r = out->err == -E2BIG ? yaml_fail_at(t, -E2BIG, &t->nodes[0],
-						"more than %zu bytes of JSON", t->limits->max_bytes)
-				       : error_oom(t->err);
+		r = out->err == -E2BIG
+			    ? yaml_fail_at(t, -E2BIG, &t->nodes[0], "more than %zu bytes of JSON",
+				      t->limits->max_bytes)
+			    : error_oom(t->err);
 	if (r < 0) {
 		free(x.marks);
 		return r;

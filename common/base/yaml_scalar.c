@@ -9,38 +9,57 @@
 #include <stdio.h>
 
 enum {
+	WORD_MAX = 5,    /* the longest of the words below */
 	DIGITS_MAX = 17, /* significant digits that tell every double from its neighbours */
 };
 
 static const uint64_t INT64_LEAST = (uint64_t)1 << 63; /* the absolute value of INT64_MIN */
 
-struct word {
-	const char *text;
-	struct yaml_scalar value;
-};
-
-#define WORD_BOOL(value)  {.type = YAML_SCALAR_BOOL, .b = (value)}
-#define WORD_FLOAT(value) {.type = YAML_SCALAR_FLOAT, .f = (value)}
-#define WORD_NULL         {.type = YAML_SCALAR_NULL}
-
 /* resolveMapList; "<<" is the mapping's business. */
-static const struct word words[] = {
-	{"", WORD_NULL}, {"~", WORD_NULL}, {"null", WORD_NULL}, {"Null", WORD_NULL},
-	{"NULL", WORD_NULL},
-	{"y", WORD_BOOL(true)}, {"Y", WORD_BOOL(true)}, {"yes", WORD_BOOL(true)},
-	{"Yes", WORD_BOOL(true)}, {"YES", WORD_BOOL(true)}, {"true", WORD_BOOL(true)},
-	{"True", WORD_BOOL(true)}, {"TRUE", WORD_BOOL(true)}, {"on", WORD_BOOL(true)},
-	{"On", WORD_BOOL(true)}, {"ON", WORD_BOOL(true)},
-	{"n", WORD_BOOL(false)}, {"N", WORD_BOOL(false)}, {"no", WORD_BOOL(false)},
-	{"No", WORD_BOOL(false)}, {"NO", WORD_BOOL(false)}, {"false", WORD_BOOL(false)},
-	{"False", WORD_BOOL(false)}, {"FALSE", WORD_BOOL(false)}, {"off", WORD_BOOL(false)},
-	{"Off", WORD_BOOL(false)}, {"OFF", WORD_BOOL(false)},
-	{".nan", WORD_FLOAT(NAN)}, {".NaN", WORD_FLOAT(NAN)}, {".NAN", WORD_FLOAT(NAN)},
-	{".inf", WORD_FLOAT(INFINITY)}, {".Inf", WORD_FLOAT(INFINITY)},
-	{".INF", WORD_FLOAT(INFINITY)}, {"+.inf", WORD_FLOAT(INFINITY)},
-	{"+.Inf", WORD_FLOAT(INFINITY)}, {"+.INF", WORD_FLOAT(INFINITY)},
-	{"-.inf", WORD_FLOAT(-INFINITY)}, {"-.Inf", WORD_FLOAT(-INFINITY)},
-	{"-.INF", WORD_FLOAT(-INFINITY)},
+static const struct {
+	const char *text;
+	enum yaml_scalar_type type;
+	double value;
+} words[] = {
+	{"", YAML_SCALAR_NULL, 0},
+	{"~", YAML_SCALAR_NULL, 0},
+	{"null", YAML_SCALAR_NULL, 0},
+	{"Null", YAML_SCALAR_NULL, 0},
+	{"NULL", YAML_SCALAR_NULL, 0},
+	{"y", YAML_SCALAR_BOOL, 1},
+	{"Y", YAML_SCALAR_BOOL, 1},
+	{"yes", YAML_SCALAR_BOOL, 1},
+	{"Yes", YAML_SCALAR_BOOL, 1},
+	{"YES", YAML_SCALAR_BOOL, 1},
+	{"true", YAML_SCALAR_BOOL, 1},
+	{"True", YAML_SCALAR_BOOL, 1},
+	{"TRUE", YAML_SCALAR_BOOL, 1},
+	{"on", YAML_SCALAR_BOOL, 1},
+	{"On", YAML_SCALAR_BOOL, 1},
+	{"ON", YAML_SCALAR_BOOL, 1},
+	{"n", YAML_SCALAR_BOOL, 0},
+	{"N", YAML_SCALAR_BOOL, 0},
+	{"no", YAML_SCALAR_BOOL, 0},
+	{"No", YAML_SCALAR_BOOL, 0},
+	{"NO", YAML_SCALAR_BOOL, 0},
+	{"false", YAML_SCALAR_BOOL, 0},
+	{"False", YAML_SCALAR_BOOL, 0},
+	{"FALSE", YAML_SCALAR_BOOL, 0},
+	{"off", YAML_SCALAR_BOOL, 0},
+	{"Off", YAML_SCALAR_BOOL, 0},
+	{"OFF", YAML_SCALAR_BOOL, 0},
+	{".nan", YAML_SCALAR_FLOAT, NAN},
+	{".NaN", YAML_SCALAR_FLOAT, NAN},
+	{".NAN", YAML_SCALAR_FLOAT, NAN},
+	{".inf", YAML_SCALAR_FLOAT, INFINITY},
+	{".Inf", YAML_SCALAR_FLOAT, INFINITY},
+	{".INF", YAML_SCALAR_FLOAT, INFINITY},
+	{"+.inf", YAML_SCALAR_FLOAT, INFINITY},
+	{"+.Inf", YAML_SCALAR_FLOAT, INFINITY},
+	{"+.INF", YAML_SCALAR_FLOAT, INFINITY},
+	{"-.inf", YAML_SCALAR_FLOAT, -INFINITY},
+	{"-.Inf", YAML_SCALAR_FLOAT, -INFINITY},
+	{"-.INF", YAML_SCALAR_FLOAT, -INFINITY},
 };
 
 static bool is_digit(char c)
@@ -62,8 +81,9 @@ static bool parse_digits(const char *s, unsigned base, uint64_t *ret_n)
 		return false;
 	for (; *s; s++) {
 		char c = *s | 0x20;
-		unsigned d = is_digit(*s) ? (unsigned)(*s - '0')
-			: c >= 'a' && c <= 'f' ? (unsigned)(c - 'a') + 10 : 16;
+		unsigned d = is_digit(*s)           ? (unsigned)(*s - '0')
+			     : c >= 'a' && c <= 'f' ? (unsigned)(c - 'a') + 10
+						    : 16;
 
 		if (d >= base || __builtin_mul_overflow(n, (uint64_t)base, &n) ||
 			__builtin_add_overflow(n, (uint64_t)d, &n))
@@ -73,15 +93,15 @@ static bool parse_digits(const char *s, unsigned base, uint64_t *ret_n)
 	return true;
 }
 
-/* Does an absolute value fit behind a sign? strconv.ParseUint takes no sign, so what has one must fit
- * an int64. */
+/* Does an absolute value fit behind a sign? strconv.ParseUint takes no sign, so what has one must
+ * fit an int64. */
 static bool fits(char sign, uint64_t n)
 {
 	return sign == '-' ? n <= INT64_LEAST : sign == '+' ? n < INT64_LEAST : true;
 }
 
-/* strconv.ParseInt and ParseUint with base 0; then what resolve() tries by itself: the digits behind
- * "0b" may carry a sign. */
+/* strconv.ParseInt and ParseUint with base 0; then what resolve() tries by itself: the digits
+ * behind "0b" may carry a sign. */
 static bool parse_int(struct yaml_scalar *ret_s, const char *s)
 {
 	char sign = is_sign(*s) ? *s++ : '\0';
@@ -98,8 +118,8 @@ static bool parse_int(struct yaml_scalar *ret_s, const char *s)
 	}
 	if (!parse_digits(s, base, &n) || !fits(sign, n))
 		return false;
-	*ret_s = (struct yaml_scalar){
-		.type = YAML_SCALAR_INT, .negative = sign == '-' && n, .n = n};
+	*ret_s =
+		(struct yaml_scalar){.type = YAML_SCALAR_INT, .negative = sign == '-' && n, .n = n};
 	return true;
 }
 
@@ -152,8 +172,8 @@ static bool parse_float(struct yaml_scalar *ret_s, const char *s)
 static bool underscores_ok(struct span s)
 {
 	for (size_t i = 0; i < s.len; i++)
-		if (s.p[i] == '_' &&
-			(i == 0 || i + 1 == s.len || !is_digit(s.p[i - 1]) || !is_digit(s.p[i + 1])))
+		if (s.p[i] == '_' && (i == 0 || i + 1 == s.len || !is_digit(s.p[i - 1]) ||
+					     !is_digit(s.p[i + 1])))
 			return false;
 	return true;
 }
@@ -175,14 +195,20 @@ int yaml_scalar_resolve(struct yaml_scalar *ret_s, struct span text)
 	size_t n = 0;
 
 	*ret_s = (struct yaml_scalar){.type = YAML_SCALAR_STRING};
-	for (size_t i = 0; text.len <= 5 && i < ARRAY_SIZE(words); i++)
-		if (span_is(text, words[i].text)) {
-			*ret_s = words[i].value;
-			return 0;
-		}
+	for (size_t i = 0; text.len <= WORD_MAX && i < ARRAY_SIZE(words); i++) {
+		if (!span_is(text, words[i].text))
+			continue;
+		ret_s->type = words[i].type;
+		if (words[i].type == YAML_SCALAR_BOOL)
+			ret_s->b = words[i].value != 0;
+		else
+			ret_s->f = words[i].value;
+		return 0;
+	}
 	if (!text.len || !is_candidate(text))
 		return 0;
-	/* Behind a leading dot Go reads a literal of its own, elsewhere underscores mean nothing. */
+	/* Behind a leading dot Go reads a literal of its own, elsewhere underscores mean nothing.
+	 */
 	if (text.p[0] == '.' && !underscores_ok(text))
 		return 0;
 	plain = malloc(text.len + 1);

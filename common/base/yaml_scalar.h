@@ -35,6 +35,6 @@ int yaml_scalar_resolve(struct yaml_scalar *ret_s, struct span text);
  * fraction, since "-0" would be read back as the integer 0. 0 or the buffer's error. */
 int yaml_scalar_json(struct buf *out, const struct yaml_scalar *s);
 
-/* Appends s, which is neither a string nor null, as sigs.k8s.io/yaml spells it when it is the key of
- * a mapping (floats in single precision). */
+/* Appends s, which is neither a string nor null, as sigs.k8s.io/yaml spells it when it is the key
+ * of a mapping (floats in single precision). */
 int yaml_scalar_key(struct buf *out, const struct yaml_scalar *s);

@@ -132,8 +132,7 @@ static int compare_entries(const void *pa, const void *pb)
 void yaml_sort_entries(struct yaml_tree *t, size_t base)
 {
 	if (t->n_entries > base)
-		qsort(t->entries + base, t->n_entries - base, sizeof(*t->entries),
-			compare_entries);
+		qsort(t->entries + base, t->n_entries - base, sizeof(*t->entries), compare_entries);
 }
 
 static int add_node(struct yaml_tree *t, const yaml_event_t *ev, const yaml_char_t *anchor,
@@ -179,10 +178,11 @@ static int read_alias(struct yaml_tree *t, const yaml_event_t *ev)
 			continue;
 		if (!t->nodes[target].next)
 			return yaml_fail(t, -EBADMSG, ev->start_mark.line + 1,
-				ev->start_mark.column + 1, "alias *%s is inside of what it stands for",
+				ev->start_mark.column + 1,
+				"alias *%s is inside of what it stands for",
 				show(shown, span_str(name)));
-		return add_leaf(t, ev, NULL,
-			(struct yaml_node){.kind = YAML_KIND_ALIAS, .target = target});
+		return add_leaf(
+			t, ev, NULL, (struct yaml_node){.kind = YAML_KIND_ALIAS, .target = target});
 	}
 	return yaml_fail(t, -EBADMSG, ev->start_mark.line + 1, ev->start_mark.column + 1,
 		"alias *%s: no anchor &%s stands before it", show(shown, span_str(name)), shown);
@@ -205,8 +205,8 @@ static struct span scalar_text(const yaml_event_t *ev)
 }
 
 /* resolve() of the Go library when a tag is given: the text must be what the tag says. */
-static int apply_tag(struct yaml_tree *t, const yaml_event_t *ev, const char *tag,
-	struct yaml_scalar *s)
+static int apply_tag(
+	struct yaml_tree *t, const yaml_event_t *ev, const char *tag, struct yaml_scalar *s)
 {
 	static const char *const names[] = {
 		[YAML_SCALAR_NULL] = "null",
@@ -296,8 +296,8 @@ static int read_scalar(struct yaml_tree *t, const yaml_event_t *ev)
 	return r < 0 ? r : add_leaf(t, ev, ev->data.scalar.anchor, node);
 }
 
-static int check_tag(struct yaml_tree *t, const yaml_event_t *ev, const yaml_char_t *tag,
-	const char *want)
+static int check_tag(
+	struct yaml_tree *t, const yaml_event_t *ev, const yaml_char_t *tag, const char *want)
 {
 	char shown[SHOWN_MAX + 6], text[SHOWN_MAX + 80];
 
@@ -340,8 +340,8 @@ static int check_merge(struct yaml_tree *t, uint32_t i)
 	if (n->kind == YAML_KIND_MAP)
 		return 0;
 	if (t->nodes[i].kind != YAML_KIND_LIST)
-		return yaml_fail_at(t, -EBADMSG, &t->nodes[i],
-			"\"<<\" merges a mapping or a list of mappings");
+		return yaml_fail_at(
+			t, -EBADMSG, &t->nodes[i], "\"<<\" merges a mapping or a list of mappings");
 	for (uint32_t c = i + 1; c < n->next; c = t->nodes[c].next)
 		if (yaml_node_at(t, c)->kind != YAML_KIND_MAP)
 			return yaml_fail_at(t, -EBADMSG, &t->nodes[c],

@@ -31,8 +31,8 @@ struct yaml_node {
 	uint32_t line, column; /* from 1 */
 	uint32_t next;         /* index of the node behind this one's subtree; 0 while it is read */
 	uint32_t target;       /* ALIAS: never an alias itself */
-	struct span text;      /* STRING: decoded; SCALAR: as JSON, SPAN_NONE when it has none (.inf) */
-	struct span key;       /* STRING and SCALAR: as a key, SPAN_NONE when it can be none (null) */
+	struct span text; /* STRING: decoded; SCALAR: as JSON, SPAN_NONE when it has none (.inf) */
+	struct span key;  /* STRING and SCALAR: as a key, SPAN_NONE when it can be none (null) */
 };
 
 struct yaml_anchor {
@@ -86,8 +86,8 @@ void yaml_sort_entries(struct yaml_tree *t, size_t base);
 const struct yaml_node *yaml_node_at(const struct yaml_tree *t, uint32_t i);
 
 /* Appends the document as JSON and tells where its values come from: *ret_marks, to be freed. */
-int yaml_expand(struct yaml_tree *t, struct buf *out, struct yaml_mark **ret_marks,
-	size_t *ret_n_marks);
+int yaml_expand(
+	struct yaml_tree *t, struct buf *out, struct yaml_mark **ret_marks, size_t *ret_n_marks);
 
 /* Grows an array of elements of this size to at least n; 0 or -ENOMEM. */
 int yaml_grow(void **array, size_t *cap, size_t n, size_t size);

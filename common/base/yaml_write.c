@@ -48,9 +48,9 @@ static uint32_t decode(const char *s, size_t *ret_n)
 /* Printable as it is and no line break for any reader. */
 static bool is_plain_char(uint32_t u)
 {
-	return (u >= 0x20 && u < 0x7f) || (u > 0xa0 && u != 0x2028 && u != 0x2029 && u != 0xfeff &&
-						  !(u >= 0xd800 && u < 0xe000) && u != 0xfffe &&
-						  u != 0xffff);
+	return (u >= 0x20 && u < 0x7f) ||
+	       (u > 0xa0 && u != 0x2028 && u != 0x2029 && u != 0xfeff &&
+		       !(u >= 0xd800 && u < 0xe000) && u != 0xfffe && u != 0xffff);
 }
 
 static bool only_plain_chars(struct span s, const char *also)
@@ -76,8 +76,8 @@ static bool is_word(struct span s)
 	return false;
 }
 
-/* Begins like a number, date or time of any base and is made of their characters; letters count only
- * beside digits ("-c" is a flag). */
+/* Begins like a number, date or time of any base and is made of their characters; letters count
+ * only beside digits ("-c" is a flag). */
 static bool is_numeric(struct span s)
 {
 	bool digits = false, letters = false;

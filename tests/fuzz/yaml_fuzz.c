@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Whatever yaml_read accepts is JSON within the limits, with marks where its values are; and yaml_write
- * gives YAML that reads as the same value again. */
+ * Whatever yaml_read accepts is JSON within the limits, with marks where its values are; and
+ * yaml_write gives YAML that reads as the same value again. */
 #include "common/base/yaml.h"
 
 #include <errno.h>
@@ -66,7 +66,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 
 		total += d->json_len;
 		must(d->json[d->json_len] == '\0');
-		must(json_parse(&doc, (struct span){d->json, d->json_len}, &json_limits, &err) == 0);
+		must(json_parse(&doc, (struct span){d->json, d->json_len}, &json_limits, &err) ==
+			0);
 		check_marks(d, &doc);
 		check_round_trip(&doc);
 	}

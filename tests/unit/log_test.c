@@ -56,8 +56,9 @@ static void test_text(void)
 	log_error("it broke", "Failed to read", LOG_STR("file", "x"));
 	log_warn("Odd");
 	capture_end(&c);
-	CU_ASSERT_EQUAL(sscanf(c.text, "%c%2d%2d %2d:%2d:%2d.%6d %d log_test.c:%d] %n", &severity,
-				&month, &day, &hour, &minute, &second, &usec, &thread, &line, &used),
+	CU_ASSERT_EQUAL(
+		sscanf(c.text, "%c%2d%2d %2d:%2d:%2d.%6d %d log_test.c:%d] %n", &severity, &month,
+			&day, &hour, &minute, &second, &usec, &thread, &line, &used),
 		9);
 	CU_ASSERT_EQUAL(severity, 'I');
 	CU_ASSERT_EQUAL(thread, gettid());
@@ -66,7 +67,8 @@ static void test_text(void)
 			"\"Served\" webhook=\"mu\\\"tate\" count=-3 dryRun=true took=0.25 "
 			"raw=\"a\\u0000b\" none=\"\"\nE"),
 		"unexpected line");
-	CU_ASSERT_PTR_NOT_NULL(strstr(c.text, "] \"Failed to read\" err=\"it broke\" file=\"x\"\nW"));
+	CU_ASSERT_PTR_NOT_NULL(
+		strstr(c.text, "] \"Failed to read\" err=\"it broke\" file=\"x\"\nW"));
 	CU_ASSERT_PTR_NOT_NULL(strstr(c.text, "] \"Odd\"\n"));
 	CU_ASSERT_PTR_NULL(strstr(c.text, "Dropped"));
 	CU_ASSERT(log_enabled(2) && !log_enabled(3));
@@ -97,9 +99,14 @@ static void test_escapes(void)
 		{"a\nI0101 forged", "a\\nI0101 forged"},
 		{"\r\x1b[2K\x7f", "\\u000d\\u001b[2K\\u007f"},
 		{"back\\slash", "back\\\\slash"},
-		{"caf\xc3\xa9 \xe2\x82\xac \xf0\x9f\x90\xb3", "caf\xc3\xa9 \xe2\x82\xac \xf0\x9f\x90\xb3"},
-		{"\xc2\x9b" "0m", "\\u009b0m"},
-		{"\xe2\x80\xae" "txt", "\\u202etxt"},
+		{"caf\xc3\xa9 \xe2\x82\xac \xf0\x9f\x90\xb3",
+			"caf\xc3\xa9 \xe2\x82\xac \xf0\x9f\x90\xb3"},
+		{"\xc2\x9b"
+		 "0m",
+			"\\u009b0m"},
+		{"\xe2\x80\xae"
+		 "txt",
+			"\\u202etxt"},
 		{"\xe2\x80\xa8", "\\u2028"},
 		{"\xff", "\xef\xbf\xbd"},
 		{"\xc0\xaf", "\xef\xbf\xbd\xef\xbf\xbd"},

@@ -28,8 +28,9 @@
 	X(pod)                                                                                     \
 	X(podsecurity)                                                                             \
 	X(quantity)                                                                                \
-	X(secret)                                                                                  \
-	X(store)                                                                                   \
+	X(secret)                                                                                 \
+	X(settings)                                                                               \
+	X(store)                                                                                  \
 	X(yaml)                                                                                    \
 	X(yaml_scalar)
 

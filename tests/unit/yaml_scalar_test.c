@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * The table is what sigs.k8s.io/yaml v1.6.0 on go.yaml.in/yaml/v2 v2.4.2 made of each text, value and key;
- * but for -0.0, which Go writes as -0. */
+ * The table is what sigs.k8s.io/yaml v1.6.0 on go.yaml.in/yaml/v2 v2.4.2 made of each text, value
+ * and key; but for -0.0, which Go writes as -0. */
 #include "common/base/yaml_scalar.h"
 
 #include "tests/unit/test.h"
@@ -113,9 +113,11 @@ static const struct row {
 	{"0b-0", INT, "0", "0"},
 	{"-0b-1", STRING, NULL, NULL},
 	{"0b_1", INT, "1", "1"},
-	{"0b1111111111111111111111111111111111111111111111111111111111111111", INT, "18446744073709551615", NULL},
+	{"0b1111111111111111111111111111111111111111111111111111111111111111", INT,
+		"18446744073709551615", NULL},
 	{"0b+1111111111111111111111111111111111111111111111111111111111111111", STRING, NULL, NULL},
-	{"-0b1000000000000000000000000000000000000000000000000000000000000000", INT, "-9223372036854775808", "-9223372036854775808"},
+	{"-0b1000000000000000000000000000000000000000000000000000000000000000", INT,
+		"-9223372036854775808", "-9223372036854775808"},
 	{"9223372036854775807", INT, "9223372036854775807", "9223372036854775807"},
 	{"9223372036854775808", INT, "9223372036854775808", NULL},
 	{"+9223372036854775808", FLOAT, "9223372036854776000", "9.223372e+18"},
@@ -305,15 +307,15 @@ static void test_nul(void)
 	}
 }
 
-/* What is written is read back as the same double, and written alike: at each exponent the least, the
- * second and the greatest. */
+/* What is written is read back as the same double, and written alike: at each exponent the least,
+ * the second and the greatest. */
 static void test_floats_survive(void)
 {
 	static const uint64_t fractions[] = {0, 1, ((uint64_t)1 << 52) - 1};
 
 	for (size_t i = 1; i < 2047 * ARRAY_SIZE(fractions); i++) {
 		uint64_t bits = (uint64_t)(i / ARRAY_SIZE(fractions)) << 52 |
-			fractions[i % ARRAY_SIZE(fractions)];
+				fractions[i % ARRAY_SIZE(fractions)];
 		_cleanup_buf_ struct buf a = BUF_INIT(64), b = BUF_INIT(64);
 		struct yaml_scalar s = {.type = FLOAT};
 		double f;

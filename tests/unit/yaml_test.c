@@ -49,7 +49,9 @@ static void test_accepted(void)
 		{"---\r\na: 1\r\n---\t\r\nb: 2\r\n", "{\"a\":1}\n{\"b\":2}\n"},
 		{"a: 1\n... # c\n---\nb: 2\n", "{\"a\":1}\n{\"b\":2}\n"},
 		{"---\n...\n---\na: 1\n", "{\"a\":1}\n"},
-		{"\xef\xbb\xbf" "a: 1\n", "{\"a\":1}\n"},
+		{"\xef\xbb\xbf"
+		 "a: 1\n",
+			"{\"a\":1}\n"},
 		{"~\n---\nnull\n", "null\nnull\n"},
 		{"x", "\"x\"\n"},
 		{"a:\t1\t# c\n", "{\"a\":1}\n"},
@@ -73,14 +75,16 @@ static void test_accepted(void)
 		{"yes: a\nn: b\n'on': c\n", "{\"true\":\"a\",\"false\":\"b\",\"on\":\"c\"}\n"},
 		{"!!str 1: a\n", "{\"1\":\"a\"}\n"},
 		/* tags */
-		{"[!!float 3, !!int \"3\", !!bool yes, !!null '', !!str null, !!str , ! 12, ! \"1\"]",
+		{"[!!float 3, !!int \"3\", !!bool yes, !!null '', !!str null, !!str , ! 12, ! "
+		 "\"1\"]",
 			"[3,3,true,null,\"null\",\"\",\"12\",\"1\"]\n"},
 		{"!!map {a: !!seq [1]}\n", "{\"a\":[1]}\n"},
 		{"a: !<tag:yaml.org,2002:int> 3\n", "{\"a\":3}\n"},
 		/* anchors and merges: at their place, as yaml.v2 does it */
 		{"a: &x 1\nb: *x\nc: &x 2\nd: *x\n", "{\"a\":1,\"b\":1,\"c\":2,\"d\":2}\n"},
 		{"a: &x b\n*x : 2\n", "{\"a\":\"b\",\"b\":2}\n"},
-		{"a: &x {b: [1]}\nc: [*x, *x]\n", "{\"a\":{\"b\":[1]},\"c\":[{\"b\":[1]},{\"b\":[1]}]}\n"},
+		{"a: &x {b: [1]}\nc: [*x, *x]\n",
+			"{\"a\":{\"b\":[1]},\"c\":[{\"b\":[1]},{\"b\":[1]}]}\n"},
 		{"a: &b\nc: *b\n", "{\"a\":null,\"c\":null}\n"},
 		{"<<: {a: 2}\na: 1\n", "{\"a\":1}\n"},
 		{"a: 1\n<<: {a: 2}\n", "{\"a\":2}\n"},
@@ -92,7 +96,8 @@ static void test_accepted(void)
 			"\"c\":{\"q\":2,\"z\":4,\"x\":1}}\n"},
 		{"\"<<\": {a: 1}\nb: <<\n", "{\"<<\":{\"a\":1},\"b\":\"<<\"}\n"},
 		/* JSON */
-		{" {\"a\" : [ 1.0, -0.0, 1E2, 18446744073709551616 ],\n\t\"b\":\"\\ud83d\\ude00\\/\" } ",
+		{" {\"a\" : [ 1.0, -0.0, 1E2, 18446744073709551616 "
+		 "],\n\t\"b\":\"\\ud83d\\ude00\\/\" } ",
 			"{\"a\":[1,-0.0,100,18446744073709552000],\"b\":\"\\ud83d\\ude00\\/\"}\n"},
 		{"{\"a\": 010, }", "{\"a\":8}\n"},
 	};
@@ -111,7 +116,8 @@ static void test_refused(void)
 		{"<<: {a: 1}\n<<: {b: 2}\n",
 			"f:2:1: duplicate key \"<<\", first at 1:1: merge a list instead"},
 		{"a: {<<: {b: 1, b: 2}, b: 3}\n", "f:1:16: duplicate key \"b\", first at 1:10"},
-		{"? \"a\\nb\"\n: 1\n? \"a\\nb\"\n: 2\n", "f:3:3: duplicate key \"a?b\", first at 1:3"},
+		{"? \"a\\nb\"\n: 1\n? \"a\\nb\"\n: 2\n",
+			"f:3:3: duplicate key \"a?b\", first at 1:3"},
 		{"? [a]\n: b\n",
 			"f:1:3: a key must be text, a number or a boolean: put it in quotes"},
 		{"null: 1\n", "f:1:1: a key must be text, a number or a boolean: put it in quotes"},
@@ -125,8 +131,8 @@ static void test_refused(void)
 		{"a: &a []\n<<: *a\n", "f:2:5: \"<<\" merges a mapping or a list of mappings"},
 		{"<<: [{a: 1}, b]\n", "f:1:14: \"<<\" merges a list of mappings; this is none"},
 		{"a: .inf\n", "f:1:4: JSON has no infinite or undefined numbers: put it in quotes"},
-		{"a: !!binary aGk=\n",
-			"f:1:4: tag !!binary is not supported: leave it out, and put text in quotes"},
+		{"a: !!binary aGk=\n", "f:1:4: tag !!binary is not supported: leave it out, and "
+				       "put text in quotes"},
 		{"a: !foo x\n",
 			"f:1:4: tag !foo is not supported: leave it out, and put text in quotes"},
 		{"a: !!set {b}\n", "f:1:4: tag !!set is not supported: leave it out"},
@@ -136,21 +142,26 @@ static void test_refused(void)
 		{"a: !!float 18446744073709551615\n",
 			"f:1:4: \"18446744073709551615\" is no float, which its tag says"},
 		{"a: \"\\0\"\n", "f:1:4: text must not hold NUL characters"},
-		{"%YAML 1.1\n---\na: 1\n", "f:1:1: %YAML and %TAG directives are not supported (nor "
-					   "by kubectl): leave them out"},
-		{"a: 1\n--- b\n",
-			"f:2:5: only a comment may follow \"---\" on its line: kubectl refuses more"},
-		{"---foo: 1\n",
-			"f:1:4: only a comment may follow \"---\" on its line: kubectl refuses more"},
+		{"%YAML 1.1\n---\na: 1\n",
+			"f:1:1: %YAML and %TAG directives are not supported (nor "
+			"by kubectl): leave them out"},
+		{"a: 1\n--- b\n", "f:2:5: only a comment may follow \"---\" on its line: kubectl "
+				  "refuses more"},
+		{"---foo: 1\n", "f:1:4: only a comment may follow \"---\" on its line: kubectl "
+				"refuses more"},
 		{"a: 1\n...\nb: 2\n", "f:3:1: did not find expected <document start>"},
 		{"{a: 1} x\n", "f:1:8: did not find expected <document start>"},
-		{"a:\n\tb: 1\n", "f:2:1: found character that cannot start any token while scanning "
-				 "for the next token"},
+		{"a:\n\tb: 1\n",
+			"f:2:1: found character that cannot start any token while scanning "
+			"for the next token"},
 		{"a: 1\n b: 2\n", "f:2:3: mapping values are not allowed in this context"},
-		{"a: [1\n", "f:2:1: did not find expected ',' or ']' while parsing a flow sequence"},
+		{"a: [1\n",
+			"f:2:1: did not find expected ',' or ']' while parsing a flow sequence"},
 		{"a: \x01\n", "f:1:4: control characters are not allowed"},
 		{"\xc3\xa9: 1\n\xc3\xa9: \xff\n", "f:2:4: invalid leading UTF-8 octet"},
-		{"\xff\xfe" "a", "f:1:1: UTF-16 text: save it as UTF-8"},
+		{"\xff\xfe"
+		 "a",
+			"f:1:1: UTF-16 text: save it as UTF-8"},
 		{"{\"a\":\n 1e400}", "f:2:2: number out of range"},
 		{"[[[[[[[[[[[[[[[[[[[[[[", "f:1:21: nested deeper than 20 levels"},
 	};
@@ -248,14 +259,16 @@ static void test_marks(void)
 /* Whatever a cut leaves is a document or a message with a place, nothing else. */
 static void test_truncations(void)
 {
-	static const char text[] = "a: &x {b: [1, 'it''s', \"\\u00e9\"], c: !!str 1}\n---\n"
-				   "? |-\n  k\n  l\n: >\n  folded\n  text\nd:\n- *y\n- <<: {e: ~}\n";
+	static const char text[] =
+		"a: &x {b: [1, 'it''s', \"\\u00e9\"], c: !!str 1}\n---\n"
+		"? |-\n  k\n  l\n: >\n  folded\n  text\nd:\n- *y\n- <<: {e: ~}\n";
 	_cleanup_buf_ struct buf out = BUF_INIT(1 << 16);
 
 	for (size_t n = 0; n < sizeof(text); n++) {
 		read_all(&out, (struct span){text, n}, &limits);
 		CHECK_ROW(text,
-			n == 0 || out.p[0] == '{' || out.p[0] == '"' || strncmp(out.p, "f:", 2) == 0,
+			n == 0 || out.p[0] == '{' || out.p[0] == '"' ||
+				strncmp(out.p, "f:", 2) == 0,
 			"%zu bytes: %s", n, out.p);
 	}
 }
@@ -271,24 +284,32 @@ static void test_write(void)
 		{"{\"b\":1.50,\"a\":[true,null,-1e3],\"c\":{},\"d\":[]}",
 			"b: 1.50\na:\n- true\n- null\n- -1e3\nc: {}\nd: []\n"},
 		{"[[1,[2,[]]],{\"a\":{\"b\":[{\"c\":1,\"d\":2},3]}}]",
-			"- - 1\n  - - 2\n    - []\n- a:\n    b:\n    - c: 1\n      d: 2\n    - 3\n"},
+			"- - 1\n  - - 2\n    - []\n- a:\n    b:\n    - c: 1\n      d: 2\n    - "
+			"3\n"},
 		{"{\"a\":{\"s\":\"x\\n\\n  y\"},\"b\":[\"p\\nq\\n\"]}",
 			"a:\n  s: |-\n    x\n\n      y\nb:\n- |\n  p\n  q\n"},
-		{"[\"\",\" a\",\"a \",\"a: b\",\"a:\",\"a #b\",\"#a\",\"- a\",\"-\",\"---\",\"...\"]",
-			"- \"\"\n- \" a\"\n- \"a \"\n- \"a: b\"\n- \"a:\"\n- \"a #b\"\n- \"#a\"\n- \"- "
+		{"[\"\",\" a\",\"a \",\"a: b\",\"a:\",\"a #b\",\"#a\",\"- "
+		 "a\",\"-\",\"---\",\"...\"]",
+			"- \"\"\n- \" a\"\n- \"a \"\n- \"a: b\"\n- \"a:\"\n- \"a #b\"\n- \"#a\"\n- "
+			"\"- "
 			"a\"\n- \"-\"\n- \"---\"\n- \"...\"\n"},
-		{"[\"a:b\",\"a#b\",\"--flag=x\",\"-c\",\"64Mi\",\"100m\",\"$(X)\",\"a,b\",\"/bin\"]",
+		{"[\"a:b\",\"a#b\",\"--flag=x\",\"-c\",\"64Mi\",\"100m\",\"$(X)\",\"a,b\",\"/"
+		 "bin\"]",
 			"- a:b\n- a#b\n- --flag=x\n- -c\n- 64Mi\n- 100m\n- $(X)\n- a,b\n- /bin\n"},
 		{"[\"yes\",\"Y\",\"off\",\"TRUE\",\"nUll\",\"~\",\"<<\",\"=\",\".Inf\",\"-.inf\"]",
-			"- \"yes\"\n- \"Y\"\n- \"off\"\n- \"TRUE\"\n- \"nUll\"\n- \"~\"\n- \"<<\"\n- "
+			"- \"yes\"\n- \"Y\"\n- \"off\"\n- \"TRUE\"\n- \"nUll\"\n- \"~\"\n- "
+			"\"<<\"\n- "
 			"\"=\"\n- \".Inf\"\n- \"-.inf\"\n"},
-		{"[\"1\",\"1e3\",\"0x1F\",\"0o7\",\"1_0\",\"+.5\",\"1:30\",\"2001-01-01\",\"1.2.3\"]",
-			"- \"1\"\n- \"1e3\"\n- \"0x1F\"\n- \"0o7\"\n- \"1_0\"\n- \"+.5\"\n- \"1:30\"\n"
+		{"[\"1\",\"1e3\",\"0x1F\",\"0o7\",\"1_0\",\"+.5\",\"1:30\",\"2001-01-01\",\"1.2."
+		 "3\"]",
+			"- \"1\"\n- \"1e3\"\n- \"0x1F\"\n- \"0o7\"\n- \"1_0\"\n- \"+.5\"\n- "
+			"\"1:30\"\n"
 			"- \"2001-01-01\"\n- \"1.2.3\"\n"},
 		{"[\"a\\tb\",\"\\r\",\"\\u001b\",\"\\u0085\",\"\\u2028\",\"\\ufeff\",\"\xc3\xa9\"]",
 			"- \"a\\tb\"\n- \"\\r\"\n- \"\\u001B\"\n- \"\\u0085\"\n- \"\\u2028\"\n"
 			"- \"\\uFEFF\"\n- \xc3\xa9\n"},
-		{"[\"\\n\",\"\\na\",\" a\\nb\",\"a\\n\\n\",\"a\\n \\nb\",\"a\\r\\nb\",\"a\\n\\tb\"]",
+		{"[\"\\n\",\"\\na\",\" a\\nb\",\"a\\n\\n\",\"a\\n "
+		 "\\nb\",\"a\\r\\nb\",\"a\\n\\tb\"]",
 			"- \"\\n\"\n- \"\\na\"\n- \" a\\nb\"\n- \"a\\n\\n\"\n- \"a\\n \\nb\"\n- "
 			"\"a\\r\\nb\"\n- |-\n  a\n  \tb\n"},
 		{"{\"1\":{\"a b\":1},\"y\":\"\\\"'\\\\\",\"<<\":\"a\\\\b\"}",
@@ -321,7 +342,10 @@ static void test_long_keys(void)
 		for (int k = 0; k < 500; k++)
 			buf_puts(&text, i % 2 ? "\xc2\x85" : "key");
 		buf_printf(&text, "%d\":%s", i,
-			i == 0 ? "1" : i == 1 ? "[1,{\"a\":2}]" : i == 2 ? "{\"b\":[3]}" : "\"x\\ny\"");
+			i == 0   ? "1"
+			: i == 1 ? "[1,{\"a\":2}]"
+			: i == 2 ? "{\"b\":[3]}"
+				 : "\"x\\ny\"");
 	}
 	buf_puts(&text, "}");
 	CU_ASSERT_EQUAL(json_parse(&doc, buf_view(&text), &jl, NULL), 0);
