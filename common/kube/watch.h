@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Keeps up with a resource: list, then watch from there, with bookmarks, resumption, 410 and
- * backoff. What it knows stays valid while the API server is away. On the loop's thread only. */
+ * Keeps up with a resource (Kubernetes API concepts, "Efficient detection of changes"): list, then
+ * watch from there, with bookmarks, resumption, 410 and backoff. What it knows stays valid while the
+ * API server is away. On the loop's thread only. */
 #pragma once
 
 #include "common/base/json.h"
@@ -10,26 +11,30 @@
 struct kube_watch;
 
 struct kube_watch_handler {
-	/* A list begins to be handed over: whatever is not upserted until synced is gone. */
+	/* A list begins to be handed over: whatever is not upserted until synced is gone. Comes
+	 * again without synced when a list breaks off and is begun anew. */
 	void (*list_begin)(void *ctx);
-	/* An object as received; valid during the call. */
+	/* An object as received (in a list it has no apiVersion and kind); valid during the call. */
 	void (*upsert)(void *ctx, struct json_val object);
 	void (*removed)(void *ctx, struct json_val object);
 	/* The list is complete (first sync and each relist). */
 	void (*synced)(void *ctx);
 	void *ctx;
+	/* Each of them may free the watch. */
 };
 
 struct kube_watch_options {
 	const char *path;           /* "/apis/casemate.dev/v1alpha1/enclaveprofiles" */
 	const char *label_selector; /* NULL: none; unescaped */
 	const char *field_selector;
-	const char *name;           /* for logs and metrics: "enclaveprofiles" */
+	const char *name;           /* for logs and metrics: "enclaveprofiles"; a literal */
 	size_t max_object;          /* bytes of one event or list page; 0: 16 MiB */
+	int64_t backoff_usec;       /* the first; 0: 0.8 s. Doubles up to 30 s, with jitter */
 };
 
 int kube_watch_new(struct kube_watch **ret_w, struct kube_client *c,
 	const struct kube_watch_options *o, const struct kube_watch_handler *h, struct error *err);
+const char *kube_watch_name(const struct kube_watch *w);
 bool kube_watch_synced(const struct kube_watch *w);    /* a list was complete once */
 bool kube_watch_connected(const struct kube_watch *w); /* a watch is open now */
 const char *kube_watch_problem(const struct kube_watch *w); /* "" or why it is not connected */

@@ -13,8 +13,8 @@
 #include <errno.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
+#include <stdarg.h>
 #include <stdlib.h>
-#include <strings.h>
 
 #include <curl/curl.h>
 #include <openssl/crypto.h>
@@ -71,7 +71,8 @@ struct http_call {
 	bool cancelled; /* from a callback, still libcurl's */
 	bool finished;  /* done runs */
 	bool streaming;
-	char failure[CURL_ERROR_SIZE]; /* why we ended it */
+	int code;                      /* when we ended it: http_result's, */
+	char failure[CURL_ERROR_SIZE]; /* and why */
 	char curl_error[CURL_ERROR_SIZE];
 };
 
@@ -136,11 +137,46 @@ static void client_leave(struct http_client *c)
 		client_destroy(c);
 }
 
+static int code_of(CURLcode code)
+{
+	switch (code) {
+	case CURLE_OK:
+		return 0;
+	case CURLE_OPERATION_TIMEDOUT:
+		return -ETIMEDOUT;
+	case CURLE_PEER_FAILED_VERIFICATION:
+	case CURLE_UNSUPPORTED_PROTOCOL:
+	case CURLE_URL_MALFORMAT:
+	case CURLE_SSL_CERTPROBLEM:
+	case CURLE_SSL_CACERT_BADFILE:
+		return -EPROTO;
+	default:
+		return -EIO;
+	}
+}
+
+static void call_fail(struct http_call *call, int code, const char *fmt, ...)
+	__attribute__((format(printf, 3, 4)));
+
+/* We end the call ourselves; the first reason stays. */
+static void call_fail(struct http_call *call, int code, const char *fmt, ...)
+{
+	va_list ap;
+
+	if (call->code)
+		return;
+	call->code = code;
+	va_start(ap, fmt);
+	vsnprintf(call->failure, sizeof(call->failure), fmt, ap);
+	va_end(ap);
+}
+
 /* Unlinks the call, tells its user, frees it. c may be dead afterwards, but not gone: the caller
  * has entered it. */
 static void call_finish(struct http_call *call, CURLcode code)
 {
-	struct http_result result = {.retry_after = -1};
+	struct http_result result = {
+		.retry_after = -1, .code = call->code ? call->code : code_of(code)};
 	struct http_client *c = call->c;
 	struct curl_header *h;
 	curl_off_t after = 0;
@@ -151,13 +187,13 @@ static void call_finish(struct http_call *call, CURLcode code)
 	if (curl_easy_header(call->easy, "Retry-After", 0, CURLH_HEADER, -1, &h) == CURLHE_OK &&
 		curl_easy_getinfo(call->easy, CURLINFO_RETRY_AFTER, &after) == CURLE_OK)
 		result.retry_after = after;
-	if (call->failure[0])
+	if (call->code)
 		result.error = call->failure;
-	else if (code != CURLE_OK)
+	else if (result.code)
 		result.error = call->curl_error[0] ? call->curl_error : curl_easy_strerror(code);
 	else
 		result.body = scrub_view(&call->response);
-	c->suspect = code != CURLE_OK && code != CURLE_WRITE_ERROR /* ours */;
+	c->suspect = result.code == -EIO || result.code == -ETIMEDOUT;
 
 	if (!call->pending)
 		curl_multi_remove_handle(c->multi, call->easy);
@@ -367,9 +403,9 @@ static void call_touch(struct http_call *call)
 
 static bool call_give(struct http_call *call, struct span chunk)
 {
-	if (!call->data(call->ctx, chunk) && !call->failure[0])
-		snprintf(call->failure, sizeof(call->failure), "ended by the reader");
-	return !call->failure[0] && !call->cancelled;
+	if (!call->data(call->ctx, chunk))
+		call_fail(call, -ECANCELED, "ended by the reader");
+	return !call->code && !call->cancelled;
 }
 
 static size_t call_on_header(char *p, size_t size, size_t n, void *userdata)
@@ -396,17 +432,16 @@ static size_t call_on_body(char *p, size_t size, size_t n, void *userdata)
 	int r;
 
 	n *= size;
-	if (call->cancelled || call->failure[0])
+	if (call->cancelled || call->code)
 		return 0;
 	call_touch(call);
 	if (call->streaming)
 		return call_give(call, (struct span){p, n}) ? n : 0;
 	r = scrub_add(&call->response, (struct span){p, n});
 	if (r == -E2BIG)
-		snprintf(call->failure, sizeof(call->failure),
-			"the response is larger than %zu bytes", call->response.max);
+		call_fail(call, r, "the response is larger than %zu bytes", call->response.max);
 	else if (r < 0)
-		snprintf(call->failure, sizeof(call->failure), "out of memory");
+		call_fail(call, r, "out of memory");
 	return r < 0 ? 0 : n;
 }
 
@@ -417,7 +452,7 @@ static int call_on_idle(sd_event_source *source, uint64_t usec, void *userdata)
 
 	(void)source;
 	(void)usec;
-	snprintf(call->failure, sizeof(call->failure), "no data for %lld ms",
+	call_fail(call, -ETIMEDOUT, "no data for %lld ms",
 		(long long)(call->idle_usec / USEC_PER_MSEC));
 	client_enter(c);
 	call_finish(call, CURLE_OPERATION_TIMEDOUT);

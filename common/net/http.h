@@ -56,7 +56,11 @@ struct http_result {
 	int status;          /* HTTP; 0 when no response came */
 	struct span body;    /* valid during the callback; empty when error is set */
 	int64_t retry_after; /* seconds from Retry-After, -1 when absent */
-	const char *error;   /* NULL: the response is complete. Or what went wrong below HTTP */
+	/* 0: the response is complete. -E2BIG: larger than max_response; -ECANCELED: data ended it;
+	 * -ETIMEDOUT: timeout or silence; -EPROTO: the peer is not whom we trust, or the URL no
+	 * good; -EIO: lost. */
+	int code;
+	const char *error; /* the same for a person, NULL when complete */
 };
 
 /* Starts a call; no callback runs before this returns. ret_call: for http_cancel until done runs;

@@ -10,9 +10,11 @@
 #define SUITES(X)                                                                                  \
 	X(arena)                                                                                   \
 	X(authority)                                                                               \
+	X(backoff)                                                                                 \
 	X(buf)                                                                                     \
 	X(bundle)                                                                                  \
 	X(cabundle)                                                                                \
+	X(client)                                                                                  \
 	X(clock)                                                                                   \
 	X(confidential)                                                                            \
 	X(error)                                                                                   \
@@ -20,6 +22,7 @@
 	X(health)                                                                                  \
 	X(http)                                                                                    \
 	X(json)                                                                                    \
+	X(kubeconfig)                                                                              \
 	X(log)                                                                                     \
 	X(loop)                                                                                    \
 	X(metrics)                                                                                 \
@@ -28,9 +31,9 @@
 	X(pod)                                                                                     \
 	X(podsecurity)                                                                             \
 	X(quantity)                                                                                \
-	X(secret)                                                                                 \
-	X(settings)                                                                               \
-	X(store)                                                                                  \
+	X(secret)                                                                                  \
+	X(settings)                                                                                \
+	X(store)                                                                                   \
 	X(yaml)                                                                                    \
 	X(yaml_scalar)
 
