@@ -17,6 +17,7 @@
 	X(client)                                                                                  \
 	X(clock)                                                                                   \
 	X(confidential)                                                                            \
+	X(config)                                                                                  \
 	X(error)                                                                                   \
 	X(file_watch)                                                                              \
 	X(health)                                                                                  \
@@ -30,6 +31,7 @@
 	X(patch)                                                                                   \
 	X(pod)                                                                                     \
 	X(podsecurity)                                                                             \
+	X(profile)                                                                                 \
 	X(quantity)                                                                                \
 	X(secret)                                                                                  \
 	X(settings)                                                                                \

@@ -33,7 +33,7 @@ enum aesm_mount { AESM_RESOURCE, AESM_HOST_PATH };
 
 struct policy_config {
 	bool allow_simulated;     /* every TEE maps to casemate-simulated-<tee> */
-	bool require_attestation; /* false: classes select no verdict labels */
+	bool require_attestation; /* false: no class selects a verdict, unless its nodeSelector is given */
 	struct tee_class classes[TEE_N];   /* the real ones, [TEE_NONE] unused */
 	struct tee_class simulated[TEE_N]; /* casemate-simulated-<tee>, selecting attested=simulated */
 	int class_conflict;       /* enum class_conflict: a class of the user's that is not accepted */

@@ -6,6 +6,7 @@
 #include <stdio.h>
 
 #include "common/base/cleanup.h"
+#include "webhook/policy/result.h"
 
 enum {
 	FIELD_MAX = 160, /* of the longest path below: a container's, a handler's, an index */
@@ -81,17 +82,10 @@ static int bad(struct judge *j, const char *field, const char *why)
 	return violated(j, field, REASON_PodSecurityViolated, "%s", why);
 }
 
-/* The user's value as JSON, cut at a character's boundary. */
+/* The user's value as JSON, short enough to be shown. */
 static struct span shown(struct json_val v)
 {
-	struct span s = json_raw(v);
-
-	if (s.len > VALUE_MAX) {
-		s.len = VALUE_MAX;
-		while (s.len > 0 && (s.p[s.len] & 0xc0) == 0x80)
-			s.len--;
-	}
-	return s;
+	return span_cut(json_raw(v), VALUE_MAX);
 }
 
 /* Refuses what is no object (or array), so that nothing hides behind a wrong type. */

@@ -53,9 +53,11 @@ int profile_read(struct profile *ret_p, struct json_val object, const struct pol
 
 struct profile_set;
 
-/* objects: EnclaveProfile documents (JSON text each); namespaces: those labelled
+/* objects: EnclaveProfile documents (JSON text each), copied; namespaces: those labelled
  * casemate.dev/confidential=enabled (profiles elsewhere are NamespaceNotEnabled). all_enabled:
- * standalone, where every namespace with a profile counts as enabled. One reference. */
+ * standalone, where every namespace with a profile counts as enabled. One reference. A text that
+ * cannot be read becomes an invalid profile without a name, so that it takes no other away. -E2BIG,
+ * -EEXIST (two of one name), -ENOMEM. */
 int profile_set_new(struct profile_set **ret_s, const struct span *objects, size_t n,
 	const struct span *namespaces, size_t n_namespaces, bool all_enabled,
 	const struct policy_config *config, struct error *err);
@@ -69,7 +71,8 @@ const struct profile *profile_set_at(const struct profile_set *s, size_t i);
 /* By name; NULL when there is none. */
 const struct profile *profile_find(const struct profile_set *s, struct span namespace_,
 	struct span name);
-/* The profile (valid or not) whose podSelector matches labels (a JSON object or missing). NULL: none. *ret_other is
- * set when a second one matches too, which is a refusal naming both. */
+/* The profile (valid or not) whose podSelector matches labels (a JSON object or missing). NULL: none,
+ * or a namespace that is not enabled. *ret_other: a second one that matches too, which is a refusal
+ * naming both; else NULL. */
 const struct profile *profile_match(const struct profile_set *s, struct span namespace_,
 	struct json_val labels, const struct profile **ret_other);
