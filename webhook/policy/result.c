@@ -12,6 +12,8 @@ struct span span_cut(struct span s, size_t max)
 
 /* Formatted in a and cut to max bytes; NULL when a is exhausted. */
 static const char *format(struct arena *a, size_t max, const char *fmt, va_list ap)
+	__attribute__((format(printf, 3, 0)));
+static const char *format(struct arena *a, size_t max, const char *fmt, va_list ap)
 {
 	char *text = arena_vprintf(a, fmt, ap);
 
