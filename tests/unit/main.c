@@ -27,6 +27,7 @@
 	X(log)                                                                                     \
 	X(loop)                                                                                    \
 	X(metrics)                                                                                 \
+	X(mutate)                                                                                  \
 	X(names)                                                                                   \
 	X(patch)                                                                                   \
 	X(pod)                                                                                     \
@@ -35,7 +36,9 @@
 	X(quantity)                                                                                \
 	X(secret)                                                                                  \
 	X(settings)                                                                                \
+	X(sgx)                                                                                     \
 	X(store)                                                                                   \
+	X(vendors)                                                                                 \
 	X(yaml)                                                                                    \
 	X(yaml_scalar)
 
