@@ -49,7 +49,7 @@ static void fake_send(int fd, const struct fake_reply *r)
 		if (send(fd, r->data.p + at, n, MSG_NOSIGNAL) != (ssize_t)n)
 			return;
 		if (at + n < r->data.len)
-			usleep(FAKE_PAUSE_USEC);
+			usleep(r->pause_usec ? r->pause_usec : FAKE_PAUSE_USEC);
 	}
 }
 

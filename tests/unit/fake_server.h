@@ -12,10 +12,11 @@
 struct fake_server;
 
 struct fake_reply {
-	struct buf data; /* bytes of the response, header included */
-	size_t cut;      /* pause behind this many bytes; 0: none */
-	size_t piece;    /* pause behind each so many bytes; 0: none */
-	bool close;      /* the connection, afterwards */
+	struct buf data;     /* bytes of the response, header included */
+	size_t cut;          /* pause behind this many bytes; 0: none */
+	size_t piece;        /* pause behind each so many bytes; 0: none */
+	unsigned pause_usec; /* how long; 0: half a millisecond */
+	bool close;          /* the connection, afterwards */
 };
 
 /* Runs on the server's thread for request number n (from 0) and writes the reply. */

@@ -19,6 +19,7 @@
 	X(confidential)                                                                            \
 	X(config)                                                                                  \
 	X(error)                                                                                   \
+	X(event)                                                                                   \
 	X(file_watch)                                                                              \
 	X(health)                                                                                  \
 	X(http)                                                                                    \
@@ -39,6 +40,7 @@
 	X(sgx)                                                                                     \
 	X(store)                                                                                   \
 	X(vendors)                                                                                 \
+	X(watch)                                                                                   \
 	X(yaml)                                                                                    \
 	X(yaml_scalar)
 
