@@ -8,6 +8,7 @@
 #include <string.h>
 
 #define SUITES(X)                                                                                  \
+	X(access)                                                                                  \
 	X(arena)                                                                                   \
 	X(authority)                                                                               \
 	X(backoff)                                                                                 \
@@ -39,6 +40,7 @@
 	X(settings)                                                                                \
 	X(sgx)                                                                                     \
 	X(store)                                                                                   \
+	X(validate)                                                                                \
 	X(vendors)                                                                                 \
 	X(watch)                                                                                   \
 	X(yaml)                                                                                    \
