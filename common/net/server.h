@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * HTTP(S) server on libmicrohttpd's epoll thread pool. The handler is pure request in, response
- * out. Every limit is named; beyond it a client gets 413, 429 (with Retry-After), 431 or loses its connection, and none can
- * hold the server. TLS is GnuTLS (libmicrohttpd's), kept inside common/net/tls.c. */
+ * HTTP(S) server on threads of libmicrohttpd with epoll. The handler is pure request in, response
+ * out. Every limit is named; beyond it a client gets 413, 429 (with Retry-After), 431 or loses its
+ * connection, and none can hold the server. Such answers carry a metav1.Status, whose message the
+ * API server shows to its user. TLS is GnuTLS (libmicrohttpd's), kept inside common/net/tls.c.
+ * SIGPIPE must be ignored by the program; the server's threads take no signals. */
 #pragma once
 
 #include <stdbool.h>
@@ -17,22 +19,27 @@ struct tls_identity; /* common/net/tls.h: certificate chain and key, replaceable
 
 struct server_limits {
 	size_t max_body;           /* bytes; beyond: 413 */
+	size_t max_buffered;       /* bytes of all large bodies at once; beyond: 429. 0: 8 max_body */
 	size_t max_header;         /* bytes of request line and headers; beyond: 431 */
-	unsigned max_connections;  /* open at once; beyond: not accepted until one ends */
+	unsigned max_connections;  /* open at once; beyond: not accepted until one ends, for which
+				    * the one idle for longest, if for 10 s or idle_usec / 8, is
+				    * closed */
 	unsigned max_in_flight;    /* requests being handled; beyond: 429 with Retry-After: 1 */
-	int64_t request_usec;      /* from connection or first byte of a request to its last byte; beyond: closed */
+	int64_t request_usec;      /* from connection to the end of its handshake, from first to last
+				    * byte of a request and of a response; beyond: closed */
 	int64_t idle_usec;         /* keep-alive; at least 90 s towards an API server */
 };
 
 struct server_options {
 	const char *address;       /* "0.0.0.0", "::", "127.0.0.1" */
 	uint16_t port;             /* 0: any, see server_port */
-	unsigned threads;          /* of the pool, 1 to 16 */
+	unsigned threads;          /* 1 to SERVER_THREADS_MAX */
 	struct tls_identity *tls;  /* borrowed; NULL: plain HTTP */
 	const char *tls_min;       /* "1.2" or "1.3" */
 	const char *tls_ciphers;   /* "": modern default; else a GnuTLS priority string that replaces it */
-	const char *client_ca_pem; /* NULL: client certificates are not asked for; else each
-				    * connection must present one that chains to it */
+	const char *client_ca_pem; /* NULL: client certificates are not asked for; else a handshake
+				    * without one that chains to it, for client authentication,
+				    * is refused */
 	struct server_limits limits;
 };
 
@@ -54,7 +61,14 @@ struct http_response {
 	const char *content_type; /* literal; "application/json" */
 	unsigned retry_after;     /* seconds; 0: no header */
 	const char *allow;        /* literal for 405; NULL: no header */
-	struct buf *body;         /* the connection's own buffer, empty at the start */
+	struct buf *body;         /* the connection's own buffer, empty at the start; an error in
+				   * it (it is born with SERVER_RESPONSE_MAX) becomes a 500 */
+};
+
+enum {
+	SERVER_RESPONSE_MAX = 16 << 20,
+	SERVER_THREADS_MAX = 16,
+	SERVER_CONNECTIONS_MAX = 1 << 20,
 };
 
 enum http_verdict {
@@ -62,31 +76,45 @@ enum http_verdict {
 	HTTP_DEFERRED, /* http_finish() will be called, from any thread, exactly once */
 };
 
-/* Called on a pool thread with the complete request. */
+/* Called with the complete request on the thread that serves the connection. Must not block: the
+ * thread's other connections wait meanwhile. */
 typedef enum http_verdict (*http_handler)(void *ctx, struct http_exchange *x,
 	const struct http_request *req, struct http_response *res);
 
-/* Completes a deferred exchange, whose req and res stay valid until then. */
+/* Completes a deferred exchange, whose req and res stay valid until then, even if the server was
+ * stopped in between. */
 void http_finish(struct http_exchange *x);
 
 /* What a server counts; for metrics. */
 struct server_stats {
-	uint64_t requests, shed, too_large, timed_out, handshake_failures;
+	uint64_t requests;           /* given to the handler */
+	uint64_t shed;               /* 429 */
+	uint64_t too_large;          /* 413 and 431; not those 431 that libmicrohttpd answers */
+	uint64_t timed_out;          /* connections closed beyond request_usec */
+	uint64_t evicted;            /* idle connections closed at max_connections */
+	uint64_t handshake_failures; /* connections that ended before their handshake did */
 	unsigned connections, in_flight;
 };
 
-/* Starts serving. -EADDRINUSE and friends with a message that names address and port. */
+/* Starts serving. -EADDRINUSE and friends with a message that names address and port; -EINVAL,
+ * -EBADMSG for the TLS options. The strings of o need not outlive the call. */
 int server_start(struct server **ret_s, const struct server_options *o, http_handler handler,
 	void *ctx, struct error *err);
 uint16_t server_port(const struct server *s);
-struct server_stats server_stats(const struct server *s);
+struct server_stats server_stats(struct server *s);
 
 /* Closes what has passed request_usec or idle_usec; call about once a second from a timer. */
 void server_sweep(struct server *s, int64_t now_monotonic_usec);
 
-/* Stops accepting; requests in flight finish, idle connections are closed after their next
- * response or at the deadline. Returns when no connection is left or after deadline_usec.
- * Returns the number of requests that were cut off. */
-unsigned server_drain(struct server *s, int64_t deadline_usec);
-void server_stop(struct server *s); /* NULL allowed */
+/* Stops accepting, after having taken what the kernel had already accepted for us. From now on each
+ * response says "Connection: close". Does not wait: a program whose own loop completes deferred
+ * exchanges calls this, watches server_stats().connections, and at 0 or at its deadline calls
+ * server_drain(s, 0). */
+void server_quiesce(struct server *s);
+
+/* server_quiesce(); requests in flight finish, idle connections are closed after their next
+ * response or at the deadline. Returns when no connection is left, or timeout_usec from now with
+ * what was left closed. Returns the number of requests that were cut off. */
+unsigned server_drain(struct server *s, int64_t timeout_usec);
+void server_stop(struct server *s); /* cuts off whatever is left; NULL allowed */
 DEFINE_CLEANUP(struct server *, server_stop)

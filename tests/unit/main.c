@@ -37,9 +37,12 @@
 	X(profile)                                                                                 \
 	X(quantity)                                                                                \
 	X(secret)                                                                                  \
+	X(server)                                                                                  \
+	X(server_life)                                                                             \
 	X(settings)                                                                                \
 	X(sgx)                                                                                     \
 	X(store)                                                                                   \
+	X(tls)                                                                                     \
 	X(validate)                                                                                \
 	X(vendors)                                                                                 \
 	X(watch)                                                                                   \

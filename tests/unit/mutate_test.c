@@ -333,15 +333,6 @@ static void test_containers(void)
 			.reason = REASON_Injected,
 			.want = POD(SGX_64 "," INJECTED_EPC("128Mi"), CLASS_SGX ","
 				APPS(APP_64 "," NAMED("b", SGX("64Mi"))))},
-		{.name = "but where one is complete, the choice was made: others came later",
-			.pod = POD(SGX_64, APPS(APP_64 "," NAMED("mesh", "'x':1"))),
-			.reason = REASON_Injected,
-			.want = DONE("," SGX_64, CLASS_SGX "," APPS(APP_64 "," NAMED("mesh", "'x':1")))},
-		{.name = "a complete init container says nothing about the app containers",
-			.pod = POD(SGX_64, APPS(APP) "," INITS(NAMED("s", SIDECAR "," SGX("64Mi")))),
-			.reason = REASON_Injected,
-			.want = POD(SGX_64 "," INJECTED_EPC("128Mi"), CLASS_SGX "," APPS(APP_64) ","
-				INITS(NAMED("s", SIDECAR "," SGX("64Mi"))))},
 		{.name = "parents that are there are kept",
 			.pod = POD(SGX_64, APPS(NAMED("a", "'resources':{'limits':{'cpu':'1'},'claims':[]}"))),
 			.reason = REASON_Injected,
@@ -481,34 +472,6 @@ static void test_classes(void)
 	RUN(rows);
 }
 
-/* A static pod's mirror is left alone, when it is the kubelet of its node that writes it. */
-static void test_mirror(void)
-{
-	static const struct {
-		const char *user;
-		enum reason reason;
-	} rows[] = {
-		{"{'username':'system:node:n1','groups':['system:nodes']}", REASON_MirrorPod},
-		{"{'username':'system:node:n2','groups':['system:nodes']}", REASON_Injected},
-		{"{'username':'mallory','groups':[]}", REASON_Injected},
-	};
-
-	for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
-		_cleanup_fixture_ struct fixture f;
-		_cleanup_patch_ struct patch patch = PATCH_INIT(1 << 16);
-		struct policy_result res;
-
-		fixture_init(&f);
-		f.rq.object = fixture_quoted(&f, POD(SGX_64 ",'kubernetes.io/config.mirror':'1'",
-			"'nodeName':'n1'," APPS(APP)));
-		f.rq.user = fixture_quoted(&f, rows[i].user);
-		CU_ASSERT_EQUAL(policy_mutate(&f.rq, "", &f.a, &patch, &res), 0);
-		CHECK_ROW(rows[i].user, res.reason == rows[i].reason, "%s", reason_name(res.reason));
-		CHECK_ROW(rows[i].user, (patch.n == 0) == (res.verdict == VERDICT_PASSED), "%zu",
-			patch.n);
-	}
-}
-
 /* The smallest change, in this order, and nothing but what is named. */
 static void test_patch_text(void)
 {
@@ -585,7 +548,6 @@ CU_TestInfo mutate_tests[] = {
 	{"agreement", test_agreement},
 	{"containers", test_containers},
 	{"classes", test_classes},
-	{"mirror", test_mirror},
 	{"patch text", test_patch_text},
 	{"no memory", test_no_memory},
 	{"long values", test_long_values},

@@ -266,11 +266,6 @@ static void test_quotes(void)
 			.want = POD(QUOTE("aesm") "," INJECTED_EPC("128Mi"), CLASS_SGX ","
 				APPS(NAMED("a", "'env':[{'name':'B'}," AESM_VAR "]," SGX_AESM("64Mi")) ","
 				NAMED("b", AESM_ENVS "," SGX_AESM("64Mi"))))},
-		{.name = "aesm: two of the user's own become one",
-			.pod = POD(QUOTE("aesm"), APPS(NAMED("a", LIMITS("'casemate.dev/aesm':2")))),
-			.reason = REASON_Injected,
-			.want = DONE("," QUOTE("aesm"),
-				CLASS_SGX "," APPS(NAMED("a", AESM_ENVS "," SGX_AESM("64Mi"))))},
 		{.name = "aesm: only selected containers",
 			.pod = POD(QUOTE("aesm") ",'casemate.dev/containers':'app'", APPS(APP "," NAMED("b", "'x':1"))),
 			.reason = REASON_Injected,

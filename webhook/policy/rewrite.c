@@ -197,9 +197,8 @@ static struct span wanted(const struct sgx_container *s, enum resource r, bool *
 	*ret_one = false;
 	if (!s)
 		return SPAN_NONE;
-	*ret_one = (r == RES_ENCLAVE && s->selected) || (r == RES_PROVISION && s->provision) ||
-		(r == RES_AESM && s->aesm_resource);
-	if (*ret_one)
+	*ret_one = (r == RES_ENCLAVE && s->selected) || (r == RES_PROVISION && s->provision);
+	if (*ret_one || (r == RES_AESM && s->aesm_resource))
 		return SPAN_LIT("1");
 	return r == RES_EPC ? s->epc_text : SPAN_NONE;
 }

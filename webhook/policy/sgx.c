@@ -82,9 +82,9 @@ static bool has_epc(const struct amounts *am)
 }
 
 /* Which containers get an enclave. Those that request EPC or a device themselves always do: a
- * device without EPC would be an enclave that nobody accounts for. Without a list, an app container
- * that has both already shows that the choice was made, by its author or by an earlier mutation, so
- * that one which another webhook adds in between is left alone. */
+ * device without EPC would be an enclave that nobody accounts for. Without a list, a container that
+ * has both already shows that the choice was made, by its author or by an earlier mutation, so that
+ * one which another webhook adds in between is left alone. */
 static int select_containers(struct ask *k, struct sgx_container *c)
 {
 	bool chosen = k->vendor || k->ann.containers.p;
@@ -97,8 +97,7 @@ static int select_containers(struct ask *k, struct sgx_container *c)
 
 		c[i].selected |= has_epc(am) || am->v[RES_ENCLAVE].present ||
 			am->v[RES_PROVISION].present;
-		chosen |= k->pod.containers[i].kind == CONTAINER_APP && am->v[RES_EPC].present &&
-			am->v[RES_ENCLAVE].present;
+		chosen |= am->v[RES_EPC].present && am->v[RES_ENCLAVE].present;
 	}
 	for (size_t i = 0; i < k->pod.n; i++) {
 		c[i].selected |= !chosen && k->pod.containers[i].kind == CONTAINER_APP;

@@ -1,0 +1,601 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * The life of a server and of its connections. Connections are accepted here and handed to the
+ * libmicrohttpd daemon, one a thread, that has the fewest. libmicrohttpd's own pool has each thread
+ * woken for each connection, counts its limit per thread, cannot make room when it is reached,
+ * loses what the kernel has already accepted when it is quiesced, and in 0.9.75 may abort() when
+ * that happens at the limit. */
+#include "common/net/server.h"
+
+#include <arpa/inet.h>
+#include <errno.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/eventfd.h>
+#include <sys/ioctl.h>
+#include <sys/socket.h>
+
+#include "common/base/clock.h"
+#include "common/net/server_private.h"
+
+enum {
+	/* Data younger than this may belong to what began the phase: the kernel counts in ticks. */
+	RECENT_USEC = 50 * 1000,
+	/* Room in libmicrohttpd's pool for parsed headers and the head of the answer. */
+	POOL_EXTRA = 4096,
+};
+
+/* A connection that was shut down stays so. */
+void exchange_phase(struct http_exchange *x, enum phase phase)
+{
+	uint64_t next = phase_at(phase, clock_monotonic_usec()), was = atomic_load(&x->phase);
+
+	while (phase_of(was) != PHASE_CLOSING &&
+		!atomic_compare_exchange_weak(&x->phase, &was, next))
+		;
+}
+
+static struct http_exchange *exchange_new(struct server *s, int fd)
+{
+	struct http_exchange *x = calloc(1, sizeof(*x));
+
+	if (!x)
+		return NULL;
+	x->server = s;
+	x->fd = fd;
+	x->uri = BUF_INIT(s->limits.max_header);
+	x->body = BUF_INIT(s->limits.max_body);
+	x->out = BUF_INIT(SERVER_RESPONSE_MAX);
+	exchange_phase(x, PHASE_ACCEPTED);
+	return x;
+}
+
+void exchange_free(struct http_exchange *x)
+{
+	buf_free(&x->uri);
+	buf_free(&x->body);
+	buf_free(&x->out);
+	free(x);
+}
+
+/* The list, with the lock held. */
+static void list_add(struct server *s, struct http_exchange *x)
+{
+	x->next = s->head;
+	if (x->next)
+		x->next->prev = x;
+	s->head = x;
+	s->n++;
+	x->worker->n++;
+}
+
+static void list_remove(struct server *s, struct http_exchange *x)
+{
+	if (x->next)
+		x->next->prev = x->prev;
+	*(x->prev ? &x->prev->next : &s->head) = x->next;
+	x->next = x->prev = NULL;
+	s->n--;
+	x->worker->n--;
+	pthread_cond_broadcast(&s->changed);
+}
+
+static struct http_exchange *find_accepted(struct server *s, int fd)
+{
+	for (struct http_exchange *x = s->head; x; x = x->next)
+		if (x->fd == fd && phase_of(atomic_load(&x->phase)) == PHASE_ACCEPTED)
+			return x;
+	return NULL;
+}
+
+void server_suspended(struct server *s, int change)
+{
+	pthread_mutex_lock(&s->lock);
+	s->suspended += (unsigned)change;
+	pthread_cond_broadcast(&s->changed);
+	pthread_mutex_unlock(&s->lock);
+}
+
+static void on_established(struct tls_peer *p)
+{
+	exchange_phase((struct http_exchange *)p, PHASE_IDLE);
+}
+
+/* A worker takes over what the acceptor has registered. */
+static void connection_started(struct server *s, struct MHD_Connection *con, void **context)
+{
+	const union MHD_ConnectionInfo *fd =
+		MHD_get_connection_info(con, MHD_CONNECTION_INFO_CONNECTION_FD);
+	const union MHD_ConnectionInfo *session;
+	struct http_exchange *x;
+
+	pthread_mutex_lock(&s->lock);
+	x = fd ? find_accepted(s, fd->connect_fd) : NULL;
+	if (x) {
+		x->mhd = con;
+		exchange_phase(x, PHASE_HANDSHAKE);
+	}
+	pthread_mutex_unlock(&s->lock);
+	*context = x;
+	if (!s->tls)
+		return;
+	session = MHD_get_connection_info(con, MHD_CONNECTION_INFO_GNUTLS_SESSION);
+	tls_peer_begin(x ? &x->peer : NULL, session->tls_session, s->tls, s->verify_client,
+		on_established);
+}
+
+/* Before libmicrohttpd closes the descriptor, after it is done with the TLS session. */
+static void connection_closed(struct server *s, struct http_exchange *x)
+{
+	int abandoned = DEFER_ABANDONED;
+	bool shut = phase_of(atomic_load(&x->phase)) == PHASE_CLOSING;
+
+	if (s->tls && !x->peer.established && !shut)
+		atomic_fetch_add(&s->handshake_failures, 1);
+	tls_peer_end(&x->peer);
+	request_settle(x);
+	pthread_mutex_lock(&s->lock);
+	list_remove(s, x);
+	pthread_mutex_unlock(&s->lock);
+	if (!atomic_compare_exchange_strong(&x->deferral, &abandoned, DEFER_ORPHANED))
+		exchange_free(x);
+}
+
+static void notify_connection(void *cls, struct MHD_Connection *con, void **context,
+	enum MHD_ConnectionNotificationCode what)
+{
+	if (what == MHD_CONNECTION_NOTIFY_STARTED)
+		connection_started(cls, con, context);
+	else if (*context)
+		connection_closed(cls, *context);
+}
+
+/* Paths go to the handler as received. */
+static size_t unescape_nothing(void *cls, struct MHD_Connection *con, char *s)
+{
+	(void)cls;
+	(void)con;
+	return strlen(s);
+}
+
+/* Shuts the connection down if it is still in the phase that was judged; its worker sees the end
+ * of it and cleans up. With the lock held. */
+static bool shut(struct http_exchange *x, uint64_t seen)
+{
+	int64_t now = clock_monotonic_usec();
+
+	if (!atomic_compare_exchange_strong(&x->phase, &seen, phase_at(PHASE_CLOSING, now)))
+		return false;
+	shutdown(x->fd, SHUT_RDWR);
+	return true;
+}
+
+static bool has_input(int fd)
+{
+	int n = 0;
+
+	return ioctl(fd, FIONREAD, &n) == 0 && n > 0;
+}
+
+/* Between requests libmicrohttpd tells nothing before a request line is complete; that one has
+ * begun, the kernel knows. And it overlooks the end of a client's stream that arrives together with
+ * data. */
+static void sweep_idle(struct server *s, struct http_exchange *x, uint64_t seen, int64_t now)
+{
+	struct tcp_info info = {0};
+	socklen_t size = sizeof(info);
+	int64_t received;
+
+	if (getsockopt(x->fd, IPPROTO_TCP, TCP_INFO, &info, &size) < 0)
+		return;
+	received = clock_monotonic_usec() - (int64_t)info.tcpi_last_data_recv * USEC_PER_MSEC;
+	if (received > phase_since(seen) + RECENT_USEC)
+		atomic_compare_exchange_strong(&x->phase, &seen, phase_at(PHASE_READING, received));
+	else if ((now - phase_since(seen) > s->limits.idle_usec ||
+			 info.tcpi_state == TCP_CLOSE_WAIT) &&
+		!has_input(x->fd))
+		shut(x, seen);
+}
+
+static void sweep(struct server *s, int64_t now)
+{
+	for (struct http_exchange *x = s->head; x; x = x->next) {
+		uint64_t seen = atomic_load(&x->phase);
+		enum phase phase = phase_of(seen);
+
+		if (phase == PHASE_IDLE)
+			sweep_idle(s, x, seen, now);
+		else if (phase != PHASE_ACCEPTED && phase != PHASE_HANDLING &&
+			phase != PHASE_CLOSING &&
+			now - phase_since(seen) > s->limits.request_usec && shut(x, seen))
+			atomic_fetch_add(&s->timed_out, 1);
+	}
+}
+
+void server_sweep(struct server *s, int64_t now_monotonic_usec)
+{
+	pthread_mutex_lock(&s->lock);
+	sweep(s, now_monotonic_usec);
+	pthread_mutex_unlock(&s->lock);
+}
+
+/* How long a connection must have been idle to be closed for a new one. */
+static int64_t evict_usec(const struct server *s)
+{
+	return s->limits.idle_usec / 8 < SERVER_EVICT_USEC ? s->limits.idle_usec / 8 :
+							     SERVER_EVICT_USEC;
+}
+
+/* Makes room for a waiting client. With the lock held. */
+static void evict(struct server *s, int64_t now)
+{
+	struct http_exchange *oldest = NULL;
+	uint64_t seen = 0;
+
+	for (struct http_exchange *x = s->head; x; x = x->next) {
+		uint64_t v = atomic_load(&x->phase);
+
+		if (phase_of(v) == PHASE_CLOSING)
+			return; /* there will be room soon */
+		if (phase_of(v) == PHASE_IDLE && now - phase_since(v) >= evict_usec(s) &&
+			(!oldest || v < seen) && !has_input(x->fd)) {
+			oldest = x;
+			seen = v;
+		}
+	}
+	if (oldest && shut(oldest, seen))
+		atomic_fetch_add(&s->evicted, 1);
+}
+
+/* Waits for a change, at most until a time and at most a second. With the lock held. */
+static void wait_changed(struct server *s, int64_t until)
+{
+	int64_t now = clock_monotonic_usec();
+	int64_t t = until - now < USEC_PER_SEC ? until : now + USEC_PER_SEC;
+	struct timespec at = {t / USEC_PER_SEC, t % USEC_PER_SEC * 1000};
+
+	pthread_cond_clockwait(&s->changed, &s->lock, CLOCK_MONOTONIC, &at);
+}
+
+/* A client waits: is there room, now or before the drain begins? */
+static bool make_room(struct server *s)
+{
+	bool room;
+
+	pthread_mutex_lock(&s->lock);
+	while (!(room = s->n < s->limits.max_connections) && !atomic_load(&s->draining)) {
+		int64_t now = clock_monotonic_usec();
+
+		evict(s, now);
+		wait_changed(s, now + evict_usec(s));
+	}
+	pthread_mutex_unlock(&s->lock);
+	return room;
+}
+
+static struct worker *least_loaded(struct server *s)
+{
+	struct worker *least = &s->workers[0];
+
+	for (unsigned i = 1; i < s->n_workers; i++)
+		if (s->workers[i].n < least->n)
+			least = &s->workers[i];
+	return least;
+}
+
+static void add_connection(struct server *s, int fd, const struct sockaddr *addr, socklen_t size)
+{
+	struct http_exchange *x = exchange_new(s, fd), *lost;
+
+	if (!x) {
+		close(fd);
+		return;
+	}
+	pthread_mutex_lock(&s->lock);
+	/* libmicrohttpd drops a connection without a word when memory ends on its way. */
+	lost = find_accepted(s, fd);
+	if (lost) {
+		list_remove(s, lost);
+		exchange_free(lost);
+	}
+	x->worker = least_loaded(s);
+	list_add(s, x);
+	pthread_mutex_unlock(&s->lock);
+	if (MHD_add_connection(x->worker->daemon, fd, addr, size) == MHD_YES)
+		return;
+	pthread_mutex_lock(&s->lock);
+	list_remove(s, x);
+	pthread_mutex_unlock(&s->lock);
+	exchange_free(x);
+}
+
+/* Takes one client; -errno when none is there or something is exhausted. */
+static int accept_one(struct server *s)
+{
+	struct sockaddr_storage addr;
+	socklen_t size = sizeof(addr);
+	int fd = accept4(s->listen_fd, (struct sockaddr *)&addr, &size, SOCK_NONBLOCK | SOCK_CLOEXEC);
+
+	if (fd < 0)
+		return -errno;
+	add_connection(s, fd, (struct sockaddr *)&addr, size);
+	return 0;
+}
+
+static void *acceptor(void *arg)
+{
+	struct server *s = arg;
+	struct pollfd fds[] = {{.fd = s->wake_fd, .events = POLLIN},
+		{.fd = s->listen_fd, .events = POLLIN}};
+
+	while (!atomic_load(&s->draining)) {
+		int r = 0;
+
+		poll(fds, 2, -1);
+		if (fds[1].revents && make_room(s))
+			r = accept_one(s);
+		if (r == -EMFILE || r == -ENFILE || r == -ENOBUFS || r == -ENOMEM)
+			poll(fds, 1, 100); /* the client keeps waiting; spinning would not help it */
+	}
+	/* These clients believe that they are connected. */
+	while (make_room(s) && accept_one(s) == 0)
+		;
+	return NULL;
+}
+
+static int fail_listen(const struct server_options *o, const char *what, struct error *err)
+{
+	int e = errno;
+
+	return error_set(err, -e, strchr(o->address, ':') ? "%s [%s]:%u: %s" : "%s %s:%u: %s", what,
+		o->address, o->port, strerror(e));
+}
+
+static int listen_on(struct server *s, const struct server_options *o, struct error *err)
+{
+	struct sockaddr_in v4 = {.sin_family = AF_INET, .sin_port = htons(o->port)};
+	struct sockaddr_in6 v6 = {.sin6_family = AF_INET6, .sin6_port = htons(o->port)};
+	bool is_v4 = inet_pton(AF_INET, o->address, &v4.sin_addr) == 1;
+	struct sockaddr *addr = is_v4 ? (struct sockaddr *)&v4 : (struct sockaddr *)&v6;
+	socklen_t size = is_v4 ? sizeof(v4) : sizeof(v6);
+	int on = 1, off = 0;
+
+	if (!is_v4 && inet_pton(AF_INET6, o->address, &v6.sin6_addr) != 1)
+		return error_set(err, -EINVAL, "listen address '%s': not an IPv4 or IPv6 address",
+			o->address);
+	s->listen_fd = socket(addr->sa_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+	if (s->listen_fd < 0)
+		return fail_listen(o, "cannot create a socket for", err);
+	setsockopt(s->listen_fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on));
+	if (!is_v4) /* "::" serves both */
+		setsockopt(s->listen_fd, IPPROTO_IPV6, IPV6_V6ONLY, &off, sizeof(off));
+	if (bind(s->listen_fd, addr, size) < 0 || listen(s->listen_fd, SOMAXCONN) < 0)
+		return fail_listen(o, "cannot listen on", err);
+	if (getsockname(s->listen_fd, addr, &size) < 0)
+		return fail_listen(o, "cannot tell the port of", err);
+	s->port = ntohs(is_v4 ? v4.sin_port : v6.sin6_port);
+	return 0;
+}
+
+/* options has room for three more behind its n. */
+static int add_tls_options(const struct server_options *o, struct MHD_OptionItem *options,
+	unsigned n, char priority[TLS_PRIORITY_MAX], struct error *err)
+{
+	int r = tls_priority(priority, o->tls_min, o->tls_ciphers, err);
+
+	if (r == 0 && o->client_ca_pem)
+		r = tls_check_roots(o->client_ca_pem, err);
+	if (r < 0)
+		return r;
+	options[n++] = (struct MHD_OptionItem){MHD_OPTION_HTTPS_PRIORITIES, 0, priority};
+	options[n++] = (struct MHD_OptionItem){
+		MHD_OPTION_HTTPS_CERT_CALLBACK2, 0, tls_retrieve_function()};
+	if (o->client_ca_pem)
+		options[n] = (struct MHD_OptionItem){
+			MHD_OPTION_HTTPS_MEM_TRUST, 0, (void *)o->client_ca_pem};
+	return 0;
+}
+
+static int start_workers(struct server *s, const struct server_options *o, struct error *err)
+{
+	const struct server_limits *limits = &o->limits;
+	char priority[TLS_PRIORITY_MAX];
+	struct MHD_OptionItem options[16] = {
+		{MHD_OPTION_NOTIFY_CONNECTION, (intptr_t)notify_connection, s},
+		{MHD_OPTION_NOTIFY_COMPLETED, (intptr_t)request_completed, s},
+		{MHD_OPTION_URI_LOG_CALLBACK, (intptr_t)request_uri, s},
+		{MHD_OPTION_UNESCAPE_CALLBACK, (intptr_t)unescape_nothing, s},
+		{MHD_OPTION_STRICT_FOR_CLIENT, 1, NULL},
+		{MHD_OPTION_CONNECTION_LIMIT, (intptr_t)limits->max_connections, NULL},
+		{MHD_OPTION_CONNECTION_MEMORY_LIMIT,
+			(intptr_t)(limits->max_header + limits->max_header / 2 + POOL_EXTRA), NULL},
+		/* the rest is MHD_OPTION_END, which is 0 */
+	};
+	int r = o->tls ? add_tls_options(o, options, 7, priority, err) : 0;
+
+	while (r == 0 && s->n_workers < o->threads) {
+		struct MHD_Daemon *d = MHD_start_daemon(MHD_USE_EPOLL_INTERNAL_THREAD |
+				MHD_USE_NO_LISTEN_SOCKET | MHD_ALLOW_SUSPEND_RESUME |
+				(o->tls ? MHD_USE_TLS : 0), 0, NULL, NULL, request_handle, s,
+			MHD_OPTION_ARRAY, options, MHD_OPTION_END);
+
+		if (!d)
+			return error_set(err, -EIO, "cannot start the HTTP server for %s:%u",
+				o->address, s->port);
+		s->workers[s->n_workers++].daemon = d;
+	}
+	return r;
+}
+
+/* Threads that take no signals: those are for the program's own loop. */
+static int start_threads(struct server *s, const struct server_options *o, struct error *err)
+{
+	sigset_t all, before;
+	int r;
+
+	sigfillset(&all);
+	pthread_sigmask(SIG_SETMASK, &all, &before);
+	r = start_workers(s, o, err);
+	if (r == 0) {
+		r = -pthread_create(&s->acceptor, NULL, acceptor, s);
+		s->accepting = r == 0;
+		if (r < 0)
+			error_set(err, r, "cannot start the acceptor's thread: %s", strerror(-r));
+	}
+	pthread_sigmask(SIG_SETMASK, &before, NULL);
+	return r;
+}
+
+static struct server *server_new(const struct server_options *o, http_handler handler, void *ctx)
+{
+	struct server *s = calloc(1, sizeof(*s));
+
+	if (!s)
+		return NULL;
+	s->limits = o->limits;
+	if (s->limits.max_buffered == 0 &&
+		__builtin_mul_overflow(s->limits.max_body, (size_t)8, &s->limits.max_buffered))
+		s->limits.max_buffered = SIZE_MAX;
+	s->handler = handler;
+	s->ctx = ctx;
+	s->tls = o->tls;
+	s->verify_client = o->client_ca_pem;
+	s->listen_fd = -1;
+	s->wake_fd = -1;
+	pthread_mutex_init(&s->lock, NULL);
+	pthread_cond_init(&s->changed, NULL);
+	return s;
+}
+
+int server_start(struct server **ret_s, const struct server_options *o, http_handler handler,
+	void *ctx, struct error *err)
+{
+	_cleanup_(server_stop_p) struct server *s = NULL;
+	int r;
+
+	if (o->threads < 1 || o->threads > SERVER_THREADS_MAX)
+		return error_set(err, -EINVAL, "server threads: %u, want 1 to %d", o->threads,
+			SERVER_THREADS_MAX);
+	if (o->limits.max_connections < 1 || o->limits.max_connections > SERVER_CONNECTIONS_MAX ||
+		o->limits.max_in_flight < 1)
+		return error_set(err, -EINVAL, "server limits: %u connections and %u in flight, "
+			"want at least 1 of each and at most %d connections",
+			o->limits.max_connections, o->limits.max_in_flight, SERVER_CONNECTIONS_MAX);
+	s = server_new(o, handler, ctx);
+	if (!s)
+		return error_oom(err);
+	s->wake_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+	if (s->wake_fd < 0)
+		return error_set(err, -errno, "cannot create an eventfd: %s", strerror(errno));
+	r = listen_on(s, o, err);
+	if (r == 0)
+		r = start_threads(s, o, err);
+	if (r < 0)
+		return r;
+	*ret_s = TAKE_PTR(s);
+	return 0;
+}
+
+uint16_t server_port(const struct server *s)
+{
+	return s->port;
+}
+
+struct server_stats server_stats(struct server *s)
+{
+	struct server_stats stats = {
+		.requests = atomic_load(&s->requests),
+		.shed = atomic_load(&s->shed),
+		.too_large = atomic_load(&s->too_large),
+		.timed_out = atomic_load(&s->timed_out),
+		.evicted = atomic_load(&s->evicted),
+		.handshake_failures = atomic_load(&s->handshake_failures),
+		.in_flight = atomic_load(&s->in_flight),
+	};
+
+	pthread_mutex_lock(&s->lock);
+	stats.connections = s->n;
+	pthread_mutex_unlock(&s->lock);
+	return stats;
+}
+
+void server_quiesce(struct server *s)
+{
+	pthread_mutex_lock(&s->lock);
+	atomic_store(&s->draining, true);
+	pthread_cond_broadcast(&s->changed);
+	pthread_mutex_unlock(&s->lock);
+	if (!s->accepting)
+		return;
+	eventfd_write(s->wake_fd, 1);
+	pthread_join(s->acceptor, NULL);
+	s->accepting = false;
+	close(s->listen_fd);
+	s->listen_fd = -1;
+}
+
+/* Ends every connection; how many had a request under way? With the lock held. */
+static unsigned cut_off(struct server *s)
+{
+	unsigned n = 0;
+
+	for (struct http_exchange *x = s->head; x; x = x->next) {
+		enum phase phase = phase_of(atomic_load(&x->phase));
+
+		n += phase == PHASE_READING || phase == PHASE_HANDLING || phase == PHASE_SENDING;
+		if (phase == PHASE_ACCEPTED)
+			continue;
+		exchange_phase(x, PHASE_CLOSING);
+		shutdown(x->fd, SHUT_RDWR);
+		request_abandon(x);
+	}
+	return n;
+}
+
+unsigned server_drain(struct server *s, int64_t timeout_usec)
+{
+	int64_t deadline = clock_monotonic_usec() + timeout_usec;
+	unsigned n;
+
+	server_quiesce(s);
+	pthread_mutex_lock(&s->lock);
+	while (s->n > 0 && clock_monotonic_usec() < deadline) {
+		sweep(s, clock_monotonic_usec());
+		wait_changed(s, deadline);
+	}
+	n = cut_off(s);
+	pthread_mutex_unlock(&s->lock);
+	return n;
+}
+
+void server_stop(struct server *s)
+{
+	if (!s)
+		return;
+	server_quiesce(s);
+	atomic_store(&s->stopping, true);
+	pthread_mutex_lock(&s->lock);
+	cut_off(s);
+	while (s->suspended > 0)
+		wait_changed(s, INT64_MAX);
+	pthread_mutex_unlock(&s->lock);
+	for (unsigned i = 0; i < s->n_workers; i++)
+		MHD_stop_daemon(s->workers[i].daemon);
+	while (s->head) { /* accepted, but never with a worker */
+		struct http_exchange *x = s->head;
+
+		list_remove(s, x);
+		exchange_free(x);
+	}
+	if (s->listen_fd >= 0)
+		close(s->listen_fd);
+	if (s->wake_fd >= 0)
+		close(s->wake_fd);
+	pthread_cond_destroy(&s->changed);
+	pthread_mutex_destroy(&s->lock);
+	free(s);
+}

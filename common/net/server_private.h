@@ -1,0 +1,130 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * Private to the server: server.c owns the life of a server and its connections, server_request.c
+ * what happens on one of them.
+ *
+ * A connection is one struct http_exchange, reused for each of its requests. It is registered from
+ * accept(2) until just before close(2), both under the lock of the server: whoever finds it in the
+ * list under that lock may shutdown(2) its descriptor. Everything else in it belongs to the worker
+ * that serves the connection, except the atomics. */
+#pragma once
+
+#include <microhttpd.h>
+#include <pthread.h>
+#include <stdatomic.h>
+
+#include "common/net/server.h"
+#include "common/net/tls_peer.h"
+
+enum {
+	SERVER_KEEP_MAX = 64 * 1024, /* a connection keeps buffers up to this between requests */
+	SERVER_METHOD_MAX = 32,
+	SERVER_EVICT_USEC = 10 * 1000000, /* idle for less, or idle_usec / 8, is not evicted */
+};
+
+enum phase {
+	PHASE_ACCEPTED,  /* not yet with a worker */
+	PHASE_HANDSHAKE, /* or, without TLS, before the first request */
+	PHASE_IDLE,      /* between requests, and between the handshake and the first */
+	PHASE_READING,
+	PHASE_HANDLING,
+	PHASE_SENDING,
+	PHASE_CLOSING, /* shut down by us; libmicrohttpd has not noticed yet */
+};
+
+/* A deferred exchange: finishing and suspending may come in either order, and the server may be
+ * stopped before the finish. */
+enum deferral {
+	DEFER_NONE,      /* or: the handler is still running */
+	DEFER_SUSPENDED, /* the finish will resume the connection */
+	DEFER_FINISHED,
+	DEFER_ABANDONED, /* cut off; the finish only marks it */
+	DEFER_ORPHANED,  /* cut off and closed; the finish frees it */
+};
+
+enum stage { STAGE_HEADERS, STAGE_BODY, STAGE_ANSWERED };
+
+struct http_exchange {
+	struct tls_peer peer; /* first: tls.c hands it back */
+	struct server *server;
+	struct worker *worker;
+	struct http_exchange *prev, *next; /* under the server's lock */
+	int fd;
+	struct MHD_Connection *mhd;
+	_Atomic uint64_t phase;   /* enum phase | since << PHASE_BITS, so that both change at once */
+	_Atomic int deferral;
+	bool in_flight, suspended; /* counted in the server's */
+	enum stage stage;
+	bool too_large, shed; /* the rest of the body is discarded */
+	size_t discarded;
+	size_t charged; /* of the server's buffered */
+	char method[SERVER_METHOD_MAX];
+	struct buf uri, body, out;
+	struct http_request req;
+	struct http_response res;
+};
+
+enum { PHASE_BITS = 3 };
+
+static inline enum phase phase_of(uint64_t v)
+{
+	return (enum phase)(v & ((1 << PHASE_BITS) - 1));
+}
+
+static inline int64_t phase_since(uint64_t v)
+{
+	return (int64_t)(v >> PHASE_BITS);
+}
+
+static inline uint64_t phase_at(enum phase phase, int64_t since)
+{
+	return (uint64_t)since << PHASE_BITS | phase;
+}
+
+/* A thread with connections of its own. */
+struct worker {
+	struct MHD_Daemon *daemon;
+	unsigned n; /* connections, under the server's lock */
+};
+
+struct server {
+	struct server_limits limits;
+	http_handler handler;
+	void *ctx;
+	struct tls_identity *tls;
+	bool verify_client;
+	struct worker workers[SERVER_THREADS_MAX];
+	unsigned n_workers;
+	uint16_t port;
+
+	pthread_t acceptor;
+	bool accepting; /* the thread is to be joined */
+	int listen_fd, wake_fd;
+
+	pthread_mutex_t lock; /* the list, n, suspended */
+	pthread_cond_t changed; /* one of these became smaller */
+	struct http_exchange *head;
+	unsigned n;
+	unsigned suspended;
+
+	atomic_bool draining, stopping;
+	atomic_uint in_flight;
+	atomic_size_t buffered;
+	_Atomic uint64_t requests, shed, too_large, timed_out, evicted, handshake_failures;
+};
+
+/* server.c */
+void exchange_phase(struct http_exchange *x, enum phase phase);
+void exchange_free(struct http_exchange *x);
+void server_suspended(struct server *s, int change);
+
+/* server_request.c: libmicrohttpd's callbacks */
+void *request_uri(void *cls, const char *uri, struct MHD_Connection *con);
+enum MHD_Result request_handle(void *cls, struct MHD_Connection *con, const char *url,
+	const char *method, const char *version, const char *data, size_t *size, void **con_cls);
+void request_completed(void *cls, struct MHD_Connection *con, void **con_cls,
+	enum MHD_RequestTerminationCode why);
+/* Takes what the request still counts for out of the server's counters. */
+void request_settle(struct http_exchange *x);
+/* Cuts a suspended exchange off, with the server's lock held or on the exchange's thread. */
+void request_abandon(struct http_exchange *x);

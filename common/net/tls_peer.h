@@ -1,0 +1,41 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * Private to common/net: one server connection's side of TLS. GnuTLS' own types stay in tls.c. */
+#pragma once
+
+#include <stdbool.h>
+
+#include "common/net/tls.h"
+
+struct tls_chain;
+
+enum { TLS_SUBJECT_MAX = 256, TLS_PRIORITY_MAX = 1024 };
+
+struct tls_peer {
+	struct tls_identity *identity;
+	struct tls_chain *chain; /* what this connection's handshake uses; NULL before it */
+	bool established;        /* the handshake is complete */
+	void (*on_established)(struct tls_peer *p);
+	char subject[TLS_SUBJECT_MAX]; /* the verified client certificate's common name, or "" */
+};
+
+/* Before a connection's handshake: makes session (a gnutls_session_t) take its certificate from
+ * identity (borrowed), and with verify_client refuse a client without a certificate that chains to
+ * the daemon's roots. p must stay where it is until tls_peer_end(). NULL p: the handshake will be
+ * refused. */
+void tls_peer_begin(struct tls_peer *p, void *session, struct tls_identity *identity,
+	bool verify_client, void (*on_established)(struct tls_peer *p));
+
+/* When nothing more is sent or received on the session. */
+void tls_peer_end(struct tls_peer *p);
+
+/* The gnutls_certificate_retrieve_function3 that serves sessions of tls_peer_begin(). */
+void *tls_retrieve_function(void);
+
+/* The priority string for a minimum of "1.2" or "1.3"; ciphers as in struct server_options.
+ * -EINVAL with what is wrong. */
+int tls_priority(char out[TLS_PRIORITY_MAX], const char *min, const char *ciphers,
+	struct error *err);
+
+/* Are these roots, PEM, and at least one? -EBADMSG. */
+int tls_check_roots(const char *pem, struct error *err);
