@@ -10,6 +10,7 @@
 #define SUITES(X)                                                                                  \
 	X(access)                                                                                  \
 	X(arena)                                                                                   \
+	X(ask)                                                                                     \
 	X(authority)                                                                               \
 	X(backoff)                                                                                 \
 	X(buf)                                                                                     \

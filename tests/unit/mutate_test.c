@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * policy_mutate, a row for every sentence about it. EPC and quotes are in sgx_test.c, the pods of
- * other vendors' webhooks in vendors_test.c. */
+ * policy_mutate, a row for every sentence about it. The ways to ask are in ask_test.c, EPC and
+ * quotes in sgx_test.c, the pods of other vendors' webhooks in vendors_test.c. */
 #include <errno.h>
 
 #include "tests/unit/policy_fixture.h"
@@ -35,349 +35,146 @@ static void simulate_and_accept(struct policy_config *c)
 	c->allow_simulated = true;
 }
 
-static void configure_cvm(struct policy_config *c)
-{
-	c->classes[TEE_CVM].name = "kata-cvm";
-}
-
-/* Point 1 of the issue: the ways to ask. */
-static void test_ways_to_ask(void)
-{
-	static const char *const none[] = {NULL};
-	static const char *const shop[] = {
-		PROFILE("payments", "'tee':'sgx','podSelector':{'matchLabels':{'app':'pay'}},"
-				    "'epc':{'default':'32Mi'}"),
-		PROFILE("vm", "'tee':'tdx'"), NULL};
-	static const struct mutate_row rows[] = {
-		{.name = "an ordinary pod", .pod = POD("", APPS(APP)), .reason = REASON_NotConfidential},
-		{.name = "an ordinary pod with its own class and selector",
-			.pod = POD("'a/b':'c'", "'runtimeClassName':'gvisor','nodeSelector':{'a':'b'}," APPS(
-							APP)),
-			.reason = REASON_NotConfidential},
-		{.name = "an ordinary pod without metadata", .pod = "{'spec':{" APPS(APP) "}}",
-			.reason = REASON_NotConfidential},
-		{.name = "a mark alone asks for nothing",
-			.pod = POD(INJECTED, APPS(APP)), .reason = REASON_NotConfidential},
-		{.name = "quote-provider alone asks for nothing",
-			.pod = POD("'sgx.intel.com/quote-provider':'aesmd'", APPS(APP)),
-			.reason = REASON_NotConfidential},
-		{.name = "EPC without a TEE has no effect, and says so",
-			.pod = POD("'casemate.dev/epc':'1Mi'", APPS(APP)),
-			.reason = REASON_NotConfidential, .warns = "not confidential"},
-		{.name = "tee: sgx", .pod = POD(SGX_64, APPS(APP)), .reason = REASON_Injected,
-			.want = DONE("," SGX_64, CLASS_SGX "," APPS(APP_64))},
-		{.name = "tee: tdx", .pod = POD(TEE("tdx"), APPS(APP)), .reason = REASON_Injected,
-			.want = POD(TEE("tdx") "," INJECTED, CLASS_TDX "," APPS(APP))},
-		{.name = "tee: snp", .pod = POD(TEE("snp"), APPS(APP)), .reason = REASON_Injected,
-			.want = POD(TEE("snp") "," INJECTED,
-				CLASS("casemate-snp", SELECTOR_SNP) "," APPS(APP))},
-		{.name = "tee: node", .pod = POD(TEE("node"), APPS(APP)), .reason = REASON_Injected,
-			.want = POD(TEE("node") "," INJECTED, CLASS_NODE "," APPS(APP))},
-		{.name = "tee: node-tdx", .pod = POD(TEE("node-tdx"), APPS(APP)),
-			.reason = REASON_Injected,
-			.want = POD(TEE("node-tdx") "," INJECTED,
-				CLASS("casemate-node-tdx", SELECTOR_NODE_TDX) "," APPS(APP))},
-		{.name = "tee: node-snp", .pod = POD(TEE("node-snp"), APPS(APP)),
-			.reason = REASON_Injected,
-			.want = POD(TEE("node-snp") "," INJECTED,
-				CLASS("casemate-node-snp", SELECTOR_NODE_SNP) "," APPS(APP))},
-		{.name = "tee: cvm, configured", .tweak = configure_cvm,
-			.pod = POD(TEE("cvm"), "'nodeSelector':{'x':'y'}," APPS(APP)),
-			.reason = REASON_Injected,
-			.want = POD(TEE("cvm") "," INJECTED,
-				"'runtimeClassName':'kata-cvm','nodeSelector':{'x':'y'}," APPS(APP))},
-		{.name = "tee: cvm, not configured", .pod = POD(TEE("cvm"), APPS(APP)), .refused = true,
-			.reason = REASON_TeeNotConfigured, .want = "set runtimeClasses.cvm.name"},
-		{.name = "tee: none", .pod = POD(TEE("none"), APPS(APP)), .refused = true,
-			.reason = REASON_TeeUnknown, .want = "\"none\" is no TEE; use one of sgx, tdx"},
-		{.name = "tee: empty", .pod = POD(TEE(""), APPS(APP)), .refused = true,
-			.reason = REASON_TeeUnknown, .want = "\"\" is no TEE"},
-		{.name = "tee: SGX", .pod = POD(TEE("SGX"), APPS(APP)), .refused = true,
-			.reason = REASON_TeeUnknown, .want = "\"SGX\" is no TEE"},
-		{.name = "keys are escaped",
-			.pod = POD("'casemate.dev\\u002ftee':'\\u0074dx'", APPS(APP)),
-			.reason = REASON_Injected,
-			.want = POD(TEE("tdx") "," INJECTED, CLASS_TDX "," APPS(APP))},
-		{.name = "a profile's name", .profiles = shop,
-			.pod = POD("'casemate.dev/profile':'vm'", APPS(APP)), .reason = REASON_Injected,
-			.want = POD("'casemate.dev/profile':'vm'," INJECTED, CLASS_TDX "," APPS(APP))},
-		{.name = "a profile's selector, whose name is written back", .profiles = shop,
-			.pod = "{'metadata':{'labels':{'app':'pay'}},'spec':{" APPS(APP) "}}",
-			.reason = REASON_Injected,
-			.want = "{'metadata':{'labels':{'app':'pay'},'annotations':{"
-				"'casemate.dev/profile':'payments'," INJECTED_EPC("32Mi") "}},'spec':{"
-				CLASS_SGX "," APPS("{'name':'app','image':'a'," SGX("32Mi") "}") "}}"},
-		{.name = "a selector in a namespace that is not enabled", .profiles = shop,
-			.not_enabled = true,
-			.pod = "{'metadata':{'labels':{'app':'pay'}},'spec':{" APPS(APP) "}}",
-			.reason = REASON_NotConfidential},
-		{.name = "a profile's name in a namespace that is not enabled", .profiles = shop,
-			.not_enabled = true, .pod = POD("'casemate.dev/profile':'vm'", APPS(APP)),
-			.refused = true, .reason = REASON_NamespaceNotEnabled,
-			.want = "namespace shop has no profiles"},
-		{.name = "a profile that does not exist", .profiles = shop,
-			.pod = POD("'casemate.dev/profile':'gone'", APPS(APP)), .refused = true,
-			.reason = REASON_ProfileNotFound, .want = "no EnclaveProfile \"gone\""},
-		{.name = "no profiles at all", .profiles = none,
-			.pod = POD("'casemate.dev/profile':''", APPS(APP)), .refused = true,
-			.reason = REASON_ProfileNotFound, .want = "no EnclaveProfile \"\""},
-		{.name = "no profiles known", .pod = POD("'casemate.dev/profile':'vm'", APPS(APP)),
-			.refused = true, .reason = REASON_ProfileNotFound, .want = "create it"},
-		{.name = "enclave, by an init container too",
-			.pod = POD("'casemate.dev/epc':'64Mi'",
-				APPS(APP) "," INITS(NAMED("i", SIDECAR "," LIMITS(ENCLAVE)))),
-			.reason = REASON_Injected,
-			.want = POD("'casemate.dev/epc':'64Mi'," INJECTED_EPC("128Mi"), CLASS_SGX ","
-				APPS(APP_64) "," INITS(NAMED("i", SIDECAR "," SGX("64Mi"))))},
-		{.name = "enclave without EPC", .pod = POD("", APPS(NAMED("a", LIMITS(ENCLAVE)))),
-			.refused = true, .reason = REASON_EpcMissing,
-			.want = "set annotation casemate.dev/epc or casemate.dev/epc.a"},
-		{.name = "aesm", .pod = POD("'casemate.dev/epc':'64Mi'", APPS(NAMED("a", LIMITS(AESM)))),
-			.reason = REASON_Injected,
-			.want = POD("'casemate.dev/epc':'64Mi'," INJECTED_EPC("64Mi"),
-				CLASS_SGX "," APPS(NAMED("a", SGX_AESM("64Mi"))))},
-		{.name = "keys", .pod = POD("", APPS(NAMED("a", LIMITS("'casemate.dev/keys':1")))),
-			.reason = REASON_Injected,
-			.want = POD(INJECTED, CLASS_NODE "," APPS(NAMED("a",
-				"'resources':{'limits':{'casemate.dev/keys':1},"
-				"'requests':{'casemate.dev/keys':'1'}}")))},
-		{.name = "keys in a native sidecar",
-			.pod = POD("", INITS(NAMED("a", SIDECAR "," BOTH("'casemate.dev/keys':'1'")))),
-			.reason = REASON_Injected,
-			.want = POD(INJECTED, CLASS_NODE "," INITS(NAMED("a",
-				SIDECAR "," BOTH("'casemate.dev/keys':'1'"))))},
-		{.name = "keys in an ordinary init container",
-			.pod = POD("", INITS(NAMED("a", BOTH("'casemate.dev/keys':'1'")))),
-			.refused = true, .reason = REASON_KeysInInitContainer,
-			.want = "container \"a\": an ordinary init container cannot request"},
-		{.name = "a TDX slot", .pod = POD("", APPS(NAMED("a", BOTH("'tdx.intel.com/keys':1")))),
-			.reason = REASON_Injected,
-			.want = POD(INJECTED, CLASS_TDX "," APPS(NAMED("a", BOTH("'tdx.intel.com/keys':1"))))},
-		{.name = "an SNP slot", .pod = POD("", APPS(NAMED("a", BOTH("'sev-snp.amd.com/esids':1")))),
-			.reason = REASON_Injected,
-			.want = POD(INJECTED, CLASS("casemate-snp", SELECTOR_SNP) ","
-				APPS(NAMED("a", BOTH("'sev-snp.amd.com/esids':1"))))},
-		{.name = "google.com/cc, left as it is",
-			.pod = POD("", APPS(NAMED("a", LIMITS("'google.com/cc':1")))),
-			.reason = REASON_Injected,
-			.want = POD(INJECTED, CLASS_NODE "," APPS(NAMED("a", LIMITS("'google.com/cc':1"))))},
-		{.name = "amd.com/sev-snp", .pod = POD("", APPS(NAMED("a", LIMITS("'amd.com/sev-snp':1")))),
-			.reason = REASON_Injected,
-			.want = POD(INJECTED, CLASS_NODE "," APPS(NAMED("a", LIMITS("'amd.com/sev-snp':1"))))},
-		{.name = "intel.com/tdx", .pod = POD("", APPS(NAMED("a", LIMITS("'intel.com/tdx':1")))),
-			.reason = REASON_Injected,
-			.want = POD(INJECTED, CLASS_NODE "," APPS(NAMED("a", LIMITS("'intel.com/tdx':1"))))},
-		{.name = "a configured class", .pod = POD("", "'runtimeClassName':'casemate-tdx'," APPS(APP)),
-			.reason = REASON_Injected, .want = POD(INJECTED, CLASS_TDX "," APPS(APP))},
-		{.name = "an accepted class", .tweak = accept_classes,
-			.pod = POD("'casemate.dev/epc':'64Mi'", "'runtimeClassName':'kata-sgx'," APPS(APP)),
-			.reason = REASON_Injected,
-			.want = POD("'casemate.dev/epc':'64Mi'," INJECTED_EPC("64Mi"),
-				CLASS("kata-sgx", SELECTOR_SGX) "," APPS(APP_64))},
-		{.name = "a class accepted for two TEEs decides nothing", .tweak = accept_classes,
-			.pod = POD("", "'runtimeClassName':'kata-cc'," APPS(APP)),
-			.reason = REASON_NotConfidential},
-		{.name = "but is kept when something else decides", .tweak = accept_classes,
-			.pod = POD(TEE("snp"), "'runtimeClassName':'kata-cc'," APPS(APP)),
-			.reason = REASON_Injected,
-			.want = POD(TEE("snp") "," INJECTED, CLASS("kata-cc", SELECTOR_SNP) "," APPS(APP))},
-	};
-
-	RUN(rows);
-}
-
-static void test_agreement(void)
-{
-	static const char *const shop[] = {
-		PROFILE("one", "'tee':'node','podSelector':{'matchLabels':{'app':'pay'}}"),
-		PROFILE("two", "'tee':'node','podSelector':{'matchLabels':{'tier':'x'}}"),
-		PROFILE("bad", "'tee':'sgy','podSelector':{'matchLabels':{'app':'bad'}}"),
-		PROFILE("plain", "'tee':'node'"), NULL};
-	static const struct mutate_row rows[] = {
-		{.name = "annotation and resources", .pod = POD(TEE("tdx"), APPS(NAMED("a", SGX("1Mi")))),
-			.refused = true, .reason = REASON_TeeConflict,
-			.want = "annotation casemate.dev/tee says tdx, but container \"a\" requests "
-				"sgx.intel.com/epc"},
-		{.name = "annotation and class",
-			.pod = POD(SGX_64, "'runtimeClassName':'casemate-tdx'," APPS(APP)), .refused = true,
-			.reason = REASON_TeeConflict,
-			.want = "says sgx, but its runtimeClassName is casemate-tdx"},
-		{.name = "annotation and profile", .profiles = shop,
-			.pod = POD(SGX_64 ",'casemate.dev/profile':'plain'", APPS(APP)), .refused = true,
-			.reason = REASON_TeeConflict, .want = "but profile plain is for node"},
-		{.name = "two resources",
-			.pod = POD("", APPS(NAMED("a", LIMITS(EPC("1Mi"))) ","
-				NAMED("b", LIMITS("'casemate.dev/keys':1")))),
-			.refused = true, .reason = REASON_TeeConflict,
-			.want = "container \"a\" requests sgx.intel.com/epc, but container \"b\" requests "
-				"casemate.dev/keys"},
-		{.name = "sgx resources on tee: node",
-			.pod = POD(TEE("node"), APPS(NAMED("a", LIMITS(PROVISION)))), .refused = true,
-			.reason = REASON_TeeConflict, .want = "sgx.intel.com/provision"},
-		{.name = "keys with a guest TEE",
-			.pod = POD(TEE("tdx"), APPS(NAMED("a", LIMITS("'casemate.dev/keys':1")))),
-			.refused = true, .reason = REASON_TeeConflict, .want = "casemate.dev/keys"},
-		{.name = "keys with a guest TEE, simulated", .tweak = simulate,
-			.pod = POD(TEE("tdx"), APPS(NAMED("a", BOTH("'casemate.dev/keys':'1'")))),
-			.reason = REASON_Injected, .warns = "simulated TEE",
-			.want = POD(TEE("tdx") "," INJECTED,
-				CLASS("casemate-simulated-tdx", LABEL("attested") ":'simulated'") ","
-				APPS(NAMED("a", BOTH("'casemate.dev/keys':'1'"))))},
-		{.name = "keys go with node-snp",
-			.pod = POD(TEE("node-snp"), APPS(NAMED("a", BOTH("'casemate.dev/keys':'1'")))),
-			.reason = REASON_Injected,
-			.want = POD(TEE("node-snp") "," INJECTED,
-				CLASS("casemate-node-snp", SELECTOR_NODE_SNP) ","
-				APPS(NAMED("a", BOTH("'casemate.dev/keys':'1'"))))},
-		{.name = "keys go with a node's class",
-			.pod = POD("", "'runtimeClassName':'casemate-node-tdx',"
-				APPS(NAMED("a", BOTH("'casemate.dev/keys':'1'")))),
-			.reason = REASON_Injected,
-			.want = POD(INJECTED, CLASS("casemate-node-tdx", SELECTOR_NODE_TDX) ","
-				APPS(NAMED("a", BOTH("'casemate.dev/keys':'1'"))))},
-		{.name = "an alias goes with node-tdx",
-			.pod = POD(TEE("node-tdx"), APPS(NAMED("a", LIMITS("'intel.com/tdx':1")))),
-			.reason = REASON_Injected,
-			.want = POD(TEE("node-tdx") "," INJECTED,
-				CLASS("casemate-node-tdx", SELECTOR_NODE_TDX) ","
-				APPS(NAMED("a", LIMITS("'intel.com/tdx':1"))))},
-		{.name = "a slot goes with cvm", .tweak = configure_cvm,
-			.pod = POD(TEE("cvm"), "'nodeSelector':{}," APPS(NAMED("a",
-				BOTH("'tdx.intel.com/keys':1")))),
-			.reason = REASON_Injected,
-			.want = POD(TEE("cvm") "," INJECTED, "'runtimeClassName':'kata-cvm','nodeSelector':{},"
-				APPS(NAMED("a", BOTH("'tdx.intel.com/keys':1"))))},
-		{.name = "both slots decide nothing",
-			.pod = POD("", APPS(NAMED("a", BOTH("'tdx.intel.com/keys':1,"
-				"'sev-snp.amd.com/esids':1")))),
-			.refused = true, .reason = REASON_TeeConflict,
-			.want = "does not say which TEE it asks for"},
-		{.name = "two selectors match", .profiles = shop,
-			.pod = "{'metadata':{'labels':{'app':'pay','tier':'x'}},'spec':{" APPS(APP) "}}",
-			.refused = true, .reason = REASON_ProfileAmbiguous, .want = "one and two"},
-		{.name = "a name and another's selector", .profiles = shop,
-			.pod = "{'metadata':{'annotations':{'casemate.dev/profile':'plain'},"
-			       "'labels':{'app':'pay'}},'spec':{" APPS(APP) "}}",
-			.refused = true, .reason = REASON_ProfileAmbiguous, .want = "plain and one"},
-		{.name = "a name and two selectors, one its own", .profiles = shop,
-			.pod = "{'metadata':{'annotations':{'casemate.dev/profile':'one'},"
-			       "'labels':{'app':'pay','tier':'x'}},'spec':{" APPS(APP) "}}",
-			.refused = true, .reason = REASON_ProfileAmbiguous, .want = "one and two"},
-		{.name = "a name and its own selector", .profiles = shop,
-			.pod = "{'metadata':{'annotations':{'casemate.dev/profile':'one'},"
-			       "'labels':{'app':'pay'}},'spec':{" APPS(APP) "}}",
-			.reason = REASON_Injected,
-			.want = "{'metadata':{'annotations':{'casemate.dev/profile':'one'," INJECTED "},"
-				"'labels':{'app':'pay'}},'spec':{" CLASS_NODE "," APPS(APP) "}}"},
-		{.name = "an invalid profile by name", .profiles = shop,
-			.pod = POD("'casemate.dev/profile':'bad'", APPS(APP)), .refused = true,
-			.reason = REASON_ProfileInvalid, .want = "EnclaveProfile bad applies to this pod and "
-								 "is not valid: spec.tee"},
-		{.name = "an invalid profile's selector", .profiles = shop,
-			.pod = "{'metadata':{'labels':{'app':'bad'}},'spec':{" APPS(APP) "}}",
-			.refused = true, .reason = REASON_ProfileInvalid, .want = "spec.tee"},
-		{.name = "not a pod", .pod = "{'metadata':{},'spec':[]}", .refused = true,
-			.reason = REASON_Malformed, .want = "spec must be an object"},
-		{.name = "a container without a name",
-			.pod = "{'spec':{'containers':[{'image':'a'}]}}", .refused = true,
-			.reason = REASON_Malformed, .want = "spec.containers[0]: name must be a string"},
-	};
-
-	RUN(rows);
-}
-
 /* Point 2: which containers, and how their resources are written. */
 static void test_containers(void)
 {
 	static const struct mutate_row rows[] = {
 		{.name = "all app containers by default, no init containers",
-			.pod = POD(SGX_64, APPS(APP "," NAMED("b", "'resources':{}")) ","
-				INITS(NAMED("i", "'image':'x'") "," NAMED("s", SIDECAR))),
+			.pod = POD(
+				SGX_64, APPS(APP "," NAMED("b", "'resources':{}")) "," INITS(
+						NAMED("i", "'image':'x'") "," NAMED("s", SIDECAR))),
 			.reason = REASON_Injected,
-			.want = POD(SGX_64 "," INJECTED_EPC("128Mi"), CLASS_SGX ","
-				APPS(APP_64 "," NAMED("b", SGX("64Mi"))) ","
-				INITS(NAMED("i", "'image':'x'") "," NAMED("s", SIDECAR)))},
-		{.name = "those listed", .pod = POD(SGX_64 ",'casemate.dev/containers':' b\\t, s'",
-			APPS(APP "," NAMED("b", "'resources':null")) "," INITS(NAMED("s", SIDECAR))),
+			.want = POD(SGX_64 "," INJECTED_EPC("128Mi"),
+				CLASS_SGX "," APPS(APP_64 "," NAMED("b", SGX("64Mi"))) "," INITS(
+					NAMED("i", "'image':'x'") "," NAMED("s", SIDECAR)))},
+		{.name = "those listed",
+			.pod = POD(SGX_64 ",'casemate.dev/containers':' b\\t, s'",
+				APPS(APP "," NAMED("b", "'resources':null")) "," INITS(
+					NAMED("s", SIDECAR))),
 			.reason = REASON_Injected,
-			.want = POD(SGX_64 ",'casemate.dev/containers':' b\\t, s'," INJECTED_EPC("128Mi"),
-				CLASS_SGX "," APPS(APP "," NAMED("b", SGX("64Mi"))) ","
-				INITS(NAMED("s", SIDECAR "," SGX("64Mi"))))},
-		{.name = "an empty list", .pod = POD(SGX_64 ",'casemate.dev/containers':''", APPS(APP)),
-			.refused = true, .reason = REASON_AnnotationInvalid, .want = "casemate.dev/containers"},
-		{.name = "a list with a hole", .pod = POD(SGX_64 ",'casemate.dev/containers':'app,'", APPS(APP)),
-			.refused = true, .reason = REASON_AnnotationInvalid, .want = "is no list"},
-		{.name = "an unknown container", .pod = POD(SGX_64 ",'casemate.dev/containers':'app,b'", APPS(APP)),
-			.refused = true, .reason = REASON_ContainerUnknown, .want = "no container \"b\""},
+			.want = POD(SGX_64
+				",'casemate.dev/containers':' b\\t, s'," INJECTED_EPC("128Mi"),
+				CLASS_SGX "," APPS(APP "," NAMED("b", SGX("64Mi"))) "," INITS(
+					NAMED("s", SIDECAR "," SGX("64Mi"))))},
+		{.name = "an empty list",
+			.pod = POD(SGX_64 ",'casemate.dev/containers':''", APPS(APP)),
+			.refused = true,
+			.reason = REASON_AnnotationInvalid,
+			.want = "casemate.dev/containers"},
+		{.name = "a list with a hole",
+			.pod = POD(SGX_64 ",'casemate.dev/containers':'app,'", APPS(APP)),
+			.refused = true,
+			.reason = REASON_AnnotationInvalid,
+			.want = "is no list"},
+		{.name = "an unknown container",
+			.pod = POD(SGX_64 ",'casemate.dev/containers':'app,b'", APPS(APP)),
+			.refused = true,
+			.reason = REASON_ContainerUnknown,
+			.want = "no container \"b\""},
 		{.name = "names are checked for other TEEs too",
-			.pod = POD(TEE("tdx") ",'casemate.dev/containers':'b'", APPS(APP)), .refused = true,
-			.reason = REASON_ContainerUnknown, .want = "no container \"b\""},
+			.pod = POD(TEE("tdx") ",'casemate.dev/containers':'b'", APPS(APP)),
+			.refused = true,
+			.reason = REASON_ContainerUnknown,
+			.want = "no container \"b\""},
 		{.name = "and have no effect there",
 			.pod = POD(TEE("tdx") ",'casemate.dev/containers':'app'", APPS(APP)),
 			.reason = REASON_Injected,
 			.want = POD(TEE("tdx") ",'casemate.dev/containers':'app'," INJECTED,
 				CLASS_TDX "," APPS(APP))},
 		{.name = "the listed and those with a request of their own",
-			.pod = POD(TEE("sgx") ",'casemate.dev/epc.app':'64Mi','casemate.dev/containers':'app'",
-				APPS(APP "," NAMED("b", LIMITS(EPC("1Mi"))) "," NAMED("c", "'x':1"))),
+			.pod = POD(TEE("sgx") ",'casemate.dev/epc.app':'64Mi','casemate.dev/"
+					      "containers':'app'",
+				APPS(APP "," NAMED("b", LIMITS(EPC("1Mi"))) "," NAMED(
+					"c", "'x':1"))),
 			.reason = REASON_Injected,
-			.want = POD(TEE("sgx") ",'casemate.dev/epc.app':'64Mi','casemate.dev/containers':"
-				"'app'," INJECTED_EPC("65Mi"), CLASS_SGX ","
-				APPS(APP_64 "," NAMED("b", SGX("1Mi")) "," NAMED("c", "'x':1")))},
+			.want = POD(TEE("sgx") ",'casemate.dev/epc.app':'64Mi','casemate.dev/"
+					       "containers':"
+					       "'app'," INJECTED_EPC("65Mi"),
+				CLASS_SGX "," APPS(APP_64
+					"," NAMED("b", SGX("1Mi")) "," NAMED("c", "'x':1")))},
 		{.name = "a device of its own counts, and needs EPC",
-			.pod = POD(TEE("sgx") ",'casemate.dev/epc.app':'64Mi','casemate.dev/containers':'app'",
+			.pod = POD(TEE("sgx") ",'casemate.dev/epc.app':'64Mi','casemate.dev/"
+					      "containers':'app'",
 				APPS(APP "," NAMED("b", LIMITS(ENCLAVE)))),
-			.refused = true, .reason = REASON_EpcMissing, .want = "container \"b\""},
+			.refused = true,
+			.reason = REASON_EpcMissing,
+			.want = "container \"b\""},
 		{.name = "all app containers beside one with its own EPC",
 			.pod = POD(SGX_64, APPS(APP "," NAMED("b", LIMITS(EPC("64Mi"))))),
 			.reason = REASON_Injected,
-			.want = POD(SGX_64 "," INJECTED_EPC("128Mi"), CLASS_SGX ","
-				APPS(APP_64 "," NAMED("b", SGX("64Mi"))))},
+			.want = POD(SGX_64 "," INJECTED_EPC("128Mi"),
+				CLASS_SGX "," APPS(APP_64 "," NAMED("b", SGX("64Mi"))))},
+		{.name = "but where one is complete, the choice was made: others came later",
+			.pod = POD(SGX_64, APPS(APP_64 "," NAMED("mesh", "'x':1"))),
+			.reason = REASON_Injected,
+			.want = DONE(
+				"," SGX_64, CLASS_SGX "," APPS(APP_64 "," NAMED("mesh", "'x':1")))},
+		{.name = "a complete init container says nothing about the app containers",
+			.pod = POD(
+				SGX_64, APPS(APP) "," INITS(NAMED("s", SIDECAR "," SGX("64Mi")))),
+			.reason = REASON_Injected,
+			.want = POD(SGX_64 "," INJECTED_EPC("128Mi"), CLASS_SGX
+				"," APPS(APP_64) "," INITS(NAMED("s", SIDECAR "," SGX("64Mi"))))},
 		{.name = "parents that are there are kept",
-			.pod = POD(SGX_64, APPS(NAMED("a", "'resources':{'limits':{'cpu':'1'},'claims':[]}"))),
+			.pod = POD(SGX_64,
+				APPS(NAMED("a", "'resources':{'limits':{'cpu':'1'},'claims':[]}"))),
 			.reason = REASON_Injected,
-			.want = POD(SGX_64 "," INJECTED_EPC("64Mi"), CLASS_SGX "," APPS(NAMED("a",
-				"'resources':{'limits':{'cpu':'1'," EPC("64Mi") "," ENCLAVE "},"
-				"'requests':{" EPC("64Mi") "," ENCLAVE "},'claims':[]}")))},
+			.want = POD(SGX_64 "," INJECTED_EPC("64Mi"),
+				CLASS_SGX "," APPS(NAMED("a",
+					"'resources':{'limits':{'cpu':'1'," EPC(
+						"64Mi") "," ENCLAVE "},"
+							"'requests':{" EPC(
+								"64Mi") "," ENCLAVE
+									"},'claims':[]}")))},
 		{.name = "parents that are null are made",
-			.pod = "{'metadata':{'annotations':{" SGX_64 "}},'spec':{'nodeSelector':null,"
-			       "'runtimeClassName':null,'volumes':null," APPS(NAMED("a",
-			       "'env':null,'volumeMounts':null,'resources':{'limits':null,'requests':{}}")) "}}",
+			.pod = "{'metadata':{'annotations':{" SGX_64
+			       "}},'spec':{'nodeSelector':null,"
+			       "'runtimeClassName':null,'volumes':null," APPS(
+				       NAMED("a", "'env':null,'volumeMounts':null,'resources':{'"
+						  "limits':null,'requests':{}}")) "}}",
 			.reason = REASON_Injected,
-			.want = "{'metadata':{'annotations':{" SGX_64 "," INJECTED_EPC("64Mi") "}},'spec':{"
-				CLASS_SGX ",'volumes':null," APPS(NAMED("a",
+			.want = "{'metadata':{'annotations':{" SGX_64 "," INJECTED_EPC(
+				"64Mi") "}},'spec':{" CLASS_SGX ",'volumes':null," APPS(NAMED("a",
 				"'env':null,'volumeMounts':null," SGX("64Mi"))) "}}"},
 		{.name = "metadata is made",
 			.pod = "{'spec':{" APPS(NAMED("a", BOTH("'tdx.intel.com/keys':1"))) "}}",
 			.reason = REASON_Injected,
-			.want = "{'metadata':{'annotations':{" INJECTED "}},'spec':{" CLASS_TDX ","
-				APPS(NAMED("a", BOTH("'tdx.intel.com/keys':1"))) "}}"},
+			.want = "{'metadata':{'annotations':{" INJECTED "}},'spec':{" CLASS_TDX
+				"," APPS(NAMED("a", BOTH("'tdx.intel.com/keys':1"))) "}}"},
 		{.name = "annotations null",
-			.pod = "{'metadata':{'annotations':null},'spec':{'runtimeClassName':'casemate-tdx',"
-			       APPS(APP) "}}",
+			.pod = "{'metadata':{'annotations':null},'spec':{'runtimeClassName':'"
+			       "casemate-tdx'," APPS(APP) "}}",
 			.reason = REASON_Injected,
-			.want = "{'metadata':{'annotations':{" INJECTED "}},'spec':{" CLASS_TDX "," APPS(APP)
-				"}}"},
-		{.name = "requests alone get limits", .pod = POD(SGX_64, APPS(NAMED("a",
-			"'resources':{'requests':{'sgx.intel.com/epc':67108864}}"))),
+			.want = "{'metadata':{'annotations':{" INJECTED "}},'spec':{" CLASS_TDX
+				"," APPS(APP) "}}"},
+		{.name = "requests alone get limits",
+			.pod = POD(SGX_64, APPS(NAMED("a", "'resources':{'requests':{'sgx.intel."
+							   "com/epc':67108864}}"))),
 			.reason = REASON_Injected,
-			.want = POD(SGX_64 "," INJECTED_EPC("64Mi"), CLASS_SGX "," APPS(NAMED("a",
-				"'resources':{'requests':{'sgx.intel.com/epc':67108864," ENCLAVE "},"
-				"'limits':{" EPC("67108864") "," ENCLAVE "}}")))},
+			.want = POD(SGX_64 "," INJECTED_EPC("64Mi"),
+				CLASS_SGX "," APPS(NAMED("a",
+					"'resources':{'requests':{'sgx.intel.com/"
+					"epc':67108864," ENCLAVE "},"
+					"'limits':{" EPC("67108864") "," ENCLAVE "}}")))},
 		{.name = "everything is there already",
 			.pod = POD(SGX_64 "," INJECTED_EPC("64Mi"), CLASS_SGX "," APPS(APP_64)),
 			.reason = REASON_Injected},
 		{.name = "another status is overwritten",
 			.pod = POD(TEE("tdx") ",'casemate.dev/status':'pending'", APPS(APP)),
-			.reason = REASON_Injected, .want = POD(TEE("tdx") "," INJECTED, CLASS_TDX "," APPS(APP))},
+			.reason = REASON_Injected,
+			.want = POD(TEE("tdx") "," INJECTED, CLASS_TDX "," APPS(APP))},
 		{.name = "a status on an ordinary pod is left alone",
 			.pod = POD("'casemate.dev/status':'mine'", APPS(APP)),
 			.reason = REASON_NotConfidential},
-		{.name = "no containers", .pod = POD(TEE("sgx"), "'x':1"), .reason = REASON_Injected,
+		{.name = "no containers",
+			.pod = POD(TEE("sgx"), "'x':1"),
+			.reason = REASON_Injected,
 			.want = POD(TEE("sgx") "," INJECTED, CLASS_SGX ",'x':1")},
 		{.name = "spec.nodeName makes no difference",
-			.pod = POD(TEE("node"), "'nodeName':'n1'," APPS(APP)), .reason = REASON_Injected,
-			.want = POD(TEE("node") "," INJECTED, "'nodeName':'n1'," CLASS_NODE "," APPS(APP))},
+			.pod = POD(TEE("node"), "'nodeName':'n1'," APPS(APP)),
+			.reason = REASON_Injected,
+			.want = POD(TEE("node") "," INJECTED,
+				"'nodeName':'n1'," CLASS_NODE "," APPS(APP))},
 	};
 
 	RUN(rows);
@@ -393,83 +190,157 @@ static void no_attestation(struct policy_config *c)
 static void test_classes(void)
 {
 	static const char *const shop[] = {
-		PROFILE("kata", "'tee':'sgx','runtimeClassName':'kata-sgx','epc':{'default':'64Mi'}"),
+		PROFILE("kata",
+			"'tee':'sgx','runtimeClassName':'kata-sgx','epc':{'default':'64Mi'}"),
 		PROFILE("n", "'tee':'node'"), NULL};
 	static const struct mutate_row rows[] = {
 		{.name = "another class is replaced, its overhead removed",
-			.pod = POD(TEE("tdx"), "'runtimeClassName':'gvisor','overhead':{'cpu':'1'}," APPS(APP)),
+			.pod = POD(TEE("tdx"),
+				"'runtimeClassName':'gvisor','overhead':{'cpu':'1'}," APPS(APP)),
 			.reason = REASON_Injected,
-			.warns = "runtimeClassName gvisor is not accepted for TEE tdx: casemate-tdx instead",
+			.warns = "runtimeClassName gvisor is not accepted for TEE tdx: "
+				 "casemate-tdx instead",
 			.want = POD(TEE("tdx") "," INJECTED, CLASS_TDX "," APPS(APP))},
-		{.name = "or refused", .tweak = refuse_classes,
-			.pod = POD(TEE("tdx"), "'runtimeClassName':'gvisor'," APPS(APP)), .refused = true,
+		{.name = "or refused",
+			.tweak = refuse_classes,
+			.pod = POD(TEE("tdx"), "'runtimeClassName':'gvisor'," APPS(APP)),
+			.refused = true,
 			.reason = REASON_RuntimeClassNotAccepted,
-			.want = "\"gvisor\" is not accepted for TEE tdx; remove it to get casemate-tdx"},
-		{.name = "an empty class is none", .tweak = refuse_classes,
-			.pod = POD(TEE("tdx"), "'runtimeClassName':''," APPS(APP)), .reason = REASON_Injected,
+			.want = "\"gvisor\" is not accepted for TEE tdx; remove it to get "
+				"casemate-tdx"},
+		{.name = "an empty class is none",
+			.tweak = refuse_classes,
+			.pod = POD(TEE("tdx"), "'runtimeClassName':''," APPS(APP)),
+			.reason = REASON_Injected,
 			.want = POD(TEE("tdx") "," INJECTED, CLASS_TDX "," APPS(APP))},
-		{.name = "an accepted class is kept, with its overhead", .tweak = refuse_classes,
-			.pod = POD(TEE("tdx"), "'runtimeClassName':'kata-cc','overhead':{'cpu':'1'}," APPS(APP)),
+		{.name = "an accepted class is kept, with its overhead",
+			.tweak = refuse_classes,
+			.pod = POD(TEE("tdx"),
+				"'runtimeClassName':'kata-cc','overhead':{'cpu':'1'}," APPS(APP)),
 			.reason = REASON_Injected,
 			.want = POD(TEE("tdx") "," INJECTED,
-				CLASS("kata-cc", SELECTOR_TDX) ",'overhead':{'cpu':'1'}," APPS(APP))},
-		{.name = "only the exact name is accepted", .tweak = refuse_classes,
-			.pod = POD(TEE("tdx"), "'runtimeClassName':'kata-cc2'," APPS(APP)), .refused = true,
-			.reason = REASON_RuntimeClassNotAccepted, .want = "\"kata-cc2\""},
-		{.name = "the profile's class", .tweak = accept_classes, .profiles = shop,
-			.pod = POD("'casemate.dev/profile':'kata'", APPS(APP)), .reason = REASON_Injected,
+				CLASS("kata-cc", SELECTOR_TDX) ",'overhead':{'cpu':'1'}," APPS(
+					APP))},
+		{.name = "only the exact name is accepted",
+			.tweak = refuse_classes,
+			.pod = POD(TEE("tdx"), "'runtimeClassName':'kata-cc2'," APPS(APP)),
+			.refused = true,
+			.reason = REASON_RuntimeClassNotAccepted,
+			.want = "\"kata-cc2\""},
+		{.name = "the profile's class",
+			.tweak = accept_classes,
+			.profiles = shop,
+			.pod = POD("'casemate.dev/profile':'kata'", APPS(APP)),
+			.reason = REASON_Injected,
 			.want = DONE(",'casemate.dev/profile':'kata'",
 				CLASS("kata-sgx", SELECTOR_SGX) "," APPS(APP_64))},
 		{.name = "selectors are added to the user's",
-			.pod = POD(TEE("node"), "'nodeSelector':{'zone':'a'," LABEL("attested") ":'true'}," APPS(APP)),
+			.pod = POD(TEE("node"), "'nodeSelector':{'zone':'a'," LABEL(
+							"attested") ":'true'}," APPS(APP)),
 			.reason = REASON_Injected,
-			.want = POD(TEE("node") "," INJECTED, "'runtimeClassName':'casemate-node',"
+			.want = POD(TEE("node") "," INJECTED,
+				"'runtimeClassName':'casemate-node',"
 				"'nodeSelector':{'zone':'a'," SELECTOR_NODE "}," APPS(APP))},
 		{.name = "a conflicting selector",
-			.pod = POD(TEE("node"), "'nodeSelector':{" LABEL("attested") ":'false'}," APPS(APP)),
-			.refused = true, .reason = REASON_NodeSelectorConflict,
-			.want = "spec.nodeSelector[\"casemate.dev.node-restriction.kubernetes.io/attested\"] is "
+			.pod = POD(TEE("node"),
+				"'nodeSelector':{" LABEL("attested") ":'false'}," APPS(APP)),
+			.refused = true,
+			.reason = REASON_NodeSelectorConflict,
+			.want = "spec.nodeSelector[\"casemate.dev.node-restriction.kubernetes.io/"
+				"attested\"] is "
 				"\"false\", but a pod of TEE node needs a node with \"true\""},
-		{.name = "classes that select no verdict", .tweak = no_attestation,
-			.pod = POD(TEE("node"), APPS(APP)), .reason = REASON_Injected,
-			.want = POD(TEE("node") "," INJECTED, "'runtimeClassName':'casemate-node'," APPS(APP))},
-		{.name = "simulated: each TEE has its class, and every pod is warned", .tweak = simulate,
-			.pod = POD(SGX_64, APPS(APP)), .reason = REASON_Injected,
+		{.name = "classes that select no verdict",
+			.tweak = no_attestation,
+			.pod = POD(TEE("node"), APPS(APP)),
+			.reason = REASON_Injected,
+			.want = POD(TEE("node") "," INJECTED,
+				"'runtimeClassName':'casemate-node'," APPS(APP))},
+		{.name = "simulated: each TEE has its class, and every pod is warned",
+			.tweak = simulate,
+			.pod = POD(SGX_64, APPS(APP)),
+			.reason = REASON_Injected,
 			.warns = "simulated TEE: nothing protects this pod (allowSimulated)",
-			.want = DONE("," SGX_64, CLASS("casemate-simulated-sgx",
-				LABEL("attested") ":'simulated'") "," APPS(APP_64))},
-		{.name = "simulated: cvm needs no configuration", .tweak = simulate,
-			.pod = POD(TEE("cvm"), APPS(APP)), .reason = REASON_Injected, .warns = "simulated TEE",
-			.want = POD(TEE("cvm") "," INJECTED, CLASS("casemate-simulated-cvm",
-				LABEL("attested") ":'simulated'") "," APPS(APP))},
-		{.name = "simulated: never the real class", .tweak = simulate,
+			.want = DONE("," SGX_64,
+				CLASS("casemate-simulated-sgx",
+					LABEL("attested") ":'simulated'") "," APPS(APP_64))},
+		{.name = "simulated: cvm needs no configuration",
+			.tweak = simulate,
+			.pod = POD(TEE("cvm"), APPS(APP)),
+			.reason = REASON_Injected,
+			.warns = "simulated TEE",
+			.want = POD(TEE("cvm") "," INJECTED,
+				CLASS("casemate-simulated-cvm",
+					LABEL("attested") ":'simulated'") "," APPS(APP))},
+		{.name = "simulated: never the real class",
+			.tweak = simulate,
 			.pod = POD("", "'runtimeClassName':'casemate-tdx'," APPS(APP)),
-			.reason = REASON_Injected, .warns = "simulated TEE",
-			.want = POD(INJECTED, CLASS("casemate-simulated-tdx", LABEL("attested") ":'simulated'")
-				"," APPS(APP))},
-		{.name = "simulated: nor one that is accepted", .tweak = simulate_and_accept,
+			.reason = REASON_Injected,
+			.warns = "simulated TEE",
+			.want = POD(
+				INJECTED, CLASS("casemate-simulated-tdx",
+						  LABEL("attested") ":'simulated'") "," APPS(APP))},
+		{.name = "simulated: nor one that is accepted",
+			.tweak = simulate_and_accept,
 			.pod = POD(TEE("tdx"), "'runtimeClassName':'kata-cc'," APPS(APP)),
-			.reason = REASON_Injected, .warns = "runtimeClassName kata-cc is not accepted",
+			.reason = REASON_Injected,
+			.warns = "runtimeClassName kata-cc is not accepted",
 			.want = POD(TEE("tdx") "," INJECTED,
-				CLASS("casemate-simulated-tdx", LABEL("attested") ":'simulated'") ","
-				APPS(APP))},
-		{.name = "simulated: its class asks", .tweak = simulate,
+				CLASS("casemate-simulated-tdx",
+					LABEL("attested") ":'simulated'") "," APPS(APP))},
+		{.name = "simulated: its class asks",
+			.tweak = simulate,
 			.pod = POD("", "'runtimeClassName':'casemate-simulated-node'," APPS(APP)),
-			.reason = REASON_Injected, .warns = "simulated TEE",
-			.want = POD(INJECTED, CLASS("casemate-simulated-node", LABEL("attested") ":'simulated'")
-				"," APPS(APP))},
+			.reason = REASON_Injected,
+			.warns = "simulated TEE",
+			.want = POD(
+				INJECTED, CLASS("casemate-simulated-node",
+						  LABEL("attested") ":'simulated'") "," APPS(APP))},
 		{.name = "simulated: not allowed",
-			.pod = POD("", "'runtimeClassName':'casemate-simulated-sgx'," APPS(APP)), .refused = true,
-			.reason = REASON_SimulatedNotAllowed, .want = "set allowSimulated"},
-		{.name = "simulated: a profile that does not allow it gives no keys", .tweak = simulate,
+			.pod = POD("", "'runtimeClassName':'casemate-simulated-sgx'," APPS(APP)),
+			.refused = true,
+			.reason = REASON_SimulatedNotAllowed,
+			.want = "set allowSimulated"},
+		{.name = "simulated: a profile that does not allow it gives no keys",
+			.tweak = simulate,
 			.profiles = shop,
 			.pod = POD("'casemate.dev/profile':'n'", APPS(APP)),
-			.reason = REASON_Injected, .warns = "profile n does not allow simulated TEEs",
-			.want = POD("'casemate.dev/profile':'n'," INJECTED, CLASS("casemate-simulated-node",
-				LABEL("attested") ":'simulated'") "," APPS(APP))},
+			.reason = REASON_Injected,
+			.warns = "profile n does not allow simulated TEEs",
+			.want = POD("'casemate.dev/profile':'n'," INJECTED,
+				CLASS("casemate-simulated-node",
+					LABEL("attested") ":'simulated'") "," APPS(APP))},
 	};
 
 	RUN(rows);
+}
+
+/* A static pod's mirror is left alone, when it is the kubelet of its node that writes it. */
+static void test_mirror(void)
+{
+	static const struct {
+		const char *user;
+		enum reason reason;
+	} rows[] = {
+		{"{'username':'system:node:n1','groups':['system:nodes']}", REASON_MirrorPod},
+		{"{'username':'system:node:n2','groups':['system:nodes']}", REASON_Injected},
+		{"{'username':'mallory','groups':[]}", REASON_Injected},
+	};
+
+	for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
+		_cleanup_fixture_ struct fixture f;
+		_cleanup_patch_ struct patch patch = PATCH_INIT(1 << 16);
+		struct policy_result res;
+
+		fixture_init(&f);
+		f.rq.object = fixture_quoted(&f, POD(SGX_64 ",'kubernetes.io/config.mirror':'1'",
+							 "'nodeName':'n1'," APPS(APP)));
+		f.rq.user = fixture_quoted(&f, rows[i].user);
+		CU_ASSERT_EQUAL(policy_mutate(&f.rq, "", &f.a, &patch, &res), 0);
+		CHECK_ROW(
+			rows[i].user, res.reason == rows[i].reason, "%s", reason_name(res.reason));
+		CHECK_ROW(rows[i].user, (patch.n == 0) == (res.verdict == VERDICT_PASSED), "%zu",
+			patch.n);
+	}
 }
 
 /* The smallest change, in this order, and nothing but what is named. */
@@ -480,17 +351,22 @@ static void test_patch_text(void)
 	struct policy_result res;
 
 	fixture_init(&f);
-	f.rq.object = fixture_quoted(&f, POD(TEE("tdx"), "'nodeSelector':{'a':'b'}," APPS(NAMED("a",
-		"'resources':{'limits':{'tdx.intel.com/keys':'1'}}"))));
+	f.rq.object = fixture_quoted(
+		&f, POD(TEE("tdx"), "'nodeSelector':{'a':'b'}," APPS(NAMED("a",
+					    "'resources':{'limits':{'tdx.intel.com/keys':'1'}}"))));
 	CU_ASSERT_EQUAL(policy_mutate(&f.rq, "", &f.a, &patch, &res), 0);
 	CU_ASSERT_EQUAL(res.tee, TEE_TDX);
-	CHECK_STR("patch", buf_view(&patch.ops), fixture_text(&f,
-		"{'op':'add','path':'/metadata/annotations/casemate.dev~1status','value':'injected'},"
-		"{'op':'add','path':'/spec/runtimeClassName','value':'casemate-tdx'},"
-		"{'op':'add','path':'/spec/nodeSelector/casemate.dev.node-restriction.kubernetes.io"
-		"~1cvm-host','value':'tdx'},"
-		"{'op':'add','path':'/spec/containers/0/resources/requests','value':"
-		"{'tdx.intel.com/keys':'1'}}").p);
+	CHECK_STR("patch", buf_view(&patch.ops),
+		fixture_text(&f,
+			"{'op':'add','path':'/metadata/annotations/"
+			"casemate.dev~1status','value':'injected'},"
+			"{'op':'add','path':'/spec/runtimeClassName','value':'casemate-tdx'},"
+			"{'op':'add','path':'/spec/nodeSelector/"
+			"casemate.dev.node-restriction.kubernetes.io"
+			"~1cvm-host','value':'tdx'},"
+			"{'op':'add','path':'/spec/containers/0/resources/requests','value':"
+			"{'tdx.intel.com/keys':'1'}}")
+			.p);
 }
 
 /* Running out of memory at any point is -ENOMEM and no patch. */
@@ -500,7 +376,8 @@ static void test_no_memory(void)
 	int r = -ENOMEM;
 
 	fixture_init(&f);
-	f.rq.object = fixture_quoted(&f, POD(SGX_64 ",'casemate.dev/quote':'aesm'", APPS(APP) "," INITS(NAMED("\\u0069", SIDECAR))));
+	f.rq.object = fixture_quoted(&f, POD(SGX_64 ",'casemate.dev/quote':'aesm'",
+						 APPS(APP) "," INITS(NAMED("\\u0069", SIDECAR))));
 	for (size_t max = 0; r < 0; max += 16) {
 		_cleanup_arena_ struct arena a = ARENA_INIT(max);
 		_cleanup_patch_ struct patch patch = PATCH_INIT(1 << 16);
@@ -531,23 +408,23 @@ static void test_long_values(void)
 	fixture_init(&f);
 	name = arena_alloc(&f.a, 200001);
 	memset(name, ',', 200000);
-	f.rq.object = fixture_quoted(&f, arena_printf(&f.a, POD(SGX_64 ",'casemate.dev/containers':'a%s'",
-		APPS(APP)), name));
+	f.rq.object = fixture_quoted(
+		&f, arena_printf(
+			    &f.a, POD(SGX_64 ",'casemate.dev/containers':'a%s'", APPS(APP)), name));
 	policy_mutate(&f.rq, "", &f.a, &patch, &res);
 	CU_ASSERT_EQUAL(res.reason, REASON_ContainerUnknown);
 	memset(name, 'x', 200000);
-	f.rq.object = fixture_quoted(&f, arena_printf(&f.a, POD(SGX_64 ",'casemate.dev/containers':'%s'",
-		APPS(APP)), name));
+	f.rq.object = fixture_quoted(&f,
+		arena_printf(&f.a, POD(SGX_64 ",'casemate.dev/containers':'%s'", APPS(APP)), name));
 	policy_mutate(&f.rq, "", &f.a, &patch, &res);
 	CU_ASSERT_EQUAL(res.reason, REASON_ContainerUnknown);
 	CU_ASSERT(strlen(res.message) < 300);
 }
 
 CU_TestInfo mutate_tests[] = {
-	{"ways to ask", test_ways_to_ask},
-	{"agreement", test_agreement},
 	{"containers", test_containers},
 	{"classes", test_classes},
+	{"mirror", test_mirror},
 	{"patch text", test_patch_text},
 	{"no memory", test_no_memory},
 	{"long values", test_long_values},

@@ -8,10 +8,12 @@
 #include "webhook/policy/result.h"
 #include "webhook/policy/tee.h"
 
-static const struct json_limits limits = {.max_bytes = 1 << 20, .max_nodes = 10000, .max_depth = 32};
+static const struct json_limits limits = {
+	.max_bytes = 1 << 20, .max_nodes = 10000, .max_depth = 32};
 
 /* Parses text (' for ") into doc and views it. */
-static int view(struct pod *p, struct json *doc, const char *text, struct arena *a, struct error *err)
+static int view(
+	struct pod *p, struct json *doc, const char *text, struct arena *a, struct error *err)
 {
 	char *copy = arena_strdup(a, span_str(text));
 
@@ -32,18 +34,20 @@ static void test_view(void)
 	struct error err = {0};
 	struct pod p;
 
-	CU_ASSERT_EQUAL(view(&p, &doc,
-				"{'spec':{'initContainers':[{'name':'i','restartPolicy':null},"
-				"{'restartPolicy':'Always','name':'\\u0073'}],'containers':[{'name':'a'},"
-				"{'name':'b','resources':null,'env':null}],'runtimeClassName':'kata'},"
-				"'metadata':{'generateName':'web-','annotations':{'x/y':'1','n':null}}}",
-				&a, &err),
+	CU_ASSERT_EQUAL(
+		view(&p, &doc,
+			"{'spec':{'initContainers':[{'name':'i','restartPolicy':null},"
+			"{'restartPolicy':'Always','name':'\\u0073'}],'containers':[{'name':'a'},"
+			"{'name':'b','resources':null,'env':null}],'runtimeClassName':'kata'},"
+			"'metadata':{'generateName':'web-','annotations':{'x/y':'1','n':null}}}",
+			&a, &err),
 		0);
 	CHECK_STR("name", p.name, "web-");
 	CHECK_STR("class", p.runtime_class, "kata");
 	CU_ASSERT_EQUAL(p.n, 4);
 	for (size_t i = 0; i < p.n && i < ARRAY_SIZE(kinds); i++)
-		CHECK_ROW(p.containers[i].list, p.containers[i].kind == kinds[i], "container %zu", i);
+		CHECK_ROW(
+			p.containers[i].list, p.containers[i].kind == kinds[i], "container %zu", i);
 	CHECK_STR("decoded", p.containers[3].name, "s");
 	CU_ASSERT_EQUAL(p.containers[3].index, 1);
 	CU_ASSERT_STRING_EQUAL(p.containers[3].list, "initContainers");
@@ -68,7 +72,8 @@ static void test_wrong_types(void)
 			"metadata.annotations must be an object of strings"},
 		{"{'spec':{},'metadata':{'annotations':{'a/b':1}}}",
 			"metadata.annotations[\"a/b\"] must be a string"},
-		{"{'spec':{},'metadata':{'labels':{'a':true}}}", "metadata.labels[\"a\"] must be a string"},
+		{"{'spec':{},'metadata':{'labels':{'a':true}}}",
+			"metadata.labels[\"a\"] must be a string"},
 		{"{'spec':{'nodeSelector':{'a':{}}}}", "spec.nodeSelector[\"a\"] must be a string"},
 		{"{'spec':{'runtimeClassName':1}}", "spec.runtimeClassName must be a string"},
 		{"{'spec':{'overhead':[]}}", "spec.overhead must be an object"},
@@ -116,12 +121,13 @@ static void test_container_maximum(void)
 		struct error err = {0};
 		struct pod p;
 
-		buf_puts(&text, "{'spec':{'initContainers':[{'name':'i'}],'containers':[{'name':'a'}");
+		buf_puts(&text,
+			"{'spec':{'initContainers':[{'name':'i'}],'containers':[{'name':'a'}");
 		for (int i = 2; i < n; i++)
 			buf_puts(&text, ",{'name':'a'}");
 		buf_puts(&text, "]}}");
-		CU_ASSERT_EQUAL(view(&p, &doc, text.p, &a, &err),
-			n > POD_CONTAINERS_MAX ? -EBADMSG : 0);
+		CU_ASSERT_EQUAL(
+			view(&p, &doc, text.p, &a, &err), n > POD_CONTAINERS_MAX ? -EBADMSG : 0);
 	}
 }
 
@@ -147,16 +153,19 @@ static void test_no_memory(void)
 
 static void test_resource(void)
 {
-#define RESOURCES(limits, requests) \
-	"{'spec':{'containers':[{'name':'a','resources':{'limits':" limits ",'requests':" requests "}}]}}"
+#define RESOURCES(limits, requests)                                                                \
+	"{'spec':{'containers':[{'name':'a','resources':{'limits':" limits ",'requests':" requests \
+	"}}]}}"
 	static const struct {
 		const char *pod;
 		int code;
 		int64_t n;
 		const char *want;
 	} rows[] = {
-		{RESOURCES("{'sgx.intel.com/epc':'1Mi'}", "{'sgx.intel.com/epc':1048576}"), 1, 1048576, ""},
-		{RESOURCES("{'sgx.intel.com/epc':1e6}", "{'sgx.intel.com/epc':'1M'}"), 1, 1000000, ""},
+		{RESOURCES("{'sgx.intel.com/epc':'1Mi'}", "{'sgx.intel.com/epc':1048576}"), 1,
+			1048576, ""},
+		{RESOURCES("{'sgx.intel.com/epc':1e6}", "{'sgx.intel.com/epc':'1M'}"), 1, 1000000,
+			""},
 		{RESOURCES("{'sgx.intel.com/epc':'128Ti'}", "{'sgx.intel.com/epc':'128Ti'}"), 1,
 			(int64_t)128 << 40, ""},
 		{RESOURCES("{'sgx.intel.com/epc':'1000m'}", "null"), 1, 1, ""},
@@ -164,12 +173,15 @@ static void test_resource(void)
 		{RESOURCES("{'sgx.intel.com\\u002fepc':3}", "{}"), 1, 3, ""},
 		{RESOURCES("{'cpu':1}", "{'sgx.intel.com/epcs':1}"), 0, -1, ""},
 		{"{'spec':{'containers':[{'name':'a'}]}}", 0, -1, ""},
-		{RESOURCES("{'sgx.intel.com/epc':'1Mi'}", "{'sgx.intel.com/epc':'1M'}"), -EINVAL, -1,
+		{RESOURCES("{'sgx.intel.com/epc':'1Mi'}", "{'sgx.intel.com/epc':'1M'}"), -EINVAL,
+			-1,
 			"container \"a\": limits and requests of sgx.intel.com/epc must be equal"},
 		{RESOURCES("{'sgx.intel.com/epc':'0.5'}", "{}"), -EINVAL, -1,
-			"container \"a\": resources.limits[\"sgx.intel.com/epc\"]: must be a whole number"},
+			"container \"a\": resources.limits[\"sgx.intel.com/epc\"]: must be a whole "
+			"number"},
 		{RESOURCES("{}", "{'sgx.intel.com/epc':'1100m'}"), -EINVAL, -1,
-			"container \"a\": resources.requests[\"sgx.intel.com/epc\"]: must be a whole"},
+			"container \"a\": resources.requests[\"sgx.intel.com/epc\"]: must be a "
+			"whole"},
 		{RESOURCES("{'sgx.intel.com/epc':-1}", "{}"), -EINVAL, -1, "not negative"},
 		{RESOURCES("{'sgx.intel.com/epc':'8Ei'}", "{}"), -EINVAL, -1, "out of range"},
 		{RESOURCES("{'sgx.intel.com/epc':'much'}", "{}"), -EINVAL, -1, "is not a quantity"},
@@ -215,13 +227,16 @@ static void test_effective(void)
 	} rows[] = {
 		{"nothing", "", {END}, {0}, 0, 0},
 		{"apps add up", "", {A, A, END}, {10, 20}, 0, 30},
-		{"a small init container hides behind the apps", "", {A, A, I, END}, {10, 20, 25}, 0, 30},
+		{"a small init container hides behind the apps", "", {A, A, I, END}, {10, 20, 25},
+			0, 30},
 		{"a large init container counts alone", "", {A, A, I, END}, {10, 20, 45}, 0, 45},
 		{"init containers do not add up", "", {A, I, I, END}, {10, 8, 9}, 0, 10},
 		{"a sidecar runs beside the apps", "", {A, S, END}, {10, 20}, 0, 30},
-		{"a sidecar runs beside later init containers", "", {A, S, I, END}, {1, 20, 15}, 0, 35},
+		{"a sidecar runs beside later init containers", "", {A, S, I, END}, {1, 20, 15}, 0,
+			35},
 		{"but not beside earlier ones", "", {A, I, S, END}, {1, 15, 20}, 0, 21},
-		{"two sidecars, the init container between", "", {A, S, I, S, END}, {1, 20, 15, 30}, 0, 51},
+		{"two sidecars, the init container between", "", {A, S, I, S, END}, {1, 20, 15, 30},
+			0, 51},
 		{"overhead", overhead, {A, S, I, END}, {1, 20, 15}, 0, 39},
 		{"the largest", "", {A, A, END}, {INT64_MAX - 1, 1}, 0, INT64_MAX},
 		{"apps overflow", "", {A, A, END}, {INT64_MAX, 1}, -ERANGE, 0},
@@ -231,7 +246,8 @@ static void test_effective(void)
 		{"overhead overflows", overhead, {A, END}, {INT64_MAX - 3}, -ERANGE, 0},
 		{"overhead of another kind", "'overhead':{'cpu':'1'},", {A, END}, {3}, 0, 3},
 		{"overhead null", "'overhead':{'sgx.intel.com/epc':null},", {A, END}, {3}, 0, 3},
-		{"overhead in halves", "'overhead':{'sgx.intel.com/epc':0.5},", {A, END}, {3}, -EINVAL, 0},
+		{"overhead in halves", "'overhead':{'sgx.intel.com/epc':0.5},", {A, END}, {3},
+			-EINVAL, 0},
 	};
 
 	for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
@@ -243,17 +259,19 @@ static void test_effective(void)
 		struct pod p;
 		int r;
 
-		view(&p, &doc, arena_printf(&a, "{'spec':{%s'containers':[]}}", rows[i].overhead), &a,
-			&err);
+		view(&p, &doc, arena_printf(&a, "{'spec':{%s'containers':[]}}", rows[i].overhead),
+			&a, &err);
 		p.containers = containers;
 		for (p.n = 0; rows[i].kinds[p.n] != END; p.n++)
-			containers[p.n] = (struct container){.kind = (enum container_kind)rows[i].kinds[p.n]};
+			containers[p.n] =
+				(struct container){.kind = (enum container_kind)rows[i].kinds[p.n]};
 		r = pod_effective(&p, rows[i].amounts, RESOURCE_EPC, &n, &err);
 		CHECK_ROW(rows[i].name, r == rows[i].code, "returned %d: %s", r, err.message);
 		CHECK_ROW(rows[i].name, n == rows[i].want, "got %lld", (long long)n);
 		if (rows[i].overhead == overhead && r == 0) {
 			CU_ASSERT_EQUAL(pod_effective(&p, rows[i].amounts, NULL, &n, &err), 0);
-			CHECK_ROW(rows[i].name, n == rows[i].want - 4, "without: %lld", (long long)n);
+			CHECK_ROW(
+				rows[i].name, n == rows[i].want - 4, "without: %lld", (long long)n);
 		}
 	}
 }
@@ -278,7 +296,11 @@ static void test_messages(void)
 	CHECK_STR("short", span_cut(SPAN_LIT("abc"), 3), "abc");
 	CHECK_STR("cut", span_cut(SPAN_LIT("abcd"), 3), "abc");
 	CHECK_STR("between characters", span_cut(SPAN_LIT("ab\xe2\x82\xac"), 4), "ab");
-	CHECK_STR("a whole character", span_cut(SPAN_LIT("ab\xe2\x82\xac" "c"), 5), "ab\xe2\x82\xac");
+	CHECK_STR("a whole character",
+		span_cut(SPAN_LIT("ab\xe2\x82\xac"
+				  "c"),
+			5),
+		"ab\xe2\x82\xac");
 	for (int i = 0; i < 2; i++)
 		policy_warn(&res, &a, "same %d", 1);
 	CU_ASSERT_EQUAL(res.n_warnings, 1);

@@ -173,16 +173,18 @@ struct json_val fixture_foreign(struct fixture *f, struct json_val pod)
 			patch_keys(&p, "env");
 			if (has)
 				patch_index(&p, 0);
-			patch_value_json(&p, has ? SPAN_LIT("{\"name\":\"MESH\",\"value\":\"1\"}") :
-						   SPAN_LIT("[{\"name\":\"MESH\",\"value\":\"1\"}]"));
+			patch_value_json(
+				&p, has ? SPAN_LIT("{\"name\":\"MESH\",\"value\":\"1\"}")
+					: SPAN_LIT("[{\"name\":\"MESH\",\"value\":\"1\"}]"));
 		}
 	}
 	if (json_is_array(json_find(pod, "spec", "containers"))) {
 		patch_op(&p, PATCH_ADD, "");
 		patch_keys(&p, "spec", "containers");
 		patch_append(&p);
-		patch_value_json(&p, SPAN_LIT("{\"name\":\"mesh-proxy\",\"image\":\"mesh\",\"resources\":"
-					      "{\"requests\":{\"cpu\":\"100m\"}}}"));
+		patch_value_json(
+			&p, SPAN_LIT("{\"name\":\"mesh-proxy\",\"image\":\"mesh\",\"resources\":"
+				     "{\"requests\":{\"cpu\":\"100m\"}}}"));
 	}
 	return fixture_apply(f, pod, &p);
 }
@@ -266,8 +268,8 @@ static struct json_val mutate_once(struct fixture *f, const struct mutate_row *r
 }
 
 /* Nothing may be left to do for a pod that was mutated. */
-static void mutate_again(struct fixture *f, const struct mutate_row *row, const char *how,
-	struct json_val pod)
+static void mutate_again(
+	struct fixture *f, const struct mutate_row *row, const char *how, struct json_val pod)
 {
 	_cleanup_patch_ struct patch patch = PATCH_INIT(OUTPUT_MAX);
 	struct policy_result res;

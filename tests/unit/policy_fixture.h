@@ -58,7 +58,7 @@ struct mutate_row {
 	bool not_enabled; /* the namespace */
 };
 
-/* Runs each row: as it is, as a template, with keys reversed, with unknown fields; and what comes out
- * once more, also after foreign changes, when nothing may be left to do. */
+/* Runs each row: as it is, as a template, with keys reversed, with unknown fields; and what comes
+ * out once more, also after foreign changes, when nothing may be left to do. */
 void fixture_mutate(const struct mutate_row *rows, size_t n);
 #define RUN(rows) fixture_mutate((rows), ARRAY_SIZE(rows))

@@ -6,26 +6,26 @@
 #define LABEL(name) "'casemate.dev.node-restriction.kubernetes.io/" name "'"
 
 /* What the default configuration writes for a TEE. */
-#define SELECTOR_SGX      LABEL("attested") ":'true'," LABEL("tee") ":'sgx'"
-#define SELECTOR_NODE     LABEL("attested") ":'true'," LABEL("node") ":'confidential'"
-#define SELECTOR_NODE_TDX SELECTOR_NODE "," LABEL("tee") ":'tdx'"
-#define SELECTOR_NODE_SNP SELECTOR_NODE "," LABEL("tee") ":'snp'"
-#define SELECTOR_TDX      LABEL("cvm-host") ":'tdx'"
-#define SELECTOR_SNP      LABEL("cvm-host") ":'snp'"
+#define SELECTOR_SGX          LABEL("attested") ":'true'," LABEL("tee") ":'sgx'"
+#define SELECTOR_NODE         LABEL("attested") ":'true'," LABEL("node") ":'confidential'"
+#define SELECTOR_NODE_TDX     SELECTOR_NODE "," LABEL("tee") ":'tdx'"
+#define SELECTOR_NODE_SNP     SELECTOR_NODE "," LABEL("tee") ":'snp'"
+#define SELECTOR_TDX          LABEL("cvm-host") ":'tdx'"
+#define SELECTOR_SNP          LABEL("cvm-host") ":'snp'"
 #define CLASS(name, selector) "'runtimeClassName':'" name "','nodeSelector':{" selector "}"
-#define CLASS_SGX  CLASS("casemate-sgx", SELECTOR_SGX)
-#define CLASS_NODE CLASS("casemate-node", SELECTOR_NODE)
-#define CLASS_TDX  CLASS("casemate-tdx", SELECTOR_TDX)
+#define CLASS_SGX             CLASS("casemate-sgx", SELECTOR_SGX)
+#define CLASS_NODE            CLASS("casemate-node", SELECTOR_NODE)
+#define CLASS_TDX             CLASS("casemate-tdx", SELECTOR_TDX)
 
 /* Resources as limits and requests, and the pairs in them. */
-#define BOTH(pairs)   "'resources':{'limits':{" pairs "},'requests':{" pairs "}}"
-#define LIMITS(pairs) "'resources':{'limits':{" pairs "}}"
-#define EPC(size)     "'sgx.intel.com/epc':'" size "'"
-#define ENCLAVE       "'sgx.intel.com/enclave':'1'"
-#define PROVISION     "'sgx.intel.com/provision':'1'"
-#define AESM          "'casemate.dev/aesm':'1'"
-#define SGX(size)     BOTH(EPC(size) "," ENCLAVE)
-#define SGX_AESM(size) BOTH(EPC(size) "," ENCLAVE "," AESM)
+#define BOTH(pairs)         "'resources':{'limits':{" pairs "},'requests':{" pairs "}}"
+#define LIMITS(pairs)       "'resources':{'limits':{" pairs "}}"
+#define EPC(size)           "'sgx.intel.com/epc':'" size "'"
+#define ENCLAVE             "'sgx.intel.com/enclave':'1'"
+#define PROVISION           "'sgx.intel.com/provision':'1'"
+#define AESM                "'casemate.dev/aesm':'1'"
+#define SGX(size)           BOTH(EPC(size) "," ENCLAVE)
+#define SGX_AESM(size)      BOTH(EPC(size) "," ENCLAVE "," AESM)
 #define SGX_PROVISION(size) BOTH(EPC(size) "," ENCLAVE "," PROVISION)
 
 #define POD(annotations, spec)                                                                     \
@@ -52,7 +52,7 @@
 	"'metadata':{'namespace':'shop','name':'" name "'},'spec':{" spec "}}"
 
 /* The most usual pod: one app container with 64Mi of EPC. */
-#define TEE(name) "'casemate.dev/tee':'" name "'"
-#define SGX_64  "'casemate.dev/tee':'sgx','casemate.dev/epc':'64Mi'"
-#define APP_64  "{'name':'app','image':'a'," SGX("64Mi") "}"
+#define TEE(name)        "'casemate.dev/tee':'" name "'"
+#define SGX_64           "'casemate.dev/tee':'sgx','casemate.dev/epc':'64Mi'"
+#define APP_64           "{'name':'app','image':'a'," SGX("64Mi") "}"
 #define DONE(more, rest) POD(INJECTED_EPC("64Mi") more, rest)

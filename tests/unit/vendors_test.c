@@ -37,57 +37,83 @@ static void never_in_process(struct policy_config *c)
 static void test_intel_exactly(void)
 {
 	static const struct mutate_row rows[] = {
-		{.name = "[test], quote-provider empty", .tweak = like_intel,
-			.pod = POD(PROVIDER(""), APPS(ASKS("test"))), .reason = REASON_Injected,
-			.want = POD(PROVIDER("") "," INJECTED_EPC("1Mi"), APPS(NAMED("test", SGX("1Mi"))))},
-		{.name = "[test], quote-provider test", .tweak = like_intel,
-			.pod = POD(PROVIDER("test"), APPS(ASKS("test"))), .reason = REASON_Injected,
+		{.name = "[test], quote-provider empty",
+			.tweak = like_intel,
+			.pod = POD(PROVIDER(""), APPS(ASKS("test"))),
+			.reason = REASON_Injected,
+			.want = POD(PROVIDER("") "," INJECTED_EPC("1Mi"),
+				APPS(NAMED("test", SGX("1Mi"))))},
+		{.name = "[test], quote-provider test",
+			.tweak = like_intel,
+			.pod = POD(PROVIDER("test"), APPS(ASKS("test"))),
+			.reason = REASON_Injected,
 			.warns = WARN_PROVISION,
 			.want = POD(PROVIDER("test") "," INJECTED_EPC("1Mi"),
 				APPS(NAMED("test", SGX_PROVISION("1Mi"))))},
-		{.name = "[test, aesmd], aesmd", .tweak = like_intel,
+		{.name = "[test, aesmd], aesmd",
+			.tweak = like_intel,
 			.pod = POD(PROVIDER("aesmd"), APPS(ASKS("test") "," ASKS("aesmd"))),
-			.reason = REASON_Injected, .warns = WARN_PROVISION,
-			.want = POD(PROVIDER("aesmd") "," INJECTED_EPC("2Mi"), AESM_MEMORY ","
-				APPS(NAMED("test", AESM_ENVS "," AESM_MOUNT "," SGX("1Mi")) ","
-				NAMED("aesmd", AESM_ENVS "," AESM_MOUNT "," SGX_PROVISION("1Mi"))))},
-		{.name = "[test], aesmd", .tweak = like_intel,
-			.pod = POD(PROVIDER("aesmd"), APPS(ASKS("test"))), .reason = REASON_Injected,
-			.want = POD(PROVIDER("aesmd") "," INJECTED_EPC("1Mi"), AESM_HOST ","
-				APPS(NAMED("test", AESM_ENVS "," AESM_MOUNT "," SGX("1Mi"))))},
-		{.name = "[test1..3], aesmd", .tweak = like_intel,
-			.pod = POD(PROVIDER("aesmd"), APPS(ASKS("test1") "," ASKS("test2") "," ASKS("test3"))),
 			.reason = REASON_Injected,
-			.want = POD(PROVIDER("aesmd") "," INJECTED_EPC("3Mi"), AESM_HOST ","
-				APPS(NAMED("test1", AESM_ENVS "," AESM_MOUNT "," SGX("1Mi")) ","
-				NAMED("test2", AESM_ENVS "," AESM_MOUNT "," SGX("1Mi")) ","
-				NAMED("test3", AESM_ENVS "," AESM_MOUNT "," SGX("1Mi"))))},
-		{.name = "[test], aesmd, volume and mount already there", .tweak = like_intel,
-			.pod = POD(PROVIDER("aesmd"), "'volumes':[{'name':'aesmd-socket','emptyDir':{}}],"
-				APPS(NAMED("test", AESM_MOUNT "," BOTH(EPC("1Mi"))))),
-			.reason = REASON_Injected,
-			.want = POD(PROVIDER("aesmd") "," INJECTED_EPC("1Mi"),
-				"'volumes':[{'name':'aesmd-socket','emptyDir':{}}],"
-				APPS(NAMED("test", AESM_ENVS "," AESM_MOUNT "," SGX("1Mi"))))},
-		{.name = "the aesmd DaemonSet's own pod", .tweak = like_intel,
-			.pod = POD(PROVIDER("aesmd"), APPS(ASKS("aesmd"))), .reason = REASON_Injected,
 			.warns = WARN_PROVISION,
-			.want = POD(PROVIDER("aesmd") "," INJECTED_EPC("1Mi"), AESM_HOST ","
-				APPS(NAMED("aesmd", AESM_ENVS "," AESM_MOUNT "," SGX_PROVISION("1Mi"))))},
-		{.name = "the volume goes behind the user's", .tweak = like_intel,
-			.pod = POD(PROVIDER("aesmd"), "'volumes':[{'name':'mine','emptyDir':{}}],"
-				APPS(NAMED("test", "'volumeMounts':[{'name':'mine','mountPath':'/m'}],"
-				BOTH(EPC("1Mi"))))),
+			.want = POD(PROVIDER("aesmd") "," INJECTED_EPC("2Mi"),
+				AESM_MEMORY "," APPS(NAMED("test",
+					AESM_ENVS "," AESM_MOUNT "," SGX("1Mi")) "," NAMED("aesmd",
+					AESM_ENVS "," AESM_MOUNT "," SGX_PROVISION("1Mi"))))},
+		{.name = "[test], aesmd",
+			.tweak = like_intel,
+			.pod = POD(PROVIDER("aesmd"), APPS(ASKS("test"))),
+			.reason = REASON_Injected,
+			.want = POD(PROVIDER("aesmd") "," INJECTED_EPC("1Mi"), AESM_HOST
+				"," APPS(NAMED("test", AESM_ENVS "," AESM_MOUNT "," SGX("1Mi"))))},
+		{.name = "[test1..3], aesmd",
+			.tweak = like_intel,
+			.pod = POD(PROVIDER("aesmd"),
+				APPS(ASKS("test1") "," ASKS("test2") "," ASKS("test3"))),
+			.reason = REASON_Injected,
+			.want = POD(PROVIDER("aesmd") "," INJECTED_EPC("3Mi"),
+				AESM_HOST "," APPS(NAMED("test1",
+					AESM_ENVS "," AESM_MOUNT "," SGX("1Mi")) "," NAMED("test2",
+					AESM_ENVS "," AESM_MOUNT "," SGX("1Mi")) "," NAMED("test3",
+					AESM_ENVS "," AESM_MOUNT "," SGX("1Mi"))))},
+		{.name = "[test], aesmd, volume and mount already there",
+			.tweak = like_intel,
+			.pod = POD(PROVIDER("aesmd"),
+				"'volumes':[{'name':'aesmd-socket','emptyDir':{}}]," APPS(
+					NAMED("test", AESM_MOUNT "," BOTH(EPC("1Mi"))))),
 			.reason = REASON_Injected,
 			.want = POD(PROVIDER("aesmd") "," INJECTED_EPC("1Mi"),
-				"'volumes':[{'name':'mine','emptyDir':{}},{'name':'aesmd-socket','hostPath':"
-				"{'path':'/var/run/aesmd','type':'DirectoryOrCreate'}}],"
-				APPS(NAMED("test", AESM_ENVS ",'volumeMounts':[{'name':'mine','mountPath':'/m'},"
-				"{'name':'aesmd-socket','mountPath':'/var/run/aesmd'}]," SGX("1Mi"))))},
-		{.name = "with the RuntimeClass beside it", .tweak = host_path,
-			.pod = POD(PROVIDER("aesmd"), APPS(ASKS("test"))), .reason = REASON_Injected,
-			.want = POD(PROVIDER("aesmd") "," INJECTED_EPC("1Mi"), CLASS_SGX "," AESM_HOST ","
-				APPS(NAMED("test", AESM_ENVS "," AESM_MOUNT "," SGX("1Mi"))))},
+				"'volumes':[{'name':'aesmd-socket','emptyDir':{}}]," APPS(
+					NAMED("test", AESM_ENVS "," AESM_MOUNT "," SGX("1Mi"))))},
+		{.name = "the aesmd DaemonSet's own pod",
+			.tweak = like_intel,
+			.pod = POD(PROVIDER("aesmd"), APPS(ASKS("aesmd"))),
+			.reason = REASON_Injected,
+			.warns = WARN_PROVISION,
+			.want = POD(PROVIDER("aesmd") "," INJECTED_EPC("1Mi"),
+				AESM_HOST "," APPS(NAMED("aesmd",
+					AESM_ENVS "," AESM_MOUNT "," SGX_PROVISION("1Mi"))))},
+		{.name = "the volume goes behind the user's",
+			.tweak = like_intel,
+			.pod = POD(PROVIDER("aesmd"),
+				"'volumes':[{'name':'mine','emptyDir':{}}]," APPS(NAMED("test",
+					"'volumeMounts':[{'name':'mine','mountPath':'/m'}]," BOTH(
+						EPC("1Mi"))))),
+			.reason = REASON_Injected,
+			.want = POD(PROVIDER("aesmd") "," INJECTED_EPC("1Mi"),
+				"'volumes':[{'name':'mine','emptyDir':{}},{'name':'aesmd-socket','"
+				"hostPath':"
+				"{'path':'/var/run/aesmd','type':'DirectoryOrCreate'}}]," APPS(
+					NAMED("test", AESM_ENVS
+						",'volumeMounts':[{'name':'mine','mountPath':'/m'},"
+						"{'name':'aesmd-socket','mountPath':'/var/run/"
+						"aesmd'}]," SGX("1Mi"))))},
+		{.name = "with the RuntimeClass beside it",
+			.tweak = host_path,
+			.pod = POD(PROVIDER("aesmd"), APPS(ASKS("test"))),
+			.reason = REASON_Injected,
+			.want = POD(PROVIDER("aesmd") "," INJECTED_EPC("1Mi"), CLASS_SGX
+				"," AESM_HOST
+				"," APPS(NAMED("test", AESM_ENVS "," AESM_MOUNT "," SGX("1Mi"))))},
 	};
 
 	RUN(rows);
@@ -97,56 +123,77 @@ static void test_intel_exactly(void)
 static void test_intel_default(void)
 {
 	static const struct mutate_row rows[] = {
-		{.name = "epc alone", .pod = POD("", APPS(ASKS("test"))), .reason = REASON_Injected,
-			.want = POD(INJECTED_EPC("1Mi"), CLASS_SGX "," APPS(NAMED("test", SGX("1Mi"))))},
+		{.name = "epc alone",
+			.pod = POD("", APPS(ASKS("test"))),
+			.reason = REASON_Injected,
+			.want = POD(INJECTED_EPC("1Mi"),
+				CLASS_SGX "," APPS(NAMED("test", SGX("1Mi"))))},
 		{.name = "only the container that asks",
-			.pod = POD("", APPS(NAMED("a", "'x':1") "," ASKS("test"))), .reason = REASON_Injected,
-			.want = POD(INJECTED_EPC("1Mi"), CLASS_SGX ","
-				APPS(NAMED("a", "'x':1") "," NAMED("test", SGX("1Mi"))))},
+			.pod = POD("", APPS(NAMED("a", "'x':1") "," ASKS("test"))),
+			.reason = REASON_Injected,
+			.want = POD(INJECTED_EPC("1Mi"), CLASS_SGX
+				"," APPS(NAMED("a", "'x':1") "," NAMED("test", SGX("1Mi"))))},
 		{.name = "in-process, with a warning",
 			.pod = POD(PROVIDER("test"), APPS(ASKS("test") "," ASKS("b"))),
-			.reason = REASON_Injected, .warns = WARN_PROVISION,
-			.want = POD(PROVIDER("test") "," INJECTED_EPC("2Mi"), CLASS_SGX ","
-				APPS(NAMED("test", SGX_PROVISION("1Mi")) "," NAMED("b", SGX("1Mi"))))},
-		{.name = "in-process, whatever Casemate's own pods may", .tweak = never_in_process,
-			.pod = POD(PROVIDER("test"), APPS(ASKS("test"))), .reason = REASON_Injected,
+			.reason = REASON_Injected,
 			.warns = WARN_PROVISION,
-			.want = POD(PROVIDER("test") "," INJECTED_EPC("1Mi"), CLASS_SGX ","
-				APPS(NAMED("test", SGX_PROVISION("1Mi"))))},
-		{.name = "in-process, not allowed", .tweak = no_vendor_in_process,
-			.pod = POD(PROVIDER("test"), APPS(ASKS("test"))), .refused = true,
-			.reason = REASON_ProvisionNotAllowed, .want = "vendorPods.allowInProcess"},
+			.want = POD(PROVIDER("test") "," INJECTED_EPC("2Mi"),
+				CLASS_SGX "," APPS(NAMED("test", SGX_PROVISION("1Mi")) "," NAMED(
+					"b", SGX("1Mi"))))},
+		{.name = "in-process, whatever Casemate's own pods may",
+			.tweak = never_in_process,
+			.pod = POD(PROVIDER("test"), APPS(ASKS("test"))),
+			.reason = REASON_Injected,
+			.warns = WARN_PROVISION,
+			.want = POD(PROVIDER("test") "," INJECTED_EPC("1Mi"),
+				CLASS_SGX "," APPS(NAMED("test", SGX_PROVISION("1Mi"))))},
+		{.name = "in-process, not allowed",
+			.tweak = no_vendor_in_process,
+			.pod = POD(PROVIDER("test"), APPS(ASKS("test"))),
+			.refused = true,
+			.reason = REASON_ProvisionNotAllowed,
+			.want = "vendorPods.allowInProcess"},
 		{.name = "aesmd, by the extended resource",
-			.pod = POD(PROVIDER("aesmd"), APPS(ASKS("test"))), .reason = REASON_Injected,
-			.want = POD(PROVIDER("aesmd") "," INJECTED_EPC("1Mi"), CLASS_SGX ","
-				APPS(NAMED("test", AESM_ENVS "," SGX_AESM("1Mi"))))},
-		{.name = "aesmd in the pod is left to provide the socket",
-			.pod = POD(PROVIDER("aesmd"), APPS(ASKS("test") "," ASKS("aesmd"))),
-			.reason = REASON_Injected, .warns = WARN_PROVISION,
-			.want = POD(PROVIDER("aesmd") "," INJECTED_EPC("2Mi"), CLASS_SGX "," AESM_MEMORY ","
-				APPS(NAMED("test", AESM_ENVS "," AESM_MOUNT "," SGX("1Mi")) ","
-				NAMED("aesmd", AESM_ENVS "," AESM_MOUNT "," SGX_PROVISION("1Mi"))))},
-		{.name = "a lone aesmd keeps what it has",
-			.pod = POD(PROVIDER("aesmd"), "'volumes':[{'name':'s','hostPath':{'path':'/v'}}]," APPS(
-				NAMED("aesmd", BOTH(EPC("1Mi"))))),
-			.reason = REASON_Injected, .warns = WARN_PROVISION,
-			.want = POD(PROVIDER("aesmd") "," INJECTED_EPC("1Mi"), CLASS_SGX ","
-				"'volumes':[{'name':'s','hostPath':{'path':'/v'}}],"
-				APPS(NAMED("aesmd", AESM_ENVS "," SGX_PROVISION("1Mi"))))},
-		{.name = "a mount of the socket makes the resource needless",
-			.pod = POD(PROVIDER("aesmd"), "'volumes':[{'name':'aesmd-socket','emptyDir':{}}],"
-				APPS(NAMED("test", AESM_MOUNT "," BOTH(EPC("1Mi"))))),
+			.pod = POD(PROVIDER("aesmd"), APPS(ASKS("test"))),
 			.reason = REASON_Injected,
 			.want = POD(PROVIDER("aesmd") "," INJECTED_EPC("1Mi"),
-				CLASS_SGX ",'volumes':[{'name':'aesmd-socket','emptyDir':{}}],"
-				APPS(NAMED("test", AESM_ENVS "," AESM_MOUNT "," SGX("1Mi"))))},
-		{.name = "devices only, yet its own class asks too", .tweak = like_intel,
+				CLASS_SGX "," APPS(NAMED("test", AESM_ENVS "," SGX_AESM("1Mi"))))},
+		{.name = "aesmd in the pod is left to provide the socket",
+			.pod = POD(PROVIDER("aesmd"), APPS(ASKS("test") "," ASKS("aesmd"))),
+			.reason = REASON_Injected,
+			.warns = WARN_PROVISION,
+			.want = POD(PROVIDER("aesmd") "," INJECTED_EPC("2Mi"),
+				CLASS_SGX "," AESM_MEMORY "," APPS(NAMED("test",
+					AESM_ENVS "," AESM_MOUNT "," SGX("1Mi")) "," NAMED("aesmd",
+					AESM_ENVS "," AESM_MOUNT "," SGX_PROVISION("1Mi"))))},
+		{.name = "a lone aesmd keeps what it has",
+			.pod = POD(PROVIDER("aesmd"),
+				"'volumes':[{'name':'s','hostPath':{'path':'/v'}}]," APPS(
+					NAMED("aesmd", BOTH(EPC("1Mi"))))),
+			.reason = REASON_Injected,
+			.warns = WARN_PROVISION,
+			.want = POD(PROVIDER("aesmd") "," INJECTED_EPC("1Mi"), CLASS_SGX
+				","
+				"'volumes':[{'name':'s','hostPath':{'path':'/v'}}]," APPS(
+					NAMED("aesmd", AESM_ENVS "," SGX_PROVISION("1Mi"))))},
+		{.name = "a mount of the socket makes the resource needless",
+			.pod = POD(PROVIDER("aesmd"),
+				"'volumes':[{'name':'aesmd-socket','emptyDir':{}}]," APPS(
+					NAMED("test", AESM_MOUNT "," BOTH(EPC("1Mi"))))),
+			.reason = REASON_Injected,
+			.want = POD(PROVIDER("aesmd") "," INJECTED_EPC("1Mi"), CLASS_SGX
+				",'volumes':[{'name':'aesmd-socket','emptyDir':{}}]," APPS(
+					NAMED("test", AESM_ENVS "," AESM_MOUNT "," SGX("1Mi"))))},
+		{.name = "devices only, yet its own class asks too",
+			.tweak = like_intel,
 			.pod = POD("", "'runtimeClassName':'casemate-sgx'," APPS(ASKS("test"))),
 			.reason = REASON_Injected,
-			.want = POD(INJECTED_EPC("1Mi"), "'runtimeClassName':'casemate-sgx',"
-				APPS(NAMED("test", SGX("1Mi"))))},
-		{.name = "devices only is for vendors' pods alone", .tweak = like_intel,
-			.pod = POD("'casemate.dev/tee':'sgx'", APPS(ASKS("test"))), .reason = REASON_Injected,
+			.want = POD(INJECTED_EPC("1Mi"), "'runtimeClassName':'casemate-sgx'," APPS(
+								 NAMED("test", SGX("1Mi"))))},
+		{.name = "devices only is for vendors' pods alone",
+			.tweak = like_intel,
+			.pod = POD("'casemate.dev/tee':'sgx'", APPS(ASKS("test"))),
+			.reason = REASON_Injected,
 			.want = POD("'casemate.dev/tee':'sgx'," INJECTED_EPC("1Mi"),
 				CLASS_SGX "," APPS(NAMED("test", SGX("1Mi"))))},
 	};
@@ -159,177 +206,264 @@ static void test_intel_bugs(void)
 {
 	static const struct mutate_row rows[] = {
 		{.name = "limits 1Mi and requests 1048576 are refused though equal",
-			.pod = POD("", APPS(NAMED("a", "'resources':{'limits':{" EPC("1Mi") "},'requests':{"
-				"'sgx.intel.com/epc':'1048576'}}"))),
+			.pod = POD("",
+				APPS(NAMED("a", "'resources':{'limits':{" EPC(
+							"1Mi") "},'requests':{"
+							       "'sgx.intel.com/epc':'1048576'}}"))),
 			.reason = REASON_Injected,
-			.want = POD(INJECTED_EPC("1Mi"), CLASS_SGX "," APPS(NAMED("a",
-				"'resources':{'limits':{" EPC("1Mi") "," ENCLAVE "},'requests':{"
-				EPC("1048576") "," ENCLAVE "}}")))},
+			.want = POD(INJECTED_EPC("1Mi"),
+				CLASS_SGX "," APPS(NAMED("a",
+					"'resources':{'limits':{" EPC(
+						"1Mi") "," ENCLAVE
+						       "},'requests':{" EPC("1048576") "," ENCLAVE
+										       "}}")))},
 		{.name = "1e6 and 1M are refused though equal",
-			.pod = POD("", APPS(NAMED("a", "'resources':{'limits':{" EPC("1e6") "},'requests':{"
-				EPC("1M") "}}"))),
+			.pod = POD("",
+				APPS(NAMED("a", "'resources':{'limits':{" EPC(
+							"1e6") "},'requests':{" EPC("1M") "}}"))),
 			.reason = REASON_Injected,
-			.want = POD(INJECTED_EPC("1000000"), CLASS_SGX "," APPS(NAMED("a",
-				"'resources':{'limits':{" EPC("1e6") "," ENCLAVE "},'requests':{" EPC("1M") ","
-				ENCLAVE "}}")))},
-		{.name = "128Ti is refused always", .pod = POD("", APPS(NAMED("a", BOTH(EPC("128Ti"))))),
+			.want = POD(INJECTED_EPC("1000000"),
+				CLASS_SGX "," APPS(NAMED("a",
+					"'resources':{'limits':{" EPC(
+						"1e6") "," ENCLAVE
+						       "},'requests':{" EPC("1M") "," ENCLAVE
+										  "}}")))},
+		{.name = "128Ti is refused always",
+			.pod = POD("", APPS(NAMED("a", BOTH(EPC("128Ti"))))),
 			.reason = REASON_Injected,
-			.want = POD(INJECTED_EPC("128Ti"), CLASS_SGX "," APPS(NAMED("a", SGX("128Ti"))))},
+			.want = POD(INJECTED_EPC("128Ti"),
+				CLASS_SGX "," APPS(NAMED("a", SGX("128Ti"))))},
 		{.name = "requests alone are refused",
-			.pod = POD("", APPS(NAMED("a", "'resources':{'requests':{" EPC("42") "}}"))),
+			.pod = POD(
+				"", APPS(NAMED("a", "'resources':{'requests':{" EPC("42") "}}"))),
 			.reason = REASON_Injected,
 			.want = POD(INJECTED_EPC("42"), CLASS_SGX "," APPS(NAMED("a", SGX("42"))))},
 		{.name = "limits alone are refused unless defaulted",
-			.pod = POD("", APPS(NAMED("a", LIMITS(EPC("512Ki"))))), .reason = REASON_Injected,
-			.want = POD(INJECTED_EPC("512Ki"), CLASS_SGX "," APPS(NAMED("a", SGX("512Ki"))))},
-		{.name = "1100m of EPC", .pod = POD("", APPS(NAMED("a", LIMITS(EPC("1100m"))))), .refused = true,
-			.reason = REASON_EpcInvalid, .want = "must be a whole number"},
-		{.name = "enclave without EPC passes: a device with no accounting",
-			.pod = POD("", APPS(NAMED("a", LIMITS(ENCLAVE)))), .refused = true,
-			.reason = REASON_EpcMissing, .want = "has no EPC size"},
-		{.name = "provision without EPC passes: a device with no policy",
-			.pod = POD("'casemate.dev/epc':'1Mi'", APPS(NAMED("a", LIMITS(PROVISION)))), .refused = true,
-			.reason = REASON_ProvisionNotAllowed, .want = "sgx.intel.com/provision"},
-		{.name = "anyone can take the provisioning key", .tweak = no_vendor_in_process,
-			.pod = POD("", APPS(NAMED("a", LIMITS(EPC("1Mi") "," PROVISION)))), .refused = true,
-			.reason = REASON_ProvisionNotAllowed, .want = "container \"a\""},
-		{.name = "the sum of EPC overflows",
-			.pod = POD("", APPS(NAMED("a", LIMITS(EPC("5Ei"))) "," NAMED("b", LIMITS(EPC("5Ei"))))),
-			.refused = true, .reason = REASON_EpcInvalid, .want = "more than 9223372036854775807"},
-		{.name = "epc: 0 counts as an enclave", .pod = POD("", APPS(NAMED("a", LIMITS(EPC("0"))))),
-			.refused = true, .reason = REASON_EpcInvalid, .want = "sgx.intel.com/epc: 0 is no EPC"},
-		{.name = "a user's enclave: 2 becomes 1, as with Intel's",
-			.pod = POD("", APPS(NAMED("a", BOTH(EPC("1Mi") ",'sgx.intel.com/enclave':2")))),
+			.pod = POD("", APPS(NAMED("a", LIMITS(EPC("512Ki"))))),
 			.reason = REASON_Injected,
-			.want = POD(INJECTED_EPC("1Mi"), CLASS_SGX "," APPS(NAMED("a", SGX("1Mi"))))},
+			.want = POD(INJECTED_EPC("512Ki"),
+				CLASS_SGX "," APPS(NAMED("a", SGX("512Ki"))))},
+		{.name = "1100m of EPC",
+			.pod = POD("", APPS(NAMED("a", LIMITS(EPC("1100m"))))),
+			.refused = true,
+			.reason = REASON_EpcInvalid,
+			.want = "must be a whole number"},
+		{.name = "enclave without EPC passes: a device with no accounting",
+			.pod = POD("", APPS(NAMED("a", LIMITS(ENCLAVE)))),
+			.refused = true,
+			.reason = REASON_EpcMissing,
+			.want = "has no EPC size"},
+		{.name = "provision without EPC passes: a device with no policy",
+			.pod = POD("'casemate.dev/epc':'1Mi'", APPS(NAMED("a", LIMITS(PROVISION)))),
+			.refused = true,
+			.reason = REASON_ProvisionNotAllowed,
+			.want = "sgx.intel.com/provision"},
+		{.name = "anyone can take the provisioning key",
+			.tweak = no_vendor_in_process,
+			.pod = POD("", APPS(NAMED("a", LIMITS(EPC("1Mi") "," PROVISION)))),
+			.refused = true,
+			.reason = REASON_ProvisionNotAllowed,
+			.want = "container \"a\""},
+		{.name = "the sum of EPC overflows",
+			.pod = POD("", APPS(NAMED("a", LIMITS(EPC("5Ei"))) "," NAMED(
+					       "b", LIMITS(EPC("5Ei"))))),
+			.refused = true,
+			.reason = REASON_EpcInvalid,
+			.want = "more than 9223372036854775807"},
+		{.name = "epc: 0 counts as an enclave",
+			.pod = POD("", APPS(NAMED("a", LIMITS(EPC("0"))))),
+			.refused = true,
+			.reason = REASON_EpcInvalid,
+			.want = "sgx.intel.com/epc: 0 is no EPC"},
+		{.name = "a user's enclave: 2 becomes 1, as with Intel's",
+			.pod = POD("",
+				APPS(NAMED("a", BOTH(EPC("1Mi") ",'sgx.intel.com/enclave':2")))),
+			.reason = REASON_Injected,
+			.want = POD(
+				INJECTED_EPC("1Mi"), CLASS_SGX "," APPS(NAMED("a", SGX("1Mi"))))},
 		{.name = "SGX_AESM_ADDR twice when the user set it",
-			.pod = POD(PROVIDER("aesmd"), APPS(NAMED("a", AESM_ENVS "," BOTH(EPC("1Mi"))))),
+			.pod = POD(PROVIDER("aesmd"),
+				APPS(NAMED("a", AESM_ENVS "," BOTH(EPC("1Mi"))))),
 			.reason = REASON_Injected,
 			.want = POD(PROVIDER("aesmd") "," INJECTED_EPC("1Mi"),
 				CLASS_SGX "," APPS(NAMED("a", AESM_ENVS "," SGX_AESM("1Mi"))))},
 		{.name = "a quote provider that is not there",
-			.pod = POD(PROVIDER("gone"), APPS(ASKS("a"))), .reason = REASON_Injected,
+			.pod = POD(PROVIDER("gone"), APPS(ASKS("a"))),
+			.reason = REASON_Injected,
 			.warns = "names gone, which is no container with EPC",
 			.want = POD(PROVIDER("gone") "," INJECTED_EPC("1Mi"),
 				CLASS_SGX "," APPS(NAMED("a", SGX("1Mi"))))},
 		{.name = "a quote provider without EPC",
 			.pod = POD(PROVIDER("b"), APPS(ASKS("a") "," NAMED("b", "'x':1"))),
-			.reason = REASON_Injected, .warns = "names b, which is no container with EPC",
-			.want = POD(PROVIDER("b") "," INJECTED_EPC("1Mi"),
-				CLASS_SGX "," APPS(NAMED("a", SGX("1Mi")) "," NAMED("b", "'x':1")))},
+			.reason = REASON_Injected,
+			.warns = "names b, which is no container with EPC",
+			.want = POD(PROVIDER("b") "," INJECTED_EPC("1Mi"), CLASS_SGX
+				"," APPS(NAMED("a", SGX("1Mi")) "," NAMED("b", "'x':1")))},
 		{.name = "a user's annotation stays on a pod without enclaves",
 			.pod = POD("'sgx.intel.com/epc':'1Gi','a':'b'", APPS(APP)),
-			.reason = REASON_NotConfidential, .warns = "annotation sgx.intel.com/epc removed",
+			.reason = REASON_NotConfidential,
+			.warns = "annotation sgx.intel.com/epc removed",
 			.want = POD("'a':'b'", APPS(APP))},
 		{.name = "init containers are ignored",
 			.pod = POD("", APPS(APP) "," INITS(NAMED("i", LIMITS(EPC("1Mi"))))),
-			.reason = REASON_Injected, .warns = "init container i uses enclave devices",
+			.reason = REASON_Injected,
+			.warns = "init container i uses enclave devices",
 			.want = POD(INJECTED_EPC("1Mi"),
 				CLASS_SGX "," APPS(APP) "," INITS(NAMED("i", SGX("1Mi"))))},
 		{.name = "an aesmd that is a native sidecar is not recognised",
-			.pod = POD(PROVIDER("aesmd"), APPS(ASKS("a")) ","
-				INITS(NAMED("aesmd", SIDECAR "," LIMITS(EPC("2Mi"))))),
-			.reason = REASON_Injected, .warns = WARN_PROVISION,
-			.want = POD(PROVIDER("aesmd") "," INJECTED_EPC("3Mi"), CLASS_SGX "," AESM_MEMORY ","
-				APPS(NAMED("a", AESM_ENVS "," AESM_MOUNT "," SGX("1Mi"))) ","
-				INITS(NAMED("aesmd", SIDECAR "," AESM_ENVS "," AESM_MOUNT ","
-				SGX_PROVISION("2Mi"))))},
+			.pod = POD(PROVIDER("aesmd"), APPS(ASKS("a")) "," INITS(NAMED("aesmd",
+							      SIDECAR "," LIMITS(EPC("2Mi"))))),
+			.reason = REASON_Injected,
+			.warns = WARN_PROVISION,
+			.want = POD(PROVIDER("aesmd") "," INJECTED_EPC("3Mi"),
+				CLASS_SGX "," AESM_MEMORY "," APPS(NAMED("a", AESM_ENVS
+					"," AESM_MOUNT "," SGX("1Mi"))) "," INITS(NAMED("aesmd",
+					SIDECAR "," AESM_ENVS "," AESM_MOUNT
+						"," SGX_PROVISION("2Mi"))))},
 		{.name = "the VM's EPC is too small for init containers",
-			.pod = POD("", APPS(ASKS("a")) "," INITS(NAMED("s", SIDECAR "," LIMITS(EPC("4Mi"))) ","
-				NAMED("i", LIMITS(EPC("8Mi"))))),
-			.reason = REASON_Injected, .warns = "init container i",
-			.want = POD(INJECTED_EPC("12Mi"), CLASS_SGX "," APPS(NAMED("a", SGX("1Mi"))) ","
-				INITS(NAMED("s", SIDECAR "," SGX("4Mi")) "," NAMED("i", SGX("8Mi"))))},
+			.pod = POD("", APPS(ASKS("a")) "," INITS(
+					       NAMED("s", SIDECAR "," LIMITS(EPC("4Mi"))) "," NAMED(
+						       "i", LIMITS(EPC("8Mi"))))),
+			.reason = REASON_Injected,
+			.warns = "init container i",
+			.want = POD(INJECTED_EPC("12Mi"),
+				CLASS_SGX "," APPS(NAMED("a", SGX("1Mi"))) "," INITS(NAMED(
+					"s", SIDECAR "," SGX("4Mi")) "," NAMED("i", SGX("8Mi"))))},
 		{.name = "canonical BinarySI: 98566144 is 94Mi",
 			.pod = POD("", APPS(NAMED("a", LIMITS("'sgx.intel.com/epc':98566144")))),
 			.reason = REASON_Injected,
-			.want = POD(INJECTED_EPC("94Mi"), CLASS_SGX "," APPS(NAMED("a",
-				"'resources':{'limits':{'sgx.intel.com/epc':98566144," ENCLAVE "},'requests':{"
-				EPC("98566144") "," ENCLAVE "}}")))},
+			.want = POD(INJECTED_EPC("94Mi"), CLASS_SGX
+				"," APPS(NAMED("a", "'resources':{'limits':{'sgx.intel.com/"
+						    "epc':98566144," ENCLAVE "},'requests':{" EPC(
+							    "98566144") "," ENCLAVE "}}")))},
 		{.name = "canonical BinarySI: 1.5Gi is 1536Mi",
-			.pod = POD("", APPS(NAMED("a", LIMITS(EPC("1.5Gi"))))), .reason = REASON_Injected,
-			.want = POD(INJECTED_EPC("1536Mi"), CLASS_SGX "," APPS(NAMED("a", SGX("1.5Gi"))))},
-		{.name = "a typed round trip drops the native sidecar's restartPolicy (eks-pod-identity#208)",
-			.pod = POD("", APPS(ASKS("a")) "," INITS(NAMED("s", SIDECAR ",'stopSignal':'SIGUSR9'"))),
+			.pod = POD("", APPS(NAMED("a", LIMITS(EPC("1.5Gi"))))),
 			.reason = REASON_Injected,
-			.want = POD(INJECTED_EPC("1Mi"), CLASS_SGX "," APPS(NAMED("a", SGX("1Mi"))) ","
-				INITS(NAMED("s", SIDECAR ",'stopSignal':'SIGUSR9'")))},
+			.want = POD(INJECTED_EPC("1536Mi"),
+				CLASS_SGX "," APPS(NAMED("a", SGX("1.5Gi"))))},
+		{.name = "a typed round trip drops the native sidecar's restartPolicy "
+			 "(eks-pod-identity#208)",
+			.pod = POD("", APPS(ASKS("a")) "," INITS(
+					       NAMED("s", SIDECAR ",'stopSignal':'SIGUSR9'"))),
+			.reason = REASON_Injected,
+			.want = POD(INJECTED_EPC("1Mi"),
+				CLASS_SGX "," APPS(NAMED("a", SGX("1Mi"))) "," INITS(
+					NAMED("s", SIDECAR ",'stopSignal':'SIGUSR9'")))},
 	};
 
 	RUN(rows);
 }
 
-#define AKS(n) "'kubernetes.azure.com/sgx_epc_mem_in_MiB':" n
-#define ALI(n) "'alibabacloud.com/sgx_epc_MiB':" n
+#define AKS(n)          "'kubernetes.azure.com/sgx_epc_mem_in_MiB':" n
+#define ALI(n)          "'alibabacloud.com/sgx_epc_MiB':" n
 #define WARN_TRANSLATED "the pod gets no sgx.intel.com/provision"
-#define WITH_CPU(more) "'resources':{'limits':{'cpu':'2'," more "},'requests':{'cpu':'1'," more "}}"
+#define WITH_CPU(more)                                                                             \
+	"'resources':{'limits':{'cpu':'2'," more "},'requests':{'cpu':'1'," more "}}"
 
 static void test_aks_and_alibaba(void)
 {
 	static const struct mutate_row rows[] = {
-		{.name = "AKS: EPC in MiB, no provision", .pod = POD("", APPS(NAMED("a", LIMITS(AKS("10"))))),
-			.reason = REASON_Injected, .warns = WARN_TRANSLATED,
-			.want = POD(INJECTED_EPC("10Mi"), CLASS_SGX "," APPS(NAMED("a", SGX("10Mi"))))},
-		{.name = "AKS: cpu and memory are lost",
-			.pod = POD("", APPS(NAMED("a", WITH_CPU(AKS("'10'"))))), .reason = REASON_Injected,
+		{.name = "AKS: EPC in MiB, no provision",
+			.pod = POD("", APPS(NAMED("a", LIMITS(AKS("10"))))),
+			.reason = REASON_Injected,
 			.warns = WARN_TRANSLATED,
-			.want = POD(INJECTED_EPC("10Mi"), CLASS_SGX "," APPS(NAMED("a",
-				WITH_CPU(EPC("10Mi") "," ENCLAVE))))},
+			.want = POD(
+				INJECTED_EPC("10Mi"), CLASS_SGX "," APPS(NAMED("a", SGX("10Mi"))))},
+		{.name = "AKS: cpu and memory are lost",
+			.pod = POD("", APPS(NAMED("a", WITH_CPU(AKS("'10'"))))),
+			.reason = REASON_Injected,
+			.warns = WARN_TRANSLATED,
+			.want = POD(INJECTED_EPC("10Mi"),
+				CLASS_SGX "," APPS(NAMED("a", WITH_CPU(EPC("10Mi") "," ENCLAVE))))},
 		{.name = "AKS: panics without limits (azure-docs#72148)",
-			.pod = POD("", APPS(NAMED("a", "'resources':{'requests':{" AKS("1024") "}}"))),
-			.reason = REASON_Injected, .warns = WARN_TRANSLATED,
-			.want = POD(INJECTED_EPC("1Gi"), CLASS_SGX "," APPS(NAMED("a", SGX("1024Mi"))))},
+			.pod = POD(
+				"", APPS(NAMED("a", "'resources':{'requests':{" AKS("1024") "}}"))),
+			.reason = REASON_Injected,
+			.warns = WARN_TRANSLATED,
+			.want = POD(INJECTED_EPC("1Gi"),
+				CLASS_SGX "," APPS(NAMED("a", SGX("1024Mi"))))},
 		{.name = "AKS: other containers are rewritten wholesale",
-			.pod = POD("", APPS(NAMED("b", "'future':{'z':1.0}") "," NAMED("a", LIMITS(AKS("1"))))),
-			.reason = REASON_Injected, .warns = WARN_TRANSLATED,
-			.want = POD(INJECTED_EPC("1Mi"), CLASS_SGX ","
-				APPS(NAMED("b", "'future':{'z':1.0}") "," NAMED("a", SGX("1Mi"))))},
-		{.name = "AKS: in an init container", .pod = POD("", APPS(APP) "," INITS(NAMED("s",
-			SIDECAR "," LIMITS(AKS("1"))))),
-			.reason = REASON_Injected, .warns = WARN_TRANSLATED,
-			.want = POD(INJECTED_EPC("1Mi"), CLASS_SGX "," APPS(APP) ","
-				INITS(NAMED("s", SIDECAR "," SGX("1Mi"))))},
-		{.name = "AKS: 0", .pod = POD("", APPS(NAMED("a", LIMITS(AKS("0"))))), .refused = true,
-			.reason = REASON_EpcInvalid, .want = "is no EPC"},
-		{.name = "AKS: half a MiB", .pod = POD("", APPS(NAMED("a", LIMITS(AKS("'0.5'"))))),
-			.refused = true, .reason = REASON_EpcInvalid, .want = "sgx_epc_mem_in_MiB"},
+			.pod = POD("", APPS(NAMED("b", "'future':{'z':1.0}") "," NAMED(
+					       "a", LIMITS(AKS("1"))))),
+			.reason = REASON_Injected,
+			.warns = WARN_TRANSLATED,
+			.want = POD(INJECTED_EPC("1Mi"),
+				CLASS_SGX "," APPS(NAMED("b", "'future':{'z':1.0}") "," NAMED(
+					"a", SGX("1Mi"))))},
+		{.name = "AKS: in an init container",
+			.pod = POD(
+				"", APPS(APP) "," INITS(NAMED("s", SIDECAR "," LIMITS(AKS("1"))))),
+			.reason = REASON_Injected,
+			.warns = WARN_TRANSLATED,
+			.want = POD(INJECTED_EPC("1Mi"), CLASS_SGX
+				"," APPS(APP) "," INITS(NAMED("s", SIDECAR "," SGX("1Mi"))))},
+		{.name = "AKS: 0",
+			.pod = POD("", APPS(NAMED("a", LIMITS(AKS("0"))))),
+			.refused = true,
+			.reason = REASON_EpcInvalid,
+			.want = "is no EPC"},
+		{.name = "AKS: half a MiB",
+			.pod = POD("", APPS(NAMED("a", LIMITS(AKS("'0.5'"))))),
+			.refused = true,
+			.reason = REASON_EpcInvalid,
+			.want = "sgx_epc_mem_in_MiB"},
 		{.name = "AKS: MiB taken for bytes overflow (marblerun#183)",
-			.pod = POD("", APPS(NAMED("a", LIMITS(AKS("'8Ti'"))))), .refused = true,
-			.reason = REASON_EpcInvalid, .want = "out of range"},
+			.pod = POD("", APPS(NAMED("a", LIMITS(AKS("'8Ti'"))))),
+			.refused = true,
+			.reason = REASON_EpcInvalid,
+			.want = "out of range"},
 		{.name = "AKS: with an equal request of Intel's",
 			.pod = POD("", APPS(NAMED("a", BOTH(AKS("1") "," EPC("1Mi"))))),
-			.reason = REASON_Injected, .warns = WARN_TRANSLATED,
-			.want = POD(INJECTED_EPC("1Mi"), CLASS_SGX "," APPS(NAMED("a", SGX("1Mi"))))},
+			.reason = REASON_Injected,
+			.warns = WARN_TRANSLATED,
+			.want = POD(
+				INJECTED_EPC("1Mi"), CLASS_SGX "," APPS(NAMED("a", SGX("1Mi"))))},
 		{.name = "AKS: with another request of Intel's",
-			.pod = POD("", APPS(NAMED("a", LIMITS(AKS("1") "," EPC("2Mi"))))), .refused = true,
-			.reason = REASON_EpcConflict, .want = "sgx.intel.com/epc says 2097152 bytes of EPC, but "
-			"kubernetes.azure.com/sgx_epc_mem_in_MiB says 1048576"},
+			.pod = POD("", APPS(NAMED("a", LIMITS(AKS("1") "," EPC("2Mi"))))),
+			.refused = true,
+			.reason = REASON_EpcConflict,
+			.want = "sgx.intel.com/epc says 2097152 bytes of EPC, but "
+				"kubernetes.azure.com/sgx_epc_mem_in_MiB says 1048576"},
 		{.name = "AKS: with an equal annotation",
 			.pod = POD("'casemate.dev/tee':'sgx','casemate.dev/epc':'1024Ki'",
 				APPS(NAMED("a", LIMITS(AKS("1"))))),
-			.reason = REASON_Injected, .warns = WARN_TRANSLATED,
-			.want = POD("'casemate.dev/tee':'sgx','casemate.dev/epc':'1024Ki'," INJECTED_EPC("1Mi"),
+			.reason = REASON_Injected,
+			.warns = WARN_TRANSLATED,
+			.want = POD("'casemate.dev/tee':'sgx','casemate.dev/"
+				    "epc':'1024Ki'," INJECTED_EPC("1Mi"),
 				CLASS_SGX "," APPS(NAMED("a", SGX("1Mi"))))},
 		{.name = "AKS: in-process when asked for",
-			.pod = POD("'casemate.dev/quote':'in-process'", APPS(NAMED("a", LIMITS(AKS("1"))))),
-			.reason = REASON_Injected, .warns = WARN_PROVISION,
+			.pod = POD("'casemate.dev/quote':'in-process'",
+				APPS(NAMED("a", LIMITS(AKS("1"))))),
+			.reason = REASON_Injected,
+			.warns = WARN_PROVISION,
 			.want = POD("'casemate.dev/quote':'in-process'," INJECTED_EPC("1Mi"),
 				CLASS_SGX "," APPS(NAMED("a", SGX_PROVISION("1Mi"))))},
 		{.name = "AKS: no warning for a pod that says how",
-			.pod = POD("'casemate.dev/quote':'none'", APPS(NAMED("a", LIMITS(AKS("1"))))),
+			.pod = POD(
+				"'casemate.dev/quote':'none'", APPS(NAMED("a", LIMITS(AKS("1"))))),
 			.reason = REASON_Injected,
 			.want = POD("'casemate.dev/quote':'none'," INJECTED_EPC("1Mi"),
 				CLASS_SGX "," APPS(NAMED("a", SGX("1Mi"))))},
-		{.name = "AKS: devices only", .tweak = like_intel,
-			.pod = POD("", "'runtimeClassName':'gvisor'," APPS(NAMED("a", LIMITS(AKS("1"))))),
-			.reason = REASON_Injected, .warns = WARN_TRANSLATED,
+		{.name = "AKS: devices only",
+			.tweak = like_intel,
+			.pod = POD("",
+				"'runtimeClassName':'gvisor'," APPS(NAMED("a", LIMITS(AKS("1"))))),
+			.reason = REASON_Injected,
+			.warns = WARN_TRANSLATED,
 			.want = POD(INJECTED_EPC("1Mi"),
 				"'runtimeClassName':'gvisor'," APPS(NAMED("a", SGX("1Mi"))))},
-		{.name = "Alibaba", .pod = POD("", APPS(NAMED("a", BOTH(ALI("'2Ki'"))))),
-			.reason = REASON_Injected, .warns = WARN_TRANSLATED,
-			.want = POD(INJECTED_EPC("2Gi"), CLASS_SGX "," APPS(NAMED("a", SGX("2048Mi"))))},
-		{.name = "Alibaba beside AKS", .pod = POD("", APPS(NAMED("a", LIMITS(ALI("1") "," AKS("2"))))),
-			.refused = true, .reason = REASON_EpcConflict, .want = "alibabacloud.com/sgx_epc_MiB"},
+		{.name = "Alibaba",
+			.pod = POD("", APPS(NAMED("a", BOTH(ALI("'2Ki'"))))),
+			.reason = REASON_Injected,
+			.warns = WARN_TRANSLATED,
+			.want = POD(INJECTED_EPC("2Gi"),
+				CLASS_SGX "," APPS(NAMED("a", SGX("2048Mi"))))},
+		{.name = "Alibaba beside AKS",
+			.pod = POD("", APPS(NAMED("a", LIMITS(ALI("1") "," AKS("2"))))),
+			.refused = true,
+			.reason = REASON_EpcConflict,
+			.want = "alibabacloud.com/sgx_epc_MiB"},
 	};
 
 	RUN(rows);
@@ -347,28 +481,42 @@ static void test_aks_and_alibaba(void)
 static void test_marblerun(void)
 {
 	static const struct mutate_row rows[] = {
-		{.name = "Azure", .pod = POD("", MARBLE_SPEC("kubernetes.azure.com/sgx_epc_mem_in_MiB") ","
-			APPS(NAMED("web", MARBLE_ENV "," LIMITS(AKS("'10'"))) "," APP)),
-			.reason = REASON_Injected, .warns = WARN_TRANSLATED,
+		{.name = "Azure",
+			.pod = POD("",
+				MARBLE_SPEC("kubernetes.azure.com/sgx_epc_mem_in_MiB") "," APPS(
+					NAMED("web", MARBLE_ENV "," LIMITS(AKS("'10'"))) "," APP)),
+			.reason = REASON_Injected,
+			.warns = WARN_TRANSLATED,
+			.want = POD(INJECTED_EPC("10Mi"), CLASS_SGX
+				"," MARBLE_SPEC("kubernetes.azure.com/sgx_epc_mem_in_MiB") "," APPS(
+					NAMED("web", MARBLE_ENV "," SGX("10Mi")) "," APP))},
+		{.name = "Alibaba",
+			.pod = POD("", MARBLE_SPEC("alibabacloud.com/sgx_epc_MiB") "," APPS(
+					       NAMED("web", MARBLE_ENV "," LIMITS(ALI("'10'"))))),
+			.reason = REASON_Injected,
+			.warns = WARN_TRANSLATED,
 			.want = POD(INJECTED_EPC("10Mi"),
-				CLASS_SGX "," MARBLE_SPEC("kubernetes.azure.com/sgx_epc_mem_in_MiB") ","
-				APPS(NAMED("web", MARBLE_ENV "," SGX("10Mi")) "," APP))},
-		{.name = "Alibaba", .pod = POD("", MARBLE_SPEC("alibabacloud.com/sgx_epc_MiB") ","
-			APPS(NAMED("web", MARBLE_ENV "," LIMITS(ALI("'10'"))))),
-			.reason = REASON_Injected, .warns = WARN_TRANSLATED,
-			.want = POD(INJECTED_EPC("10Mi"),
-				CLASS_SGX "," MARBLE_SPEC("alibabacloud.com/sgx_epc_MiB") ","
-				APPS(NAMED("web", MARBLE_ENV "," SGX("10Mi"))))},
+				CLASS_SGX "," MARBLE_SPEC("alibabacloud.com/sgx_epc_MiB") "," APPS(
+					NAMED("web", MARBLE_ENV "," SGX("10Mi"))))},
 		{.name = "Intel: provision, under the vendors' permission",
-			.pod = POD("", MARBLE_SPEC("sgx.intel.com/epc") "," APPS(NAMED("web", MARBLE_ENV ","
-				LIMITS("'cpu':'1'," EPC("10Mi") "," ENCLAVE "," PROVISION)))),
-			.reason = REASON_Injected, .warns = WARN_PROVISION,
-			.want = POD(INJECTED_EPC("10Mi"), CLASS_SGX "," MARBLE_SPEC("sgx.intel.com/epc") ","
-				APPS(NAMED("web", MARBLE_ENV ",'resources':{'limits':{'cpu':'1'," EPC("10Mi") ","
-				ENCLAVE "," PROVISION "},'requests':{" EPC("10Mi") "," ENCLAVE "," PROVISION "}}")))},
-		{.name = "provision always granted", .tweak = no_vendor_in_process,
-			.pod = POD("", APPS(NAMED("web", LIMITS(EPC("10Mi") "," PROVISION)))), .refused = true,
-			.reason = REASON_ProvisionNotAllowed, .want = "container \"web\""},
+			.pod = POD("", MARBLE_SPEC("sgx.intel.com/epc") "," APPS(NAMED(
+					       "web", MARBLE_ENV "," LIMITS("'cpu':'1'," EPC(
+							      "10Mi") "," ENCLAVE "," PROVISION)))),
+			.reason = REASON_Injected,
+			.warns = WARN_PROVISION,
+			.want = POD(INJECTED_EPC("10Mi"),
+				CLASS_SGX "," MARBLE_SPEC("sgx.intel.com/epc") "," APPS(NAMED("web",
+					MARBLE_ENV ",'resources':{'limits':{'cpu':'1'," EPC(
+						"10Mi") "," ENCLAVE "," PROVISION
+							"},'requests':{" EPC("10Mi") "," ENCLAVE
+										     "," PROVISION
+										     "}}")))},
+		{.name = "provision always granted",
+			.tweak = no_vendor_in_process,
+			.pod = POD("", APPS(NAMED("web", LIMITS(EPC("10Mi") "," PROVISION)))),
+			.refused = true,
+			.reason = REASON_ProvisionNotAllowed,
+			.want = "container \"web\""},
 	};
 
 	RUN(rows);

@@ -7,7 +7,10 @@ void patch_op(struct patch *p, enum patch_kind kind, const char *prefix)
 {
 	static const char *const names[] = {"add", "replace", "remove"};
 
-	buf_printf(&p->ops, "%s{\"op\":\"%s\",\"path\":\"%s", p->n ? "," : "", names[kind], prefix);
+	buf_puts(&p->ops, p->n ? ",{\"op\":\"" : "{\"op\":\"");
+	buf_puts(&p->ops, names[kind]);
+	buf_puts(&p->ops, "\",\"path\":\"");
+	buf_puts(&p->ops, prefix);
 	p->n++;
 }
 
@@ -15,21 +18,27 @@ void patch_op(struct patch *p, enum patch_kind kind, const char *prefix)
  * 3), then the string's own escapes apply. */
 void patch_key(struct patch *p, struct span key)
 {
+	size_t plain = 0; /* bytes before i that are not written yet */
+
 	buf_putc(&p->ops, '/');
 	for (size_t i = 0; i < key.len; i++) {
 		unsigned char c = (unsigned char)key.p[i];
 
+		if (c >= 0x20 && c != '~' && c != '/' && c != '"' && c != '\\')
+			continue;
+		buf_add(&p->ops, key.p + plain, i - plain);
+		plain = i + 1;
 		if (c == '~')
 			buf_puts(&p->ops, "~0");
 		else if (c == '/')
 			buf_puts(&p->ops, "~1");
 		else if (c == '"' || c == '\\')
 			buf_printf(&p->ops, "\\%c", c);
-		else if (c < 0x20)
-			buf_printf(&p->ops, "\\u%04x", c);
 		else
-			buf_putc(&p->ops, (char)c);
+			buf_printf(&p->ops, "\\u%04x", c);
 	}
+	if (key.len > plain)
+		buf_add(&p->ops, key.p + plain, key.len - plain);
 }
 
 void patch_keys_(struct patch *p, const char *const *keys)

@@ -125,8 +125,8 @@ static int read_annotations(struct ask *k)
 }
 
 /* Adds a source; refused when it contradicts an earlier one. text NULL: out of memory. */
-static int add_source(struct ask *k, struct sources *s, unsigned tees, enum tee decides,
-	const char *text)
+static int add_source(
+	struct ask *k, struct sources *s, unsigned tees, enum tee decides, const char *text)
 {
 	const struct source *other = NULL;
 
@@ -212,11 +212,11 @@ static int ask_profile(struct ask *k, struct sources *s)
 		return 0;
 	if (!k->profile->valid)
 		return ask_refuse(k, REASON_ProfileInvalid,
-			"EnclaveProfile %s applies to this pod and is not valid: %s", k->profile->name,
-			k->profile->message);
+			"EnclaveProfile %s applies to this pod and is not valid: %s",
+			k->profile->name, k->profile->message);
 	return add_source(k, s, 1U << k->profile->tee, k->profile->tee,
-		arena_printf(k->a, "profile %s is for %s", k->profile->name,
-			tee_name(k->profile->tee)));
+		arena_printf(
+			k->a, "profile %s is for %s", k->profile->name, tee_name(k->profile->tee)));
 }
 
 static int ask_resources(struct ask *k, struct sources *s)
@@ -271,9 +271,10 @@ static int ask_class(struct ask *k, struct sources *s)
 		return 0;
 	if (span_starts(name, SIMULATED_PREFIX) && !k->rq->config->allow_simulated)
 		return ask_refuse(k, REASON_SimulatedNotAllowed,
-			"runtimeClassName \"" SPAN_FMT "\" is a simulated TEE, which protects nothing "
-			"and is not allowed here; use a real TEE, or set allowSimulated in Casemate's "
-			"configuration for development",
+			"runtimeClassName \"" SPAN_FMT
+			"\" is a simulated TEE, which protects nothing and is not allowed here; "
+			"use a real TEE, or set allowSimulated in Casemate's configuration for "
+			"development",
 			SHOWN(name));
 	if (span_starts(name, SIMULATED_PREFIX)) {
 		enum tee t = tee_parse(span_after(name, SIMULATED_PREFIX));
@@ -322,20 +323,22 @@ static int read_amounts(struct ask *k)
 			struct amount *am = &k->amounts[i].v[r];
 			bool epc = r == RES_EPC || r == RES_AKS_EPC || r == RES_ALI_EPC;
 			int e = am->present ? amount_read(am, k->pod.containers[i].name,
-						      resource_name(r), &err) :
-					      0;
+						      resource_name(r), &err)
+					    : 0;
 
 			if (e < 0)
 				return ask_refuse(k,
-					epc && e == -EINVAL ? REASON_EpcInvalid :
-							      REASON_ResourceInvalid,
+					epc && e == -EINVAL ? REASON_EpcInvalid
+							    : REASON_ResourceInvalid,
 					"%s", err.message);
 		}
-		if (k->amounts[i].v[RES_KEYS].present && k->pod.containers[i].kind == CONTAINER_INIT)
+		if (k->amounts[i].v[RES_KEYS].present &&
+			k->pod.containers[i].kind == CONTAINER_INIT)
 			return ask_refuse(k, REASON_KeysInInitContainer,
 				"container \"" SPAN_FMT "\": an ordinary init container cannot "
-				"request %s, since the kubelet gives its device to a later container; "
-				"use a native sidecar (restartPolicy: Always) or an app container",
+				"request %s, since the kubelet gives its device to a later "
+				"container; use a native sidecar (restartPolicy: Always) or an "
+				"app container",
 				SHOWN(k->pod.containers[i].name), RESOURCE_KEYS);
 	}
 	return 0;
@@ -369,8 +372,8 @@ static int view(struct ask *k)
 	return read_annotations(k);
 }
 
-int ask_read(struct ask *k, const struct policy_request *rq, struct arena *a,
-	struct policy_result *res)
+int ask_read(
+	struct ask *k, const struct policy_request *rq, struct arena *a, struct policy_result *res)
 {
 	struct sources s = {.tees = TEES_ALL};
 	int r;

@@ -33,8 +33,8 @@ struct ask {
 enum { ASK_REFUSED = 1 };
 
 /* Fills k from rq->object (a pod or a pod template). 0, ASK_REFUSED (k->res says why), -ENOMEM. */
-int ask_read(struct ask *k, const struct policy_request *rq, struct arena *a,
-	struct policy_result *res);
+int ask_read(
+	struct ask *k, const struct policy_request *rq, struct arena *a, struct policy_result *res);
 
 /* policy_refuse that returns ASK_REFUSED. */
 int ask_refuse(struct ask *k, enum reason reason, const char *fmt, ...)

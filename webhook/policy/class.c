@@ -23,8 +23,8 @@ static int plan_name(struct ask *k, const struct tee_class *class, struct class_
 
 	if (want[0] == '\0')
 		return ask_refuse(k, REASON_TeeNotConfigured,
-			"this cluster has no RuntimeClass for TEE %s; set runtimeClasses.%s.name in "
-			"Casemate's configuration, or ask for another TEE",
+			"this cluster has no RuntimeClass for TEE %s; set runtimeClasses.%s.name "
+			"in Casemate's configuration, or ask for another TEE",
 			tee_name(k->tee), tee_name(k->tee));
 	if (k->profile && k->profile->runtime_class[0] && !config->allow_simulated)
 		want = k->profile->runtime_class;
@@ -32,15 +32,17 @@ static int plan_name(struct ask *k, const struct tee_class *class, struct class_
 		return 0;
 	if (own.len > 0 && config->class_conflict == CLASS_REFUSE)
 		return ask_refuse(k, REASON_RuntimeClassNotAccepted,
-			"runtimeClassName \"" SPAN_FMT "\" is not accepted for TEE %s; remove it to get "
-			"%s, or add it to runtimeClasses.%s.accepted in Casemate's configuration",
+			"runtimeClassName \"" SPAN_FMT
+			"\" is not accepted for TEE %s; remove it to get %s, or add it to "
+			"runtimeClasses.%s.accepted in Casemate's configuration",
 			SHOWN(own), tee_name(k->tee), want, tee_name(k->tee));
 	plan->name = want;
 	if (own.len == 0)
 		return 0;
 	plan->drop_overhead = json_exists(json_get(k->pod.spec, "overhead"));
-	policy_warn(k->res, k->a, "runtimeClassName " SPAN_FMT " is not accepted for TEE %s: %s instead",
-		SHOWN(own), tee_name(k->tee), want);
+	policy_warn(k->res, k->a,
+		"runtimeClassName " SPAN_FMT " is not accepted for TEE %s: %s instead", SHOWN(own),
+		tee_name(k->tee), want);
 	return 0;
 }
 
@@ -52,8 +54,8 @@ static int check_selector(struct ask *k, const struct tee_class *class)
 
 		if (json_exists(own) && !json_str_is(own, want->value))
 			return ask_refuse(k, REASON_NodeSelectorConflict,
-				"spec.nodeSelector[\"%s\"] is " SPAN_FMT ", but a pod of TEE %s needs a "
-				"node with \"%s\"; remove it",
+				"spec.nodeSelector[\"%s\"] is " SPAN_FMT
+				", but a pod of TEE %s needs a node with \"%s\"; remove it",
 				want->key, SHOWN(json_raw(own)), tee_name(k->tee), want->value);
 	}
 	return 0;

@@ -8,8 +8,8 @@
 #include "webhook/policy/ask.h"
 
 struct class_plan {
-	const char *name;   /* to write; NULL: the pod's stays as it is */
-	bool drop_overhead; /* it belonged to the class that is replaced */
+	const char *name;             /* to write; NULL: the pod's stays as it is */
+	bool drop_overhead;           /* it belonged to the class that is replaced */
 	const struct label *selector; /* pairs to add where the pod lacks them */
 	size_t n_selector;
 };

@@ -20,8 +20,8 @@ static void ordinary(struct ask *k, const char *prefix, struct patch *patch)
 
 	if (ann->epc.p || ann->any_epc_of || ann->containers.p || ann->quote.p)
 		policy_warn(k->res, k->a,
-			"this pod is not confidential: its casemate.dev annotations have no effect "
-			"without %s",
+			"this pod is not confidential: its casemate.dev annotations have no "
+			"effect without %s",
 			ANNOTATION_TEE);
 	if (ann->intel_epc.p) {
 		warn_no_epc(k);
@@ -35,7 +35,7 @@ static void warn_simulated(struct ask *k)
 		return;
 	policy_warn(k->res, k->a, "simulated TEE: nothing protects this pod (allowSimulated)");
 	if (k->profile && json_type(json_find(k->profile->spec, "attestation", "allowSimulated")) !=
-			JSON_TRUE)
+				  JSON_TRUE)
 		policy_warn(k->res, k->a,
 			"profile %s does not allow simulated TEEs: this pod gets none of its keys",
 			k->profile->name);

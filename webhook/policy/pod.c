@@ -35,9 +35,9 @@ static int check_type(struct json_val v, enum json_type type, const char *field,
 	if (is_absent(v) || json_type(v) == type)
 		return 0;
 	return error_set(err, -EBADMSG, "%s must be %s", field,
-		type == JSON_OBJECT ? "an object" :
-		type == JSON_ARRAY  ? "an array" :
-				      "a string");
+		type == JSON_OBJECT  ? "an object"
+		: type == JSON_ARRAY ? "an array"
+				     : "a string");
 }
 
 /* An array of objects, or absent. */
@@ -50,7 +50,8 @@ static int check_objects(struct json_val list, const char *field, struct error *
 		return r;
 	json_each(it, list)
 		if (!json_is_object(it.value))
-			return error_set(err, -EBADMSG, "%s[%zu] must be an object", field, it.index);
+			return error_set(
+				err, -EBADMSG, "%s[%zu] must be an object", field, it.index);
 	return 0;
 }
 
@@ -66,8 +67,8 @@ static int check_container(struct json_val v, struct error *err)
 	if ((r = check_type(resources, JSON_OBJECT, "resources", err)) < 0 ||
 		(r = check_type(json_get(resources, "limits"), JSON_OBJECT, "resources.limits",
 			 err)) < 0 ||
-		(r = check_type(json_get(resources, "requests"), JSON_OBJECT,
-			 "resources.requests", err)) < 0 ||
+		(r = check_type(json_get(resources, "requests"), JSON_OBJECT, "resources.requests",
+			 err)) < 0 ||
 		(r = check_objects(json_get(v, "env"), "env", err)) < 0 ||
 		(r = check_objects(json_get(v, "volumeMounts"), "volumeMounts", err)) < 0)
 		return r;
@@ -78,12 +79,12 @@ static enum container_kind kind_of(struct json_val v, bool init)
 {
 	if (!init)
 		return CONTAINER_APP;
-	return json_str_is(json_get(v, "restartPolicy"), "Always") ? CONTAINER_SIDECAR :
-								     CONTAINER_INIT;
+	return json_str_is(json_get(v, "restartPolicy"), "Always") ? CONTAINER_SIDECAR
+								   : CONTAINER_INIT;
 }
 
-static int view_containers(struct pod *p, struct json_val list, const char *name, struct arena *a,
-	struct error *err)
+static int view_containers(
+	struct pod *p, struct json_val list, const char *name, struct arena *a, struct error *err)
 {
 	struct json_iter it;
 
@@ -107,8 +108,8 @@ static int view_containers(struct pod *p, struct json_val list, const char *name
 	return 0;
 }
 
-static int check_spec(const struct pod *p, struct json_val apps, struct json_val inits,
-	struct error *err)
+static int check_spec(
+	const struct pod *p, struct json_val apps, struct json_val inits, struct error *err)
 {
 	int r;
 
@@ -117,15 +118,15 @@ static int check_spec(const struct pod *p, struct json_val apps, struct json_val
 		(r = check_strings(p->node_selector, "spec.nodeSelector", err)) < 0 ||
 		(r = check_type(json_get(p->spec, "runtimeClassName"), JSON_STRING,
 			 "spec.runtimeClassName", err)) < 0 ||
-		(r = check_type(json_get(p->spec, "overhead"), JSON_OBJECT, "spec.overhead",
-			 err)) < 0 ||
+		(r = check_type(json_get(p->spec, "overhead"), JSON_OBJECT, "spec.overhead", err)) <
+			0 ||
 		(r = check_objects(json_get(p->spec, "volumes"), "spec.volumes", err)) < 0 ||
 		(r = check_type(apps, JSON_ARRAY, "spec.containers", err)) < 0 ||
 		(r = check_type(inits, JSON_ARRAY, "spec.initContainers", err)) < 0)
 		return r;
 	if (json_count(apps) + json_count(inits) > POD_CONTAINERS_MAX)
-		return error_set(err, -EBADMSG, "spec has more than %d containers",
-			POD_CONTAINERS_MAX);
+		return error_set(
+			err, -EBADMSG, "spec has more than %d containers", POD_CONTAINERS_MAX);
 	return 0;
 }
 
@@ -183,8 +184,8 @@ struct span pod_annotation(const struct pod *p, const char *key, struct arena *a
 	return json_type(v) == JSON_NULL ? SPAN_LIT("") : json_str(v, a);
 }
 
-int container_resource(const struct container *c, const char *resource, int64_t *ret_n,
-	struct error *err)
+int container_resource(
+	const struct container *c, const char *resource, int64_t *ret_n, struct error *err)
 {
 	struct amount am = {
 		.limit = json_find(c->v, "resources", "limits", resource),
@@ -202,8 +203,8 @@ int container_resource(const struct container *c, const char *resource, int64_t 
 /* spec.overhead's amount of resource, 0 when there is none. */
 static int overhead_of(const struct pod *p, const char *resource, int64_t *ret_n, struct error *err)
 {
-	struct json_val v = resource ? json_find(p->spec, "overhead", resource) :
-				       (struct json_val){0};
+	struct json_val v =
+		resource ? json_find(p->spec, "overhead", resource) : (struct json_val){0};
 	struct quantity q;
 	int r;
 
@@ -216,8 +217,8 @@ static int overhead_of(const struct pod *p, const char *resource, int64_t *ret_n
 	return r < 0 ? error_prefix(err, r, "spec.overhead[\"%s\"]", resource) : 0;
 }
 
-int pod_effective(const struct pod *p, const int64_t *amounts, const char *resource,
-	int64_t *ret_n, struct error *err)
+int pod_effective(const struct pod *p, const int64_t *amounts, const char *resource, int64_t *ret_n,
+	struct error *err)
 {
 	int64_t apps = 0, sidecars = 0, peak = 0, total, overhead;
 	bool over = false;
@@ -241,8 +242,9 @@ int pod_effective(const struct pod *p, const int64_t *amounts, const char *resou
 		total = peak;
 	over |= __builtin_add_overflow(total, overhead, &total);
 	if (over)
-		return error_set(err, -ERANGE, "the pod's containers ask for more than "
-			"9223372036854775807 of %s together", resource ? resource : "a resource");
+		return error_set(err, -ERANGE,
+			"the pod's containers ask for more than 9223372036854775807 of %s together",
+			resource ? resource : "a resource");
 	*ret_n = total;
 	return 0;
 }

@@ -11,7 +11,11 @@
 #include "common/base/json.h"
 #include "common/base/quantity.h"
 
-enum container_kind { CONTAINER_APP, CONTAINER_SIDECAR /* native: init with restartPolicy Always */, CONTAINER_INIT };
+enum container_kind {
+	CONTAINER_APP,
+	CONTAINER_SIDECAR /* native: init with restartPolicy Always */,
+	CONTAINER_INIT
+};
 
 struct container {
 	struct json_val v;
@@ -27,7 +31,8 @@ struct pod {
 	struct json_val metadata, spec, annotations, labels, node_selector;
 	struct span name;          /* or generateName, for messages; may be empty */
 	struct span runtime_class; /* empty: none */
-	struct container *containers; /* app containers first, then init containers in their order */
+	struct container
+		*containers; /* app containers first, then init containers in their order */
 	size_t n;
 };
 
@@ -41,12 +46,12 @@ struct span pod_annotation(const struct pod *p, const char *key, struct arena *a
 /* A container's extended resource, from limits and requests, which must agree by value when both
  * are there. 1 and *ret_n: present; 0: absent; -EINVAL: not a whole non-negative number, or the two
  * differ; the message names container and field. */
-int container_resource(const struct container *c, const char *resource, int64_t *ret_n,
-	struct error *err);
+int container_resource(
+	const struct container *c, const char *resource, int64_t *ret_n, struct error *err);
 
 /* What the scheduler would charge for a resource: the largest of the sum over app containers and
  * native sidecars and each init container with the sidecars started before it, plus spec.overhead.
  * amounts: one a container, in the order of p->containers. resource: NULL leaves overhead out.
  * -ERANGE on overflow, -EINVAL when overhead is not a whole number. */
-int pod_effective(const struct pod *p, const int64_t *amounts, const char *resource,
-	int64_t *ret_n, struct error *err);
+int pod_effective(const struct pod *p, const int64_t *amounts, const char *resource, int64_t *ret_n,
+	struct error *err);

@@ -49,8 +49,9 @@ static int permit_provision(struct ask *k, struct span container)
 		return 0;
 	if (vendors && config->vendor_in_process) {
 		policy_warn(k->res, k->a,
-			"container " SPAN_FMT " gets %s, the platform's provisioning key, as pods of "
-			"its vendor's webhook do; prefer annotation %s: aesm",
+			"container " SPAN_FMT
+			" gets %s, the platform's provisioning key, as pods of its vendor's "
+			"webhook do; prefer annotation %s: aesm",
 			SHOWN(container), RESOURCE_PROVISION, ANNOTATION_QUOTE);
 		return 0;
 	}
@@ -63,8 +64,9 @@ static int permit_provision(struct ask *k, struct span container)
 	else
 		remedy = "or use a profile with quote.allowInProcess";
 	return ask_refuse(k, REASON_ProvisionNotAllowed,
-		"container \"" SPAN_FMT "\": in-process quotes need the device %s, which is not allowed "
-		"here; use annotation %s: aesm and request no such device, %s",
+		"container \"" SPAN_FMT
+		"\": in-process quotes need the device %s, which is not allowed here; use "
+		"annotation %s: aesm and request no such device, %s",
 		SHOWN(container), RESOURCE_PROVISION, ANNOTATION_QUOTE, remedy);
 }
 
@@ -80,8 +82,8 @@ static void plan_in_process(struct ask *k, struct sgx_plan *plan, struct span on
 	}
 	if (!found)
 		policy_warn(k->res, k->a,
-			"annotation %s names " SPAN_FMT ", which is no container with EPC; it has no "
-			"effect",
+			"annotation %s names " SPAN_FMT
+			", which is no container with EPC; it has no effect",
 			ANNOTATION_INTEL_QUOTE, SHOWN(only));
 }
 
@@ -119,7 +121,7 @@ static bool has_named(struct json_val list, const char *name)
 static bool provides_aesm(const struct ask *k, const struct sgx_plan *plan, size_t i)
 {
 	return plan->c[i].selected && k->pod.containers[i].kind != CONTAINER_INIT &&
-		span_is(k->pod.containers[i].name, AESM_CONTAINER);
+	       span_is(k->pod.containers[i].name, AESM_CONTAINER);
 }
 
 /* Is there an aesmd among the pod's enclaves that the others use? */
@@ -154,8 +156,7 @@ static void plan_aesm(struct ask *k, struct sgx_plan *plan)
 		s->aesm_mount = by_volume && !json_exists(mount);
 		/* A lone aesmd is the host's: it makes the socket that others are given. */
 		s->aesm_resource = !by_volume && !json_exists(mount) && !provides_aesm(k, plan, i);
-		used |= s->aesm_mount ||
-			json_str_is(json_get(mount, "name"), AESM_SOCKET_VOLUME);
+		used |= s->aesm_mount || json_str_is(json_get(mount, "name"), AESM_SOCKET_VOLUME);
 	}
 	if (by_volume && used && !has_named(json_get(k->pod.spec, "volumes"), AESM_SOCKET_VOLUME))
 		plan->volume = in_pod ? SGX_VOLUME_MEMORY : SGX_VOLUME_HOST;
@@ -167,8 +168,8 @@ static void warn_translated(struct ask *k)
 	for (size_t i = 0; i < k->pod.n; i++) {
 		if (k->amounts[i].v[RES_AKS_EPC].present || k->amounts[i].v[RES_ALI_EPC].present) {
 			policy_warn(k->res, k->a,
-				"the pod gets no %s; if it makes quotes in-process, set annotation %s: "
-				"in-process",
+				"the pod gets no %s; if it makes quotes in-process, set "
+				"annotation %s: in-process",
 				RESOURCE_PROVISION, ANNOTATION_QUOTE);
 			return;
 		}

@@ -11,7 +11,10 @@ static const struct {
 	const char *name;
 	size_t len;
 } known[RES_N] = {
-#define NAME(s) {s, sizeof(s) - 1}
+#define NAME(s)                                                                                    \
+	{                                                                                          \
+		s, sizeof(s) - 1                                                                   \
+	}
 	[RES_EPC] = NAME(RESOURCE_EPC),
 	[RES_ENCLAVE] = NAME(RESOURCE_ENCLAVE),
 	[RES_PROVISION] = NAME(RESOURCE_PROVISION),
@@ -76,15 +79,16 @@ static int read_side(struct json_val v, int64_t *ret_n, struct span container, c
 	if (r == 0 && (quantity_int64(q, ret_n) < 0 || *ret_n < 0))
 		r = error_set(err, -EINVAL, "must be a whole number and not negative");
 	if (r < 0)
-		return error_prefix(err, -EINVAL, "container \"" SPAN_FMT "\": resources.%s[\"%s\"]",
-			SHOWN(container), side, resource);
+		return error_prefix(err, -EINVAL,
+			"container \"" SPAN_FMT "\": resources.%s[\"%s\"]", SHOWN(container), side,
+			resource);
 	return 0;
 }
 
 int amount_read(struct amount *am, struct span container, const char *resource, struct error *err)
 {
 	bool limit = json_exists(am->limit), request = json_exists(am->request);
-	int64_t requested;
+	int64_t requested = 0;
 	int r = 0;
 
 	if (limit)

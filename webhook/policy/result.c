@@ -40,8 +40,8 @@ void policy_warn(struct policy_result *res, struct arena *a, const char *fmt, ..
 	res->warnings[res->n_warnings++] = text;
 }
 
-int policy_vrefuse(struct policy_result *res, struct arena *a, enum reason reason, const char *fmt,
-	va_list ap)
+int policy_vrefuse(
+	struct policy_result *res, struct arena *a, enum reason reason, const char *fmt, va_list ap)
 {
 	const char *text = format(a, MESSAGE_MAX, fmt, ap);
 
@@ -51,8 +51,8 @@ int policy_vrefuse(struct policy_result *res, struct arena *a, enum reason reaso
 	return 0;
 }
 
-int policy_refuse(struct policy_result *res, struct arena *a, enum reason reason, const char *fmt,
-	...)
+int policy_refuse(
+	struct policy_result *res, struct arena *a, enum reason reason, const char *fmt, ...)
 {
 	va_list ap;
 

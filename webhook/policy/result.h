@@ -9,9 +9,9 @@
 #include "webhook/policy/policy.h"
 
 enum {
-	SHOWN_MAX = 80,      /* bytes of a user's own text in a message */
-	WARNING_MAX = 256,   /* bytes; the API server truncates longer ones */
-	MESSAGE_MAX = 1024,  /* bytes of a refusal */
+	SHOWN_MAX = 80,     /* bytes of a user's own text in a message */
+	WARNING_MAX = 256,  /* bytes; the API server truncates longer ones */
+	MESSAGE_MAX = 1024, /* bytes of a refusal */
 };
 
 /* The first max bytes of s, cut between characters. */

@@ -115,7 +115,8 @@ static void rewrite_annotations(struct target *t, const struct sgx_plan *sgx)
 
 	want_annotation(&p, ANNOTATION_STATUS, ann->status, SPAN_LIT(STATUS_INJECTED));
 	if (t->k->profile)
-		want_annotation(&p, ANNOTATION_PROFILE, ann->profile, span_str(t->k->profile->name));
+		want_annotation(
+			&p, ANNOTATION_PROFILE, ann->profile, span_str(t->k->profile->name));
 	if (sgx && sgx->effective > 0) {
 		epc = sgx_bytes_text(sgx->effective, t->k->a);
 		if (!epc)
@@ -197,8 +198,9 @@ static struct span wanted(const struct sgx_container *s, enum resource r, bool *
 	*ret_one = false;
 	if (!s)
 		return SPAN_NONE;
-	*ret_one = (r == RES_ENCLAVE && s->selected) || (r == RES_PROVISION && s->provision);
-	if (*ret_one || (r == RES_AESM && s->aesm_resource))
+	*ret_one = (r == RES_ENCLAVE && s->selected) || (r == RES_PROVISION && s->provision) ||
+		   (r == RES_AESM && s->aesm_resource);
+	if (*ret_one)
 		return SPAN_LIT("1");
 	return r == RES_EPC ? s->epc_text : SPAN_NONE;
 }
@@ -235,8 +237,8 @@ static void begin_in(struct target *t, enum patch_kind kind, const struct contai
 	patch_index(t->patch, c->index);
 }
 
-static void put_side(struct target *t, const struct container *c, const char *side,
-	const struct pairs *p)
+static void put_side(
+	struct target *t, const struct container *c, const char *side, const struct pairs *p)
 {
 	if (p->n == 0)
 		return;
@@ -300,23 +302,26 @@ static void rewrite_aesm(struct target *t, size_t i, const struct sgx_container 
 	if (s->aesm_env) {
 		begin_in(t, PATCH_ADD, c);
 		patch_keys(t->patch, "env");
-		put_element(t, json_get(c->v, "env"), "{\"name\":\"" AESM_ENV "\",\"value\":\"1\"}");
+		put_element(
+			t, json_get(c->v, "env"), "{\"name\":\"" AESM_ENV "\",\"value\":\"1\"}");
 	}
 	if (s->aesm_mount) {
 		begin_in(t, PATCH_ADD, c);
 		patch_keys(t->patch, "volumeMounts");
 		put_element(t, json_get(c->v, "volumeMounts"),
-			"{\"name\":\"" AESM_SOCKET_VOLUME "\",\"mountPath\":\"" AESM_SOCKET_DIR "\"}");
+			"{\"name\":\"" AESM_SOCKET_VOLUME "\",\"mountPath\":\"" AESM_SOCKET_DIR
+			"\"}");
 	}
 }
 
 static void rewrite_volume(struct target *t, enum sgx_volume volume)
 {
 	static const char *const elements[] = {
-		[SGX_VOLUME_MEMORY] =
-			"{\"name\":\"" AESM_SOCKET_VOLUME "\",\"emptyDir\":{\"medium\":\"Memory\"}}",
-		[SGX_VOLUME_HOST] = "{\"name\":\"" AESM_SOCKET_VOLUME "\",\"hostPath\":{\"path\":\""
-				    AESM_SOCKET_DIR "\",\"type\":\"DirectoryOrCreate\"}}",
+		[SGX_VOLUME_MEMORY] = "{\"name\":\"" AESM_SOCKET_VOLUME
+				      "\",\"emptyDir\":{\"medium\":\"Memory\"}}",
+		[SGX_VOLUME_HOST] = "{\"name\":\"" AESM_SOCKET_VOLUME
+				    "\",\"hostPath\":{\"path\":\"" AESM_SOCKET_DIR
+				    "\",\"type\":\"DirectoryOrCreate\"}}",
 	};
 
 	if (volume == SGX_VOLUME_NONE)

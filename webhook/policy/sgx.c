@@ -56,9 +56,9 @@ static int select_listed(struct ask *k, struct sgx_container *c)
 
 		if (name.len == 0 || ++names > POD_CONTAINERS_MAX)
 			return ask_refuse(k, REASON_AnnotationInvalid,
-				"annotation %s: \"" SPAN_FMT "\" is no list of container names such "
-				"as \"app,helper\"; correct it, or remove it to select all app "
-				"containers",
+				"annotation %s: \"" SPAN_FMT
+				"\" is no list of container names such as \"app,helper\"; correct "
+				"it, or remove it to select all app containers",
 				ANNOTATION_CONTAINERS, SHOWN(k->ann.containers));
 		for (size_t i = 0; i < k->pod.n; i++) {
 			if (!span_equal(k->pod.containers[i].name, name))
@@ -82,9 +82,9 @@ static bool has_epc(const struct amounts *am)
 }
 
 /* Which containers get an enclave. Those that request EPC or a device themselves always do: a
- * device without EPC would be an enclave that nobody accounts for. Without a list, a container that
- * has both already shows that the choice was made, by its author or by an earlier mutation, so that
- * one which another webhook adds in between is left alone. */
+ * device without EPC would be an enclave that nobody accounts for. Without a list, an app container
+ * that has both already shows that the choice was made, by its author or by an earlier mutation, so
+ * that one which another webhook adds in between is left alone. */
 static int select_containers(struct ask *k, struct sgx_container *c)
 {
 	bool chosen = k->vendor || k->ann.containers.p;
@@ -95,24 +95,26 @@ static int select_containers(struct ask *k, struct sgx_container *c)
 	for (size_t i = 0; i < k->pod.n; i++) {
 		const struct amounts *am = &k->amounts[i];
 
-		c[i].selected |= has_epc(am) || am->v[RES_ENCLAVE].present ||
-			am->v[RES_PROVISION].present;
-		chosen |= am->v[RES_EPC].present && am->v[RES_ENCLAVE].present;
+		c[i].selected |=
+			has_epc(am) || am->v[RES_ENCLAVE].present || am->v[RES_PROVISION].present;
+		chosen |= k->pod.containers[i].kind == CONTAINER_APP && am->v[RES_EPC].present &&
+			  am->v[RES_ENCLAVE].present;
 	}
 	for (size_t i = 0; i < k->pod.n; i++) {
 		c[i].selected |= !chosen && k->pod.containers[i].kind == CONTAINER_APP;
 		if (c[i].selected && k->pod.containers[i].kind == CONTAINER_INIT)
 			policy_warn(k->res, k->a,
-				"init container " SPAN_FMT " uses enclave devices: the pod dies when the "
-				"kubelet restarts; use a native sidecar or app container",
+				"init container " SPAN_FMT
+				" uses enclave devices: the pod dies when the kubelet restarts; "
+				"use a native sidecar or app container",
 				SHOWN(k->pod.containers[i].name));
 	}
 	return 0;
 }
 
 /* An EPC size from an annotation. */
-static int read_epc(struct ask *k, const char *container, struct span shown, struct span text,
-	int64_t *ret_n)
+static int read_epc(
+	struct ask *k, const char *container, struct span shown, struct span text, int64_t *ret_n)
 {
 	struct error err = {0};
 	struct quantity q;
@@ -122,8 +124,8 @@ static int read_epc(struct ask *k, const char *container, struct span shown, str
 			ANNOTATION_EPC, container, SHOWN(shown), err.message);
 	if (quantity_int64(q, ret_n) < 0 || *ret_n <= 0)
 		return ask_refuse(k, REASON_EpcInvalid,
-			"annotation %s%s" SPAN_FMT ": \"" SPAN_FMT "\" is no positive whole number of "
-			"bytes; write one such as 64Mi",
+			"annotation %s%s" SPAN_FMT ": \"" SPAN_FMT
+			"\" is no positive whole number of bytes; write one such as 64Mi",
 			ANNOTATION_EPC, container, SHOWN(shown), SHOWN(text));
 	return 0;
 }
@@ -137,8 +139,8 @@ static int conflict(struct ask *k, size_t i, const char *one, int64_t a, const c
 }
 
 /* What container i requests itself, by any vendor's key; *ret_n 0: nothing. */
-static int own_epc(struct ask *k, size_t i, int64_t *ret_n, const char **ret_source,
-	struct span *ret_text)
+static int own_epc(
+	struct ask *k, size_t i, int64_t *ret_n, const char **ret_source, struct span *ret_text)
 {
 	static const enum resource keys[] = {RES_EPC, RES_AKS_EPC, RES_ALI_EPC};
 
@@ -173,8 +175,8 @@ static int own_epc(struct ask *k, size_t i, int64_t *ret_n, const char **ret_sou
 	return 0;
 }
 
-static int check_maximum(struct ask *k, size_t i, int64_t epc, int64_t max, const char *whose,
-	const char *setting)
+static int check_maximum(
+	struct ask *k, size_t i, int64_t epc, int64_t max, const char *whose, const char *setting)
 {
 	const char *text;
 
@@ -196,8 +198,8 @@ static int check_maxima(struct ask *k, size_t i, int64_t epc)
 	int r = check_maximum(k, i, epc, config->epc_max, "the configuration", "epc.max");
 
 	if (r == 0 && k->profile)
-		r = check_maximum(k, i, epc, k->profile->epc_max, k->profile->name,
-			"the profile's epc.max");
+		r = check_maximum(
+			k, i, epc, k->profile->epc_max, k->profile->name, "the profile's epc.max");
 	for (size_t j = 0; r == 0 && j < limits->n; j++)
 		if (span_is(k->rq->namespace_, limits->v[j].namespace_))
 			r = check_maximum(k, i, epc, limits->v[j].epc_max, "the namespace",
@@ -233,8 +235,10 @@ static int plan_epc(struct ask *k, size_t i, struct sgx_container *c, int64_t ge
 	if (r)
 		return r;
 	if (asked && own && asked != own)
-		return conflict(k, i, of.p ? "annotation " ANNOTATION_EPC ".<container>" :
-			"annotation " ANNOTATION_EPC, asked, source, own);
+		return conflict(k, i,
+			of.p ? "annotation " ANNOTATION_EPC ".<container>"
+			     : "annotation " ANNOTATION_EPC,
+			asked, source, own);
 	if (own) {
 		c->epc = own;
 		c->epc_text = own_text;
@@ -245,8 +249,8 @@ static int plan_epc(struct ask *k, size_t i, struct sgx_container *c, int64_t ge
 		r = profile_epc(k, c);
 	} else {
 		return ask_refuse(k, REASON_EpcMissing,
-			"container \"" SPAN_FMT "\" has no EPC size; set annotation %s or %s." SPAN_FMT
-			", such as 64Mi",
+			"container \"" SPAN_FMT
+			"\" has no EPC size; set annotation %s or %s." SPAN_FMT ", such as 64Mi",
 			SHOWN(name), ANNOTATION_EPC, ANNOTATION_EPC, SHOWN(name));
 	}
 	return r ? r : check_maxima(k, i, c->epc);
@@ -262,8 +266,9 @@ static int plan_all_epc(struct ask *k, struct sgx_plan *plan)
 			r = plan_epc(k, i, &plan->c[i], general);
 		else if (k->ann.epc_of[i].p)
 			r = ask_refuse(k, REASON_AnnotationInvalid,
-				"annotation %s." SPAN_FMT ": this container is not selected; add it to "
-				"annotation %s, or remove its EPC",
+				"annotation %s." SPAN_FMT
+				": this container is not selected; add it to annotation %s, or "
+				"remove its EPC",
 				ANNOTATION_EPC, SHOWN(k->pod.containers[i].name),
 				ANNOTATION_CONTAINERS);
 	}
@@ -294,7 +299,8 @@ int sgx_plan(struct ask *k, bool with_overhead, struct sgx_plan *plan)
 		return -ENOMEM;
 	if (k->ann.epc_unknown.p)
 		return ask_refuse(k, REASON_ContainerUnknown,
-			"annotation %s." SPAN_FMT ": the pod has no such container; correct the name",
+			"annotation %s." SPAN_FMT
+			": the pod has no such container; correct the name",
 			ANNOTATION_EPC, SHOWN(k->ann.epc_unknown));
 	if ((r = select_containers(k, plan->c)) || (r = plan_all_epc(k, plan)) ||
 		(r = sgx_plan_quotes(k, plan)))
@@ -308,7 +314,8 @@ int sgx_check_absent(struct ask *k)
 
 	if (k->ann.epc_unknown.p)
 		return ask_refuse(k, REASON_ContainerUnknown,
-			"annotation %s." SPAN_FMT ": the pod has no such container; correct the name",
+			"annotation %s." SPAN_FMT
+			": the pod has no such container; correct the name",
 			ANNOTATION_EPC, SHOWN(k->ann.epc_unknown));
 	if (k->ann.epc.p || k->ann.any_epc_of)
 		return ask_refuse(k, REASON_AnnotationInvalid,
