@@ -66,14 +66,16 @@ static void test_confidential(void)
 						       .accepted = {shared, 1}},
 					       [TEE_SNP] = {.name = "", .accepted = {shared, 1}}}};
 
-	for (enum tee t = 0; t < TEE_N; t++)
+	for (enum tee t = 0; t < TEE_N; t++) {
 		if (!config.classes[t].name)
 			config.classes[t].name = "";
+		config.simulated[t].name = arena_printf(&a, "casemate-simulated-%s", tee_name(t));
+	}
 	for (size_t i = 0; i < ARRAY_SIZE(table); i++) {
 		_cleanup_json_ struct json doc = {0};
 		struct json_val pod = parsed(
 			&doc, &a, arena_printf(&a, "{'spec':{%s}}", table[i].spec));
-		enum tee got = policy_confidential(&config, pod, &a);
+		enum tee got = policy_confidential(&config, pod);
 
 		CHECK_ROW(table[i].spec, got == table[i].want, "got %s, want %s", tee_name(got),
 			tee_name(table[i].want));

@@ -167,6 +167,21 @@ static void test_refusals(void)
 	}
 }
 
+static void test_selector_maximum(void)
+{
+	_cleanup_arena_ struct arena a = ARENA_INIT(1 << 20);
+	struct policy_config c;
+	const char *labels = "";
+
+	for (int n = 1; n <= 17; n++) {
+		const char *yaml;
+
+		labels = arena_printf(&a, "%s%sl%d: v", labels, n > 1 ? ", " : "", n);
+		yaml = arena_printf(&a, "runtimeClasses: {sgx: {nodeSelector: {%s}}}", labels);
+		CHECK_ROW("labels", (configure(&c, yaml, &a, NULL) == 0) == (n <= 16), "%d", n);
+	}
+}
+
 /* One class may be accepted for several TEEs: another source then decides. */
 static void test_shared_class(void)
 {
@@ -182,6 +197,7 @@ CU_TestInfo config_tests[] = {
 	{"defaults", test_defaults},
 	{"a whole file", test_file},
 	{"refusals", test_refusals},
+	{"most labels of a selector", test_selector_maximum},
 	{"a class of several TEEs", test_shared_class},
 	CU_TEST_INFO_NULL,
 };

@@ -47,6 +47,7 @@ static const struct {
 	{"/a/", 0},
 	{"/...", PATH},
 	{"/a\nb", 0},
+	{"/a b", PATH},
 	{"0fA9", KEY | VALUE | HEX2},
 	{"0fa9", LABEL | SUBDOMAIN | KEY | VALUE | HEX2},
 	{"0fag", LABEL | SUBDOMAIN | KEY | VALUE},
@@ -69,6 +70,16 @@ static void test_grammars(void)
 	}
 }
 
+static void test_longest_path(void)
+{
+	char path[NAME_PATH_MAX + 2];
+
+	memset(path, 'a', sizeof(path));
+	path[0] = '/';
+	CU_ASSERT_TRUE(name_is_path((struct span){path, NAME_PATH_MAX}));
+	CU_ASSERT_FALSE(name_is_path((struct span){path, NAME_PATH_MAX + 1}));
+}
+
 static void test_distance(void)
 {
 	static const struct {
@@ -86,6 +97,9 @@ static void test_distance(void)
 		{"", "ab", 2},
 		{"", "abc", 3},
 		{X60, X60, 3},
+		{X60, "x", 3},
+		{"x", X60, 3},
+		{X10 X10 X10 X10, X10 X10 X10 X10, 0},
 	};
 
 	for (size_t i = 0; i < ARRAY_SIZE(table); i++) {
@@ -97,6 +111,7 @@ static void test_distance(void)
 
 CU_TestInfo names_tests[] = {
 	{"grammars", test_grammars},
+	{"the longest path", test_longest_path},
 	{"distance", test_distance},
 	CU_TEST_INFO_NULL,
 };

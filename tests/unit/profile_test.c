@@ -3,6 +3,7 @@
  * Rows are JSON with ' for ". */
 #include "webhook/policy/profile.h"
 
+#include <errno.h>
 #include <pthread.h>
 
 #include "tests/unit/test.h"
@@ -218,6 +219,12 @@ static const struct row rows[] = {
 	{"'tee':'sgx','attestation':{'acceptedAdvisories':['intel sa']}",
 		"spec.attestation.acceptedAdvisories[0]: \"intel sa\" is no advisory such as "
 		"INTEL-SA-00615", {0}},
+	{"'tee':'sgx','attestation':{'acceptedAdvisories':['']}",
+		"spec.attestation.acceptedAdvisories[0]: \"\" is no advisory such as INTEL-SA-00615",
+		{0}},
+	{"'tee':'sgx','attestation':{'acceptedAdvisories':['" X64 "']}",
+		"spec.attestation.acceptedAdvisories[0]: \"" X32 "0123abcd0123abcd0123abcd0123abc is "
+		"no advisory such as INTEL-SA-00615", {0}},
 	{"'tee':'sgx','attestation':{'allowSimulated':true}",
 		"spec.attestation.allowSimulated: configuration does not allow simulated TEEs "
 		"(allowSimulated)", {0}},
@@ -384,6 +391,52 @@ static void test_fields(void)
 		CHECK_STR(rows[i].spec, span_str(p.message), rows[i].message ? rows[i].message : "");
 		CHECK_STR(rows[i].spec, span_str(p.name), "p");
 		CU_ASSERT_EQUAL(p.reason, p.valid ? REASON_Ok : REASON_ProfileInvalid);
+	}
+}
+
+/* "element,element,…" n times; with %d numbered. */
+static const char *repeat(struct arena *a, const char *fmt, int n)
+{
+	char *text = arena_alloc(a, (size_t)n * (strlen(fmt) + 12) + 1), *p = text;
+
+	for (int i = 0; i < n; i++)
+		p += sprintf(p, "%s%.*s%d%s", i ? "," : "", (int)strcspn(fmt, "#"), fmt, i,
+			strchr(fmt, '#') + 1);
+	return text;
+}
+
+static void test_maxima(void)
+{
+	static const struct {
+		const char *before, *element, *after;
+		int max;
+	} table[] = {
+		{"'tee':'sgx','podSelector':{'matchLabels':{", "'l#':'v'", "}}", 64},
+		{"'tee':'sgx','podSelector':{'matchExpressions':[", "{'key':'l#','operator':'Exists'}",
+			"]}", 64},
+		{"'tee':'sgx','attestation':{'acceptedAdvisories':[", "'INTEL-SA-#'", "]}", 256},
+		{"'tee':'sgx','identities':[", "{'name':'i#','simulated':{}}", "]", 64},
+		{"'tee':'sgx','keys':[", "{'name':'k#','type':'raw'}", "]", 64},
+		{"'tee':'sgx','workload':{'containers':[", "{'name':'c#'}", "]}", 64},
+		{"'tee':'sgx','workload':{'containers':[{'name':'c','mounts':[", "'/m#'", "]}]}", 64},
+		{"'tee':'sgx','workload':{'containers':[{'name':'c','env':[", "'E#'", "]}]}", 256},
+		{"'tee':'sgx','workload':{'containers':[{'name':'c','command':[", "'a#'", "]}]}", 256},
+	};
+	_cleanup_arena_ struct arena a = ARENA_INIT(1 << 22);
+
+	for (size_t i = 0; i < ARRAY_SIZE(table); i++) {
+		for (int more = 0; more < 2; more++) {
+			_cleanup_json_ struct json doc = {0};
+			struct profile p = {0};
+			char *text = arena_printf(&a, HEAD "%s%s%s" TAIL, table[i].before,
+				repeat(&a, table[i].element, table[i].max + more), table[i].after);
+
+			CU_ASSERT_EQUAL(read_text(&p, &doc, text, &standard, &a), 0);
+			CHECK_ROW(table[i].before, p.valid == !more, "%d: %s",
+				table[i].max + more, p.message);
+			CHECK_ROW(table[i].before, !more || strstr(p.message, "are allowed"), "%s",
+				p.message);
+		}
 	}
 }
 
@@ -649,9 +702,32 @@ static void test_truncations(void)
 	}
 }
 
+/* Wherever memory ends, the answer is -ENOMEM or the right one. */
+static void test_no_memory(void)
+{
+	_cleanup_arena_ struct arena a = ARENA_INIT(1 << 22);
+	struct policy_config c = configured(&standard, &a);
+	_cleanup_json_ struct json doc = {0};
+	bool fits = false;
+
+	CU_ASSERT_EQUAL(json_parse(&doc, span_str(quoted(&a, example)), &limits, NULL), 0);
+	for (size_t max = 0; max < 4096; max += 16) {
+		_cleanup_arena_ struct arena little = ARENA_INIT(max);
+		struct profile p = {0};
+		int r = profile_read(&p, json_root(&doc), &c, &little);
+
+		CU_ASSERT(r == 0 || r == -ENOMEM);
+		CU_ASSERT_EQUAL(r == 0, p.valid);
+		CU_ASSERT(!fits || p.valid);
+		fits = fits || p.valid;
+	}
+	CU_ASSERT_TRUE(fits);
+}
+
 CU_TestInfo profile_tests[] = {
 	{"the API page's example", test_example},
 	{"fields", test_fields},
+	{"maxima", test_maxima},
 	{"documents", test_documents},
 	{"an invalid profile grants nothing", test_invalid_grants_nothing},
 	{"simulated pods get no real class", test_simulated_takes_no_real_class},
@@ -661,5 +737,6 @@ CU_TestInfo profile_tests[] = {
 	{"two of one name", test_twice},
 	{"threads", test_threads},
 	{"truncations", test_truncations},
+	{"no memory", test_no_memory},
 	CU_TEST_INFO_NULL,
 };

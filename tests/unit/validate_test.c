@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
  * Rows are JSON with ' for ". */
+#include <errno.h>
+
 #include "common/base/cleanup.h"
 #include "tests/unit/policy_fixture.h"
 #include "tests/unit/policy_json.h"
@@ -16,6 +18,7 @@
 				"'imageDigests':['" DIGEST_A "']}]}")
 #define OPEN     PROFILE("open", "'tee':'node','access':{'exec':'Allow','attach':'Allow',"         \
 				 "'portForward':'Allow','ephemeralContainers':'Allow'}")
+#define BARE     PROFILE("bare", "'tee':'node','workload':{'containers':[{'name':'app'}]}")
 #define WITH(profile) POD("'casemate.dev/profile':'" profile "'", APPS(APP))
 
 #define OP(op, path, value) "{'op':'" op "','path':'" path "','value':" value "}"
@@ -195,6 +198,11 @@ static const struct {
 	{"digest as a tag", WITH("pay"), IMAGE("x/" DIGEST_A), REASON_ImageNotAllowed, "app"},
 	{"two digests", WITH("pay"), IMAGE("x@" DIGEST_A "@" DIGEST_B), REASON_ImageNotAllowed, "app"},
 	{"image without digests in the profile", WITH("open"), IMAGE("x:1"), REASON_Ok, NULL},
+	{"image of a container without digests", WITH("bare"), IMAGE("x:1"), REASON_Ok, NULL},
+	{"confidential by the new spec", PLAIN,
+		"[" OP("add", "/spec/nodeSelector", "{" SELECTOR_NODE "}") ","
+		OP("add", ANNOTATION("casemate.dev~1profile"), "'open'") "]",
+		REASON_ProfileFixed, "casemate.dev/profile"},
 	{"image without profile", NODE_POD, IMAGE("x:1"), REASON_Ok, NULL},
 	{"image of an ordinary pod", PLAIN, IMAGE("x:1"), REASON_NotConfidential, NULL},
 };
@@ -206,7 +214,7 @@ static void test_updated(void)
 		struct policy_result res;
 
 		fixture_init(&f);
-		fixture_profiles(&f, (const char *const[]){PAY, OPEN, NULL});
+		fixture_profiles(&f, (const char *const[]){PAY, OPEN, BARE, NULL});
 		f.rq.operation = OP_UPDATE;
 		f.rq.old_object = mutated(&f, fixture_quoted(&f, updated[i].pod));
 		f.rq.object = fixture_apply_text(
@@ -250,6 +258,8 @@ static void test_subresources(void)
 			NULL},
 		{"denied", "ephemeralcontainers", WITH("pay"), DEBUGGER(""), "{}", REASON_AccessDenied,
 			"spec.access.ephemeralContainers: Allow in EnclaveProfile pay"},
+		{"denied whatever it is", "ephemeralcontainers", WITH("pay"), DEBUGGER(ROOT), "{}",
+			REASON_AccessDenied, "EnclaveProfile pay"},
 		{"without profile", "ephemeralcontainers", NODE_POD, DEBUGGER(""), "{}",
 			REASON_AccessDenied, "spec.access.ephemeralContainers"},
 		{"allowed", "ephemeralcontainers", WITH("open"), DEBUGGER(""), "{}", REASON_Ok, NULL},
@@ -273,7 +283,7 @@ static void test_subresources(void)
 
 		fixture_init(&f);
 		f.config.break_glass_groups = (struct strings){groups, 1};
-		fixture_profiles(&f, (const char *const[]){PAY, OPEN, NULL});
+		fixture_profiles(&f, (const char *const[]){PAY, OPEN, BARE, NULL});
 		f.rq.operation = OP_UPDATE;
 		f.rq.subresource = span_str(table[i].subresource);
 		f.rq.user = fixture_quoted(&f, table[i].user);
@@ -362,6 +372,29 @@ static void test_left_alone(void)
 	check("deleted", &res, REASON_NotConfidential, NULL);
 }
 
+/* Wherever memory ends, a pod that must be refused does not pass. */
+static void test_no_memory(void)
+{
+	_cleanup_fixture_ struct fixture f;
+	bool refused = false;
+
+	fixture_init(&f);
+	fixture_profiles(&f, (const char *const[]){PAY, NULL});
+	f.rq.operation = OP_UPDATE;
+	f.rq.old_object = fixture_quoted(&f, POD("'casemate.dev/profile':'p\\u0061y'",
+		APPS(APP) ",'runtimeClassName':'casemate\\u002dnode'"));
+	f.rq.object = fixture_apply_text(&f, f.rq.old_object, fixture_text(&f, IMAGE("x\\u003a1")));
+	for (size_t max = 0; max < 2048; max += 16) {
+		_cleanup_arena_ struct arena little = ARENA_INIT(max);
+		struct policy_result res;
+		int r = policy_validate(&f.rq, &little, &res);
+
+		CU_ASSERT(r == -ENOMEM || (r == 0 && res.verdict == VERDICT_REFUSED && res.message));
+		refused = refused || r == 0;
+	}
+	CU_ASSERT_TRUE(refused);
+}
+
 CU_TestInfo validate_tests[] = {
 	{"created pods", test_created},
 	{"updated pods", test_updated},
@@ -369,5 +402,6 @@ CU_TestInfo validate_tests[] = {
 	{"subresources", test_subresources},
 	{"workloads", test_workloads},
 	{"left alone", test_left_alone},
+	{"no memory", test_no_memory},
 	CU_TEST_INFO_NULL,
 };

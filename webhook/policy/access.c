@@ -62,7 +62,8 @@ static int deny(const struct policy_request *rq, struct json_val pod, const stru
 			a, "set spec.access.%s: Allow in EnclaveProfile %s", field, p->name);
 	else if (profile.p)
 		remedy = arena_printf(a,
-			"its EnclaveProfile " SPAN_FMT " is missing or not valid: correct it and set "
+			"its EnclaveProfile " SPAN_FMT
+			" is missing or not valid: correct it and set "
 			"spec.access.%s: Allow there",
 			SHOWN(profile), field);
 	else
@@ -71,7 +72,8 @@ static int deny(const struct policy_request *rq, struct json_val pod, const stru
 			"create it anew with annotation " ANNOTATION_PROFILE,
 			field);
 	return policy_refuse(res, a, REASON_AccessDenied,
-		SPAN_FMT " is denied: pod \"" SPAN_FMT "\" is confidential; %s, or act as a member of a "
+		SPAN_FMT " is denied: pod \"" SPAN_FMT
+			 "\" is confidential; %s, or act as a member of a "
 			 "break-glass group (access.breakGlassGroups in Casemate's configuration)",
 		SHOWN(rq->subresource), SHOWN(name), remedy ? remedy : "");
 }
@@ -86,7 +88,8 @@ int access_judge(const struct policy_request *rq, struct json_val pod, enum acce
 	if (group) {
 		res->reason = REASON_BreakGlass;
 		policy_warn(res, a,
-			"this pod is confidential: " SPAN_FMT " is allowed only since you are in the "
+			"this pod is confidential: " SPAN_FMT
+			" is allowed only since you are in the "
 			"break-glass group %s",
 			SHOWN(rq->subresource), group);
 		return 0;
@@ -106,9 +109,10 @@ int policy_access(const struct policy_request *rq, struct json_val pod, struct a
 	*res = (struct policy_result){0};
 	if (!json_is_object(pod))
 		return policy_refuse(res, a, REASON_PodUnknown,
-			"the pod is not known (yet), so whether it may be entered cannot be judged; "
+			"the pod is not known (yet), so whether it may be entered cannot be "
+			"judged; "
 			"try again");
-	res->tee = policy_confidential(rq->config, pod, a);
+	res->tee = policy_confidential(rq->config, pod);
 	if (res->tee == TEE_NONE) {
 		res->reason = REASON_NotConfidential;
 		return 0;

@@ -6,7 +6,6 @@
 
 #include "webhook/policy/resource.h"
 
-#define SIMULATED_PREFIX "casemate-simulated-"
 #define NODE_USER_PREFIX "system:node:"
 
 /* What a container's resource makes of its pod; TEE_NONE: nothing by itself (the aliases of
@@ -29,21 +28,20 @@ static bool lists(const struct strings *list, struct json_val name)
 	return false;
 }
 
-/* The (first) TEE whose class this is, real, accepted or simulated. */
-static enum tee tee_of_class(const struct policy_config *config, struct json_val name,
-	struct arena *a)
+/* The (first) TEE whose class this is, real, accepted or simulated. Nothing is decoded: running out
+ * of memory must not make a pod an ordinary one. */
+static enum tee tee_of_class(const struct policy_config *config, struct json_val name)
 {
-	struct span text = json_str(name, a);
-
-	if (text.len == 0)
+	if (!json_is_string(name) || json_str_is(name, ""))
 		return TEE_NONE;
 	for (enum tee t = TEE_NONE + 1; t < TEE_N; t++)
-		if (span_is(text, config->classes[t].name))
+		if (json_str_is(name, config->classes[t].name) ||
+			json_str_is(name, config->simulated[t].name))
 			return t;
 	for (enum tee t = TEE_NONE + 1; t < TEE_N; t++)
 		if (lists(&config->classes[t].accepted, name))
 			return t;
-	return tee_parse(span_after(text, SIMULATED_PREFIX));
+	return TEE_NONE;
 }
 
 static enum tee tee_of_resources(struct json_val spec)
@@ -78,11 +76,10 @@ static enum tee tee_of_selector(struct json_val selector)
 	return json_str_is(tee, "sgx") ? TEE_SGX : tdx ? TEE_TDX : snp ? TEE_SNP : TEE_NODE;
 }
 
-enum tee policy_confidential(const struct policy_config *config, struct json_val pod,
-	struct arena *a)
+enum tee policy_confidential(const struct policy_config *config, struct json_val pod)
 {
 	struct json_val spec = json_get(pod, "spec");
-	enum tee t = tee_of_class(config, json_get(spec, "runtimeClassName"), a);
+	enum tee t = tee_of_class(config, json_get(spec, "runtimeClassName"));
 
 	if (t == TEE_NONE)
 		t = tee_of_resources(spec);
@@ -115,6 +112,6 @@ bool policy_is_mirror(const struct policy_request *rq)
 		!json_is_string(json_find(rq->object, "spec", "nodeName")))
 		return false;
 	return memcmp(user.p + 1, NODE_USER_PREFIX, prefix) == 0 &&
-		memcmp(user.p + 1 + prefix, node.p + 1, node.len - 2) == 0 &&
-		has_group(rq->user, "system:nodes");
+	       memcmp(user.p + 1 + prefix, node.p + 1, node.len - 2) == 0 &&
+	       has_group(rq->user, "system:nodes");
 }

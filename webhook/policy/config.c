@@ -8,14 +8,15 @@
 #include "webhook/policy/names.h"
 
 enum {
-	SELECTOR_MAX = 16,          /* labels of one class */
+	SELECTOR_MAX = 16, /* labels of one class */
 	NAMESPACE_LIMITS_MAX = 4096,
 };
 
 #define SIMULATED_PREFIX "casemate-simulated-"
 
 static const struct label attested_sgx[] = {{LABEL_ATTESTED, "true"}, {LABEL_TEE, "sgx"}};
-static const struct label attested_node[] = {{LABEL_ATTESTED, "true"}, {LABEL_NODE, "confidential"}};
+static const struct label attested_node[] = {
+	{LABEL_ATTESTED, "true"}, {LABEL_NODE, "confidential"}};
 static const struct label attested_node_tdx[] = {
 	{LABEL_ATTESTED, "true"}, {LABEL_NODE, "confidential"}, {LABEL_TEE, "tdx"}};
 static const struct label attested_node_snp[] = {
@@ -68,7 +69,8 @@ static int parse_node_selector(const struct settings_source *src, struct json_va
 		struct label *l = &labels[it.index];
 
 		if (!json_is_string(it.value))
-			return settings_error(src, it.value, err, "a label's value must be a string");
+			return settings_error(
+				src, it.value, err, "a label's value must be a string");
 		l->key = text_of(it.key, a);
 		l->value = text_of(it.value, a);
 		if (!l->key || !l->value)
@@ -119,7 +121,7 @@ static int parse_namespaces(const struct settings_source *src, struct json_val v
 	return 0;
 }
 
-static const char *const on_other[] = {"replace", "refuse", NULL};           /* class_conflict */
+static const char *const on_other[] = {"replace", "refuse", NULL};            /* class_conflict */
 static const char *const in_process[] = {"never", "profile", "always", NULL}; /* in_process */
 static const char *const vendor_modes[] = {"full", "devicesOnly", NULL};      /* vendor_mode */
 static const char *const aesm_mounts[] = {"resource", "hostPath", NULL};      /* aesm_mount */
@@ -218,12 +220,15 @@ static int check_class_name(
 	const char *name, const char *tee, const char *setting, struct error *err)
 {
 	if (!name_is_dns_subdomain(span_str(name)))
-		return error_set(err, -EINVAL, "runtimeClasses.%s.%s: \"%.64s\" is no name of a "
-			"RuntimeClass", tee, setting, name);
+		return error_set(err, -EINVAL,
+			"runtimeClasses.%s.%s: \"%.64s\" is no name of a "
+			"RuntimeClass",
+			tee, setting, name);
 	if (span_starts(span_str(name), SIMULATED_PREFIX))
 		return error_set(err, -EINVAL,
 			"runtimeClasses.%s.%s: %.64s: names that begin with " SIMULATED_PREFIX
-			" are for simulated TEEs", tee, setting, name);
+			" are for simulated TEEs",
+			tee, setting, name);
 	return 0;
 }
 

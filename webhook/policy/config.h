@@ -33,10 +33,10 @@ enum aesm_mount { AESM_RESOURCE, AESM_HOST_PATH };
 
 struct policy_config {
 	bool allow_simulated;     /* every TEE maps to casemate-simulated-<tee> */
-	bool require_attestation; /* false: no class selects a verdict, unless its nodeSelector is given */
+	bool require_attestation; /* false: no class selects a verdict by default */
 	struct tee_class classes[TEE_N];   /* the real ones, [TEE_NONE] unused */
-	struct tee_class simulated[TEE_N]; /* casemate-simulated-<tee>, selecting attested=simulated */
-	int class_conflict;       /* enum class_conflict: a class of the user's that is not accepted */
+	struct tee_class simulated[TEE_N]; /* casemate-simulated-<tee>, of simulated nodes */
+	int class_conflict;       /* enum class_conflict: a user's class that is not accepted */
 	int64_t epc_max;          /* bytes a container; 0: no maximum */
 	struct namespace_limits {
 		const struct namespace_limit *v;
@@ -56,13 +56,15 @@ static inline const struct tee_class *policy_class(const struct policy_config *c
 }
 
 /* The settings of the above, for the daemon's table; offsets are relative to struct policy_config.
- * Keys: allowSimulated; runtimeClasses.{requireAttestation,onOther,<tee>.{name,accepted,nodeSelector}}; epc.{max,namespaces};
- * quote.inProcess; vendorPods.{mode,allowInProcess}; aesm.mount; access.breakGlassGroups. */
+ * Keys: allowSimulated; runtimeClasses.{requireAttestation,onOther}; runtimeClasses.<tee>.{name,
+ * accepted,nodeSelector}; epc.{max,namespaces}; quote.inProcess; vendorPods.{mode,allowInProcess};
+ * aesm.mount; access.breakGlassGroups. */
 extern const struct setting policy_settings[];
 extern const size_t n_policy_settings;
 
-/* Derives what depends on several settings (the simulated classes, selectors under requireAttestation) and checks them
- * against each other (a class accepted for two TEEs, …). After settings_read. */
+/* Derives what depends on several settings (the simulated classes, selectors under
+ * requireAttestation) and checks them against each other (a class that names two TEEs, …). After
+ * settings_read. */
 int policy_config_finish(struct policy_config *c, struct arena *a, struct error *err);
 
 /* Everything at its default; for tests and for `review` without a file. */

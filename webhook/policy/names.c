@@ -64,7 +64,7 @@ bool name_is_label_key(struct span s)
 		return is_qualified(s);
 	n = (size_t)(slash - s.p);
 	return name_is_dns_subdomain((struct span){s.p, n}) &&
-		is_qualified((struct span){slash + 1, s.len - n - 1});
+	       is_qualified((struct span){slash + 1, s.len - n - 1});
 }
 
 bool name_is_label_value(struct span s)
@@ -137,8 +137,8 @@ unsigned name_distance(struct span a, struct span b)
 			if (row[k - 1] + 1 < d)
 				d = row[k - 1] + 1;
 			/* two neighbours swapped: the commonest slip of all */
-			if (i > 1 && k > 1 && a.p[i - 1] == b.p[k - 2] && a.p[i - 2] == b.p[k - 1] &&
-				older[k - 2] + 1 < d)
+			if (i > 1 && k > 1 && a.p[i - 1] == b.p[k - 2] &&
+				a.p[i - 2] == b.p[k - 1] && older[k - 2] + 1 < d)
 				d = older[k - 2] + 1;
 			row[k] = d;
 		}

@@ -47,12 +47,13 @@ static const struct allowed PROFILE_TYPES =
 static const struct allowed APPARMOR_VALUES =
 	ALLOWED("runtime/default or localhost/*", true, "localhost/", "runtime/default");
 static const struct allowed PROC_MOUNT = ALLOWED("Default", false, NULL, "Default");
-static const struct allowed SYSCTLS = ALLOWED("a safe sysctl", false, NULL, "kernel.shm_rmid_forced",
-	"net.ipv4.ip_local_port_range", "net.ipv4.tcp_syncookies", "net.ipv4.ping_group_range",
-	"net.ipv4.ip_unprivileged_port_start", "net.ipv4.ip_local_reserved_ports",
-	"net.ipv4.tcp_keepalive_time", "net.ipv4.tcp_fin_timeout", "net.ipv4.tcp_keepalive_intvl",
-	"net.ipv4.tcp_keepalive_probes", "net.ipv4.tcp_rmem", "net.ipv4.tcp_wmem",
-	"net.ipv4.tcp_slow_start_after_idle", "net.ipv4.tcp_notsent_lowat");
+static const struct allowed SYSCTLS = ALLOWED("a safe sysctl", false, NULL,
+	"kernel.shm_rmid_forced", "net.ipv4.ip_local_port_range", "net.ipv4.tcp_syncookies",
+	"net.ipv4.ping_group_range", "net.ipv4.ip_unprivileged_port_start",
+	"net.ipv4.ip_local_reserved_ports", "net.ipv4.tcp_keepalive_time",
+	"net.ipv4.tcp_fin_timeout", "net.ipv4.tcp_keepalive_intvl", "net.ipv4.tcp_keepalive_probes",
+	"net.ipv4.tcp_rmem", "net.ipv4.tcp_wmem", "net.ipv4.tcp_slow_start_after_idle",
+	"net.ipv4.tcp_notsent_lowat");
 
 static bool absent(struct json_val v)
 {
@@ -115,8 +116,8 @@ static bool allows(const struct allowed *allowed, struct json_val v, struct aren
 	return allowed->prefix && span_starts(json_str(v, a), allowed->prefix);
 }
 
-static int one_of(struct judge *j, struct json_val v, const struct allowed *allowed,
-	const char *field)
+static int one_of(
+	struct judge *j, struct json_val v, const struct allowed *allowed, const char *field)
 {
 	if (allows(allowed, v, j->a) || (absent(v) && allowed->empty))
 		return 0;
@@ -313,7 +314,7 @@ static int judge_sysctls(struct judge *j, struct json_val sysctls)
 static bool is_aesm_socket(struct json_val volume)
 {
 	return json_str_is(json_get(volume, "name"), "aesmd-socket") &&
-		json_str_is(json_find(volume, "hostPath", "path"), "/var/run/aesmd");
+	       json_str_is(json_find(volume, "hostPath", "path"), "/var/run/aesmd");
 }
 
 static int judge_volumes(struct judge *j, struct json_val volumes, bool aesm_socket)
@@ -358,8 +359,8 @@ static int judge_annotations(struct judge *j, struct json_val annotations)
 	return r;
 }
 
-int podsecurity_baseline(struct json_val pod, bool aesm_socket, struct arena *a,
-	struct podsecurity_violation *ret_v)
+int podsecurity_baseline(
+	struct json_val pod, bool aesm_socket, struct arena *a, struct podsecurity_violation *ret_v)
 {
 	struct judge j = {.a = a, .ret = ret_v, .place = ""};
 	struct json_val metadata = json_get(pod, "metadata"), spec = json_get(pod, "spec");

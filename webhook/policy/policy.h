@@ -63,8 +63,7 @@ int policy_access(const struct policy_request *rq, struct json_val pod, struct a
 
 /* What makes a pod confidential is read from its immutable spec: class, resources, node selector.
  * TEE_NONE: an ordinary pod. */
-enum tee policy_confidential(const struct policy_config *config, struct json_val pod,
-	struct arena *a);
+enum tee policy_confidential(const struct policy_config *config, struct json_val pod);
 
 /* Where the pod template of a workload is: "/spec/template", "/spec/jobTemplate/spec/template", or
  * NULL when kind is no workload that makes pods ("" for Pod itself). */

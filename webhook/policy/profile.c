@@ -53,15 +53,16 @@ static int check_runtime_class(struct check *c, const struct place *at, struct j
 
 	if (r < 0 || name.len == 0)
 		return r;
-	if (tee_text.p)
-		tee = tee_parse(tee_text);
+	if (!tee_text.p && json_is_string(json_get(c->spec, "tee")))
+		return -ENOMEM;
+	tee = tee_parse(tee_text);
 	if (tee == TEE_NONE) /* refused by its own field */
 		return 0;
 	if (!span_is(name, c->config->classes[tee].name) &&
 		!names(&c->config->classes[tee].accepted, name))
 		return check_fail(c, at,
 			SPAN_FMT " is not accepted for tee %s by configuration "
-			"(runtimeClasses.%s.accepted)",
+				 "(runtimeClasses.%s.accepted)",
 			SPAN_ARG(check_shown(v)), tee_name(tee), tee_name(tee));
 	if (c->config->allow_simulated)
 		return 0;
@@ -130,7 +131,8 @@ static int check_allow_in_process(struct check *c, const struct place *at, struc
 
 	if (r == 0 && json_type(v) == JSON_TRUE && c->config->in_process == IN_PROCESS_NEVER)
 		return check_fail(c, at,
-			"configuration lets nobody have the provision device (quote.inProcess: never)");
+			"configuration lets nobody have the provision device (quote.inProcess: "
+			"never)");
 	c->p->allow_in_process = json_type(v) == JSON_TRUE;
 	return r;
 }

@@ -25,9 +25,10 @@ enum {
 
 static int check_status(struct check *c, const struct place *at, struct json_val v)
 {
-	static const char *const statuses[] = {"UpToDate", "SWHardeningNeeded", "ConfigurationNeeded",
-		"ConfigurationAndSWHardeningNeeded", "OutOfDate", "OutOfDateConfigurationNeeded",
-		"TDRelaunchAdvised", "TDRelaunchAdvisedConfigurationNeeded", NULL};
+	static const char *const statuses[] = {"UpToDate", "SWHardeningNeeded",
+		"ConfigurationNeeded", "ConfigurationAndSWHardeningNeeded", "OutOfDate",
+		"OutOfDateConfigurationNeeded", "TDRelaunchAdvised",
+		"TDRelaunchAdvisedConfigurationNeeded", NULL};
 
 	if (json_str_is(v, "Revoked"))
 		return check_fail(c, at, "a revoked platform is never accepted");
@@ -96,7 +97,8 @@ static bool is_digest(struct span s)
 
 static int check_digest(struct check *c, const struct place *at, struct json_val v)
 {
-	return check_name(c, at, v, is_digest, "digest (sha256: and 64 lower-case hexadecimal digits)");
+	return check_name(
+		c, at, v, is_digest, "digest (sha256: and 64 lower-case hexadecimal digits)");
 }
 
 static int check_argument(struct check *c, const struct place *at, struct json_val v)
@@ -289,8 +291,9 @@ static int check_snp(struct check *c, const struct place *at, struct json_val v)
 	int r = check_object(c, at, v, fields, ARRAY_SIZE(fields));
 
 	/* the host chooses hostData, so alone it identifies nothing */
-	return r < 0 ? r : check_some(c, at, v, "measurement", "idKeyDigest",
-				   "measurement or idKeyDigest");
+	return r < 0 ? r
+		     : check_some(c, at, v, "measurement", "idKeyDigest",
+			       "measurement or idKeyDigest");
 }
 
 static int check_simulated(struct check *c, const struct place *at, struct json_val v)

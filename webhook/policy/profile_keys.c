@@ -171,7 +171,8 @@ static int check_grant(struct check *c, const struct place *at, struct json_val 
 	if (r < 0)
 		return r;
 	if (evidence_only == json_exists(json_get(v, "serviceAccounts")))
-		return check_fail(c, at, "needs exactly one of serviceAccounts and evidenceOnly: true");
+		return check_fail(
+			c, at, "needs exactly one of serviceAccounts and evidenceOnly: true");
 	return 0;
 }
 
@@ -181,8 +182,8 @@ static int check_identity_name(struct check *c, const struct place *at, struct j
 
 	if (r < 0 || json_exists(check_find_named(json_get(c->spec, "identities"), v)))
 		return r;
-	return check_fail(c, at, SPAN_FMT " is no identity of this profile",
-		SPAN_ARG(check_shown(v)));
+	return check_fail(
+		c, at, SPAN_FMT " is no identity of this profile", SPAN_ARG(check_shown(v)));
 }
 
 static int check_key_identities(struct check *c, const struct place *at, struct json_val v)
@@ -208,7 +209,8 @@ static bool pins_code(struct json_val identity)
 	struct json_val snp = json_get(identity, "snp");
 
 	return json_exists(json_find(identity, "sgx", "mrenclave")) ||
-		(json_exists(json_get(snp, "measurement")) && json_exists(json_get(snp, "hostData")));
+	       (json_exists(json_get(snp, "measurement")) &&
+		       json_exists(json_get(snp, "hostData")));
 }
 
 /* evidenceOnly lets anyone with the evidence have the key: the identities must say all there is to
@@ -245,7 +247,8 @@ static int check_image_key(struct check *c, const struct place *at, struct json_
 	if (!json_str_is(json_get(key, "type"), "symmetric"))
 		return check_fail(c, PLACE(at, "type"), "a key for images is symmetric");
 	if (json_count(json_get(key, "deliver")) > 0)
-		return check_fail(c, PLACE(at, "deliver"), "a key for images never leaves the broker");
+		return check_fail(
+			c, PLACE(at, "deliver"), "a key for images never leaves the broker");
 	return 0;
 }
 

@@ -19,13 +19,13 @@ enum {
 struct profile_set {
 	atomic_uint refs;
 	bool all_enabled;
-	struct arena arena;           /* text, profiles, indexes */
-	struct json *docs;            /* n of them, over texts in the arena */
-	struct profile *profiles;     /* n */
+	struct arena arena;       /* text, profiles, indexes */
+	struct json *docs;        /* n of them, over texts in the arena */
+	struct profile *profiles; /* n */
 	size_t n;
 	const struct profile **index; /* those with a name, by namespace and name */
 	size_t n_index;
-	struct span *namespaces;      /* the enabled ones, in order */
+	struct span *namespaces; /* the enabled ones, in order */
 	size_t n_namespaces;
 };
 
@@ -83,11 +83,11 @@ static int copy_namespaces(struct profile_set *s, const struct span *namespaces,
 
 /* Text that is no JSON, or too much, is kept as a profile without a name: one bad object must not
  * take all others away, nor vanish silently. */
-static int read_one(struct profile_set *s, size_t i, struct span object,
-	const struct policy_config *config)
+static int read_one(
+	struct profile_set *s, size_t i, struct span object, const struct policy_config *config)
 {
-	static const struct json_limits limits = {PROFILE_BYTES_MAX, PROFILE_NODES_MAX,
-		JSON_MAX_DEPTH};
+	static const struct json_limits limits = {
+		PROFILE_BYTES_MAX, PROFILE_NODES_MAX, JSON_MAX_DEPTH};
 	struct profile *p = &s->profiles[i];
 	struct span text = arena_dup(&s->arena, object);
 	struct error err = {0};
@@ -141,8 +141,8 @@ int profile_set_new(struct profile_set **ret_s, const struct span *objects, size
 	int r;
 
 	if (n > SET_PROFILES_MAX)
-		return error_set(err, -E2BIG, "%zu profiles, at most %d are allowed", n,
-			SET_PROFILES_MAX);
+		return error_set(
+			err, -E2BIG, "%zu profiles, at most %d are allowed", n, SET_PROFILES_MAX);
 	s = calloc(1, sizeof(*s));
 	if (!s)
 		return error_oom(err);
@@ -224,8 +224,8 @@ const struct profile *profile_set_at(const struct profile_set *s, size_t i)
 	return &s->profiles[i];
 }
 
-const struct profile *profile_find(const struct profile_set *s, struct span namespace_,
-	struct span name)
+const struct profile *profile_find(
+	const struct profile_set *s, struct span namespace_, struct span name)
 {
 	struct name key = {namespace_, name};
 	const struct profile **found = NULL;
@@ -248,8 +248,7 @@ const struct profile *profile_match(const struct profile_set *s, struct span nam
 
 		if (!span_is(namespace_, p->namespace_))
 			break;
-		if (!p->has_selector ||
-			!selector_matches(json_get(p->spec, "podSelector"), labels))
+		if (!p->has_selector || !selector_matches(json_get(p->spec, "podSelector"), labels))
 			continue;
 		if (found) {
 			*ret_other = p;

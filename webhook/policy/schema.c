@@ -50,7 +50,8 @@ int check_fail(const struct check *c, const struct place *at, const char *fmt, .
 }
 
 /* The field that key may have been meant to be, or NULL. */
-static const char *nearest(struct check *c, struct json_val key, const struct field *fields, size_t n)
+static const char *nearest(
+	struct check *c, struct json_val key, const struct field *fields, size_t n)
 {
 	struct span s = json_str(key, c->a);
 	const char *found = NULL;
@@ -132,8 +133,8 @@ static int check_elements(struct check *c, const struct place *at, struct json_v
 	if (!json_is_array(v))
 		return check_fail(c, at, "must be an array");
 	if (json_count(v) > max)
-		return check_fail(c, at, "has %zu elements, at most %zu are allowed", json_count(v),
-			max);
+		return check_fail(
+			c, at, "has %zu elements, at most %zu are allowed", json_count(v), max);
 	json_each (it, v) {
 		struct place here = {.up = at, .index = it.index};
 		struct json_val id = member ? json_get(it.value, member) : it.value;
@@ -273,8 +274,8 @@ int check_hex(struct check *c, const struct place *at, struct json_val v, size_t
 
 	if (r < 0 || name_is_hex(s, n_bytes))
 		return r;
-	return check_fail(c, at, SPAN_FMT " is not %zu hexadecimal digits", SPAN_ARG(check_shown(v)),
-		2 * n_bytes);
+	return check_fail(c, at, SPAN_FMT " is not %zu hexadecimal digits",
+		SPAN_ARG(check_shown(v)), 2 * n_bytes);
 }
 
 int check_bytes(struct check *c, const struct place *at, struct json_val v, int64_t *ret)
@@ -287,8 +288,8 @@ int check_bytes(struct check *c, const struct place *at, struct json_val v, int6
 	if (r == -ENOMEM)
 		return r;
 	if (r < 0)
-		return check_fail(c, at, SPAN_FMT " is no quantity such as 64Mi",
-			SPAN_ARG(check_shown(v)));
+		return check_fail(
+			c, at, SPAN_FMT " is no quantity such as 64Mi", SPAN_ARG(check_shown(v)));
 	if (quantity_int64(q, &n) < 0 || n <= 0)
 		return check_fail(c, at, SPAN_FMT " is no positive whole number of bytes",
 			SPAN_ARG(check_shown(v)));

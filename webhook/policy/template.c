@@ -14,8 +14,7 @@ static const struct {
 	{"DaemonSet", "/spec/template", {"spec", "template"}},
 	{"Job", "/spec/template", {"spec", "template"}},
 	{"ReplicationController", "/spec/template", {"spec", "template"}},
-	{"CronJob", "/spec/jobTemplate/spec/template",
-		{"spec", "jobTemplate", "spec", "template"}},
+	{"CronJob", "/spec/jobTemplate/spec/template", {"spec", "jobTemplate", "spec", "template"}},
 	{"PodTemplate", "/template", {"template"}},
 };
 

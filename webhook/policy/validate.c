@@ -43,7 +43,8 @@ static int refuse_patch(const struct patch *patch, struct arena *a, struct polic
 	if (!paths)
 		return -ENOMEM;
 	return policy_refuse(res, a, REASON_NotAsPromised,
-		"the pod lacks what its TEE needs, at %s; Casemate's mutating webhook writes that, so "
+		"the pod lacks what its TEE needs, at %s; Casemate's mutating webhook writes that, "
+		"so "
 		"either it did not see the pod or something undid its change",
 		paths);
 }
@@ -59,11 +60,12 @@ static int judge_security(const struct policy_request *rq, struct json_val pod, 
 		return r;
 	if (v.reason == REASON_HostPathNotAllowed)
 		return policy_refuse(res, a, v.reason,
-			"%s: %s: a confidential pod mounts none of the host's files; remove the volume",
+			"%s: %s: a confidential pod mounts none of the host's files; remove the "
+			"volume",
 			v.field, v.why);
 	return policy_refuse(res, a, v.reason,
-		"%s: %s: a confidential pod meets Pod Security baseline; correct the field", v.field,
-		v.why);
+		"%s: %s: a confidential pod meets Pod Security baseline; correct the field",
+		v.field, v.why);
 }
 
 int validate_created(const struct policy_request *rq, struct arena *a, struct policy_result *res)
@@ -77,7 +79,7 @@ int validate_created(const struct policy_request *rq, struct arena *a, struct po
 	res->verdict = VERDICT_PASSED;
 	if (patch.n > 0)
 		return refuse_patch(&patch, a, res);
-	tee = policy_confidential(rq->config, rq->object, a);
+	tee = policy_confidential(rq->config, rq->object);
 	if (tee == TEE_NONE)
 		return 0;
 	if (res->tee == TEE_NONE) { /* asks for nothing, yet would run where confidential pods do */
@@ -136,8 +138,8 @@ static int judge_image(const struct profile *p, struct json_val container, struc
 }
 
 /* A container's image as it was. */
-static struct json_val old_image(const struct policy_request *rq, const char *list,
-	struct json_val name)
+static struct json_val old_image(
+	const struct policy_request *rq, const char *list, struct json_val name)
 {
 	struct json_iter it;
 
@@ -156,8 +158,8 @@ static int judge_images(const struct policy_request *rq, struct arena *a, struct
 	const struct profile *p = access_profile(rq, rq->old_object, a, &named);
 	int r = 0;
 
-	if (!named.p)
-		return 0;
+	if (!named.p) /* no profile, or no memory to read its name */
+		return json_is_string(annotation(rq->old_object, ANNOTATION_PROFILE)) ? -ENOMEM : 0;
 	for (size_t i = 0; i < ARRAY_SIZE(lists); i++) {
 		struct json_iter it;
 
@@ -170,7 +172,8 @@ static int judge_images(const struct policy_request *rq, struct arena *a, struct
 				continue;
 			if (!p)
 				return policy_refuse(res, a, REASON_ImageNotAllowed,
-					"the image cannot be judged: this pod's EnclaveProfile \"" SPAN_FMT
+					"the image cannot be judged: this pod's EnclaveProfile "
+					"\"" SPAN_FMT
 					"\" is missing or not valid; correct it first",
 					SHOWN(named));
 			r = judge_image(p, it.value, a, res);
@@ -180,37 +183,39 @@ static int judge_images(const struct policy_request *rq, struct arena *a, struct
 }
 
 /* Confidential by the old spec or the new one; TEE_NONE: an ordinary pod. */
-static enum tee confidential(const struct policy_request *rq, struct arena *a)
+static enum tee confidential(const struct policy_request *rq)
 {
-	enum tee t = policy_confidential(rq->config, rq->old_object, a);
+	enum tee t = policy_confidential(rq->config, rq->old_object);
 
-	return t != TEE_NONE ? t : policy_confidential(rq->config, rq->object, a);
+	return t != TEE_NONE ? t : policy_confidential(rq->config, rq->object);
 }
 
-static int validate_updated(const struct policy_request *rq, struct arena *a,
-	struct policy_result *res)
+static int validate_updated(
+	const struct policy_request *rq, struct arena *a, struct policy_result *res)
 {
-	res->tee = confidential(rq, a);
+	res->tee = confidential(rq);
 	res->reason = res->tee == TEE_NONE ? REASON_NotConfidential : REASON_Ok;
 	if (res->tee == TEE_NONE)
 		return 0;
 	if (annotation_changed(rq, ANNOTATION_PROFILE))
 		return policy_refuse(res, a, REASON_ProfileFixed,
-			"annotation " ANNOTATION_PROFILE " cannot be changed on a running confidential "
+			"annotation " ANNOTATION_PROFILE
+			" cannot be changed on a running confidential "
 			"pod; create a new pod");
 	if (annotation_changed(rq, ANNOTATION_INTEL_EPC))
 		return policy_refuse(res, a, REASON_NotAsPromised,
-			"annotation " ANNOTATION_INTEL_EPC " says how much EPC the pod was given and "
+			"annotation " ANNOTATION_INTEL_EPC
+			" says how much EPC the pod was given and "
 			"cannot be changed; create a new pod");
 	return judge_images(rq, a, res);
 }
 
-static int validate_ephemeral(const struct policy_request *rq, struct arena *a,
-	struct policy_result *res)
+static int validate_ephemeral(
+	const struct policy_request *rq, struct arena *a, struct policy_result *res)
 {
 	int r;
 
-	res->tee = confidential(rq, a);
+	res->tee = confidential(rq);
 	res->reason = REASON_NotConfidential;
 	if (res->tee == TEE_NONE)
 		return 0;

@@ -19,10 +19,10 @@ static bool is_controlled(struct json_val object)
 	return false;
 }
 
-/* Judges the pod that comes of rq->object, a template, once patch is applied. The patch was made for
- * it, so only memory, or one of the maxima, can be too small. */
-static int judge_patched(const struct policy_request *rq, const struct patch *patch, struct arena *a,
-	struct policy_result *res)
+/* Judges the pod that comes of rq->object, a template, once patch is applied. The patch was made
+ * for it, so only memory, or one of the maxima, can be too small. */
+static int judge_patched(const struct policy_request *rq, const struct patch *patch,
+	struct arena *a, struct policy_result *res)
 {
 	static const struct json_limits limits = {POLICY_POD_MAX, POLICY_NODES_MAX, JSON_MAX_DEPTH};
 	_cleanup_buf_ struct buf ops = BUF_INIT(POLICY_POD_MAX), text = BUF_INIT(POLICY_POD_MAX);
