@@ -1,4 +1,6 @@
+# SPDX-License-Identifier: Apache-2.0
 # make [SAN=address,undefined|thread] [CC=clang] [WERROR=1] [V=1]; everything built lands in $(B).
+# `make help` lists the targets.
 .DELETE_ON_ERROR:
 .SUFFIXES:
 MAKEFLAGS += --no-builtin-rules --no-print-directory
@@ -80,6 +82,23 @@ OBJS    := $(foreach p,$(PARTS) tests/unit tests/fuzz tests/bench,$(call objs,$(
 
 all: $(BINS)
 
+help:
+	@echo 'make              the programs, in $(B)'
+	@echo 'make deps         installs what building and testing need (packages.txt; as root)'
+	@echo 'make demo         a one-node Kubernetes with Casemate and a confidential pod, from nothing'
+	@echo 'make test         everything below that can fail, on a real cluster too'
+	@echo 'make check        unit tests; check-san, check-tsan: under sanitizers'
+	@echo 'make fuzz         each fuzz target for T seconds (10)'
+	@echo 'make check-chart  chart and manifests'
+	@echo 'make check-programs  the programs without a cluster: serve --standalone, review'
+	@echo 'make check-cluster   on a one-node Kubernetes; K8S=1.34 for the older one'
+	@echo 'make bench        figures beside a bound measured in the same run'
+	@echo 'make lint         static analysis, include directions, scripts'
+	@echo 'make image        the OCI image, as a layout in build/image'
+	@echo 'make manifests    renders manifests/ from the chart'
+	@echo 'make cluster-up, cluster-down   the test cluster; see tests/cluster/kubectl'
+	@echo 'make install      PREFIX, DESTDIR; make format, make clean'
+
 define part
 $(call stamp,$(B)/$(notdir $(1)).members,$(call members,$(1)))
 $(call lib,$(1)): $(call members,$(1)) $(B)/$(notdir $(1)).members
@@ -132,6 +151,28 @@ run-fuzz: $(FUZZERS:%=%.run)
 		{ tail -40 $<.log; exit 1; }
 	@sed -n 's|^stat::number_of_executed_units: *|$(*F) executions: |p' $<.log
 bench-bins: $(BENCHES)
+bench: all bench-bins
+	tests/bench/run $(B)
+image: all
+	manifests/image
+manifests:
+	manifests/render
+check-chart:
+	tests/chart/check
+check-programs: all
+	tests/integration/standalone-test
+	tests/integration/review-test
+check-cluster: all image
+	tests/cluster/smoke-test
+	tests/cluster/admission-test
+cluster-up:
+	tests/cluster/up
+cluster-down:
+	tests/cluster/down
+test:
+	tests/run
+demo:
+	tests/demo
 compile_commands.json:
 	$(Q)$(MAKE) CC=clang compdb
 compdb: $(OBJS)
@@ -153,7 +194,9 @@ arrows:
 	$(Q)$(call room,webhook,common|webhook)
 	$(Q)$(call room,nodeagent,common|nodeagent)
 	$(Q)$(call room,nodeagent/exec,common/(base|tee)|nodeagent/exec)
+scripts = $(shell git ls-files -c -o --exclude-standard | xargs grep -lE '^\#!/bin/bash' 2>/dev/null)
 lint: arrows headers compile_commands.json
+	shellcheck -x -P SCRIPTDIR $(scripts)
 	clang-tidy --quiet -p . $(patsubst $(B)/%.o,%.c,$(OBJS))
 	cppcheck --quiet --project=compile_commands.json --enable=warning,portability --inline-suppr --error-exitcode=1
 format:
@@ -163,7 +206,7 @@ deps:
 	DEBIAN_FRONTEND=noninteractive apt-get install -y --no-install-recommends $$(sed 's/\#.*//' packages.txt)
 clean:
 	$(RM) -r $(BUILD) compile_commands.json
-.PHONY: all unit check check-san check-tsan fuzz run-fuzz bench-bins compdb install headers arrows lint format deps clean \
+.PHONY: all help bench image manifests check-chart check-programs check-cluster cluster-up cluster-down test demo unit check check-san check-tsan fuzz run-fuzz bench-bins compdb install headers arrows lint format deps clean \
 	compile_commands.json
 
 -include $(wildcard $(OBJS:.o=.d) $(GEN_H:.h=.d))

@@ -13,6 +13,9 @@ static const struct command {
 	int (*run)(int argc, char **argv);
 	const char *help;
 } commands[] = {
+	{"serve", command_serve, "the daemon: admission webhooks over HTTPS"},
+	{"review", command_review, "what the webhook would make of manifests, offline"},
+	{"probe", command_probe, "is a health endpoint happy? for images without a shell"},
 };
 
 static void usage(FILE *f)

@@ -523,8 +523,14 @@ struct server_stats server_stats(struct server *s)
 	return stats;
 }
 
+void server_close_soon(struct server *s)
+{
+	atomic_store(&s->closing, true);
+}
+
 void server_quiesce(struct server *s)
 {
+	server_close_soon(s);
 	pthread_mutex_lock(&s->lock);
 	atomic_store(&s->draining, true);
 	pthread_cond_broadcast(&s->changed);

@@ -106,6 +106,10 @@ struct server_stats server_stats(struct server *s);
 /* Closes what has passed request_usec or idle_usec; call about once a second from a timer. */
 void server_sweep(struct server *s, int64_t now_monotonic_usec);
 
+/* Still accepts, but from now on each response says "Connection: close": clients that keep
+ * connections alive take them elsewhere. For the time in which routes to this server vanish. */
+void server_close_soon(struct server *s);
+
 /* Stops accepting, after having taken what the kernel had already accepted for us. From now on each
  * response says "Connection: close". Does not wait: a program whose own loop completes deferred
  * exchanges calls this, watches server_stats().connections, and at 0 or at its deadline calls

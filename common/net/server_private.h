@@ -107,6 +107,7 @@ struct server {
 	unsigned n;
 	unsigned suspended;
 
+	atomic_bool closing; /* each response is the last of its connection */
 	atomic_bool draining, stopping;
 	atomic_uint in_flight;
 	atomic_size_t buffered;

@@ -55,7 +55,7 @@ static unsigned add_headers(const struct http_exchange *x, struct MHD_Response *
 	}
 	if (res->allow)
 		ok &= MHD_add_response_header(r, "Allow", res->allow);
-	if (atomic_load(&x->server->draining))
+	if (atomic_load(&x->server->closing))
 		ok &= MHD_add_response_header(r, "Connection", "close");
 	return ok;
 }

@@ -57,6 +57,11 @@ int policy_mutate(const struct policy_request *rq, const char *prefix, struct ar
  * (warnings only, never refused). */
 int policy_validate(const struct policy_request *rq, struct arena *a, struct policy_result *res);
 
+/* What would become of a pod (or pod template, as its pod) that is created: policy_mutate at the
+ * root, then the checks of policy_validate on the outcome. For those who ask beforehand. */
+int policy_foresee(const struct policy_request *rq, struct arena *a, struct patch *patch,
+	struct policy_result *res);
+
 /* exec, attach, portforward, proxy (CONNECT): pod is the live pod. */
 int policy_access(const struct policy_request *rq, struct json_val pod, struct arena *a,
 	struct policy_result *res);

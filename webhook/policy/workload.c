@@ -37,10 +37,26 @@ static int judge_patched(const struct policy_request *rq, const struct patch *pa
 	return validate_created(&final, a, res);
 }
 
+int policy_foresee(const struct policy_request *rq, struct arena *a, struct patch *patch,
+	struct policy_result *res)
+{
+	struct policy_result judged = {0};
+	int r = policy_mutate(rq, "", a, patch, res);
+
+	if (r == 0 && res->verdict != VERDICT_REFUSED)
+		r = judge_patched(rq, patch, a, &judged);
+	if (r < 0 || judged.verdict != VERDICT_REFUSED)
+		return r;
+	res->verdict = judged.verdict;
+	res->reason = judged.reason;
+	res->message = judged.message;
+	return 0;
+}
+
 int workload_predict(const struct policy_request *rq, struct arena *a, struct policy_result *res)
 {
 	_cleanup_patch_ struct patch patch = PATCH_INIT(POLICY_PATCH_MAX);
-	struct policy_request pod = {
+	const struct policy_request pod = {
 		.config = rq->config,
 		.profiles = rq->profiles,
 		.operation = OP_CREATE,
@@ -50,21 +66,13 @@ int workload_predict(const struct policy_request *rq, struct arena *a, struct po
 		.namespace_enabled = rq->namespace_enabled,
 		.object = policy_template(rq->kind, rq->object),
 	};
-	struct policy_result judged = {0};
 	int r;
 
 	if (!json_exists(pod.object) || is_controlled(rq->object))
 		return 0;
-	r = policy_mutate(&pod, "", a, &patch, res);
-	if (r == 0 && res->verdict != VERDICT_REFUSED)
-		r = judge_patched(&pod, &patch, a, &judged);
+	r = policy_foresee(&pod, a, &patch, res);
 	if (r < 0)
 		return r;
-	if (judged.verdict == VERDICT_REFUSED) {
-		res->verdict = judged.verdict;
-		res->reason = judged.reason;
-		res->message = judged.message;
-	}
 	if (res->verdict == VERDICT_REFUSED) {
 		if (res->n_warnings == POLICY_WARNINGS_MAX)
 			res->n_warnings--; /* this one matters most */

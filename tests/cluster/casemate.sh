@@ -1,0 +1,42 @@
+# shellcheck shell=bash
+# Casemate on the test cluster: what the admission test and the demo share. Sourced after lib.sh.
+
+ROOT=$(cd "$HERE/../.." && pwd)
+SYSTEM=casemate-system
+WEBHOOK=$ROOT/build/gcc/webhook/casemate-webhook
+
+# The image as `make image` built it; its tag is the chart's appVersion.
+image_tag() {
+	sed -n 's/^appVersion: *"\{0,1\}\([^"]*\)"\{0,1\}$/\1/p' "$ROOT/charts/casemate/Chart.yaml"
+}
+
+load_casemate() {
+	"$HERE/load-image" --name "$CLUSTER" "$ROOT/build/image:$(image_tag)" "registry.local/casemate:$(image_tag)"
+}
+
+# Kata's handlers are stand-ins here: runc under other names (see up).
+casemate_values() {
+	cat <<-YAML
+		image: {registry: registry.local, pullPolicy: Never}
+		runtimeClasses:
+		  tdx: {handler: kata-tdx, overhead: {cpu: 10m, memory: 16Mi}}
+		  snp: {handler: kata-snp, overhead: {}}
+	YAML
+}
+
+# install_casemate [HELM-OPTION...]: installs or upgrades and waits until it serves.
+install_casemate() {
+	casemate_values | helm upgrade --install casemate "$ROOT/charts/casemate" \
+		--namespace "$SYSTEM" --create-namespace --values - --wait --timeout 120s "$@"
+}
+
+# A pod that only has to run: pod NAME [TOP-LEVEL YAML of spec, indented by two].
+busybox_container() { # NAME [MORE YAML, one line each]
+	local name=$1 line
+
+	shift
+	printf '  - name: %s\n    image: registry.local/busybox:test\n    imagePullPolicy: Never\n    command: [sleep, infinity]\n' "$name"
+	for line in "$@"; do
+		printf '    %s\n' "$line"
+	done
+}

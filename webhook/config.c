@@ -1,0 +1,296 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "webhook/config.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stddef.h>
+#include <stdio.h>
+#include <sys/stat.h>
+
+#include "common/base/cleanup.h"
+
+enum {
+	CONFIG_ARENA_MAX = 16 * 1024 * 1024,
+	CONFIG_FILE_MAX  = 1024 * 1024,
+};
+
+#define DEFAULT_FILE "/etc/casemate/webhook.yaml"
+#define SECONDS(n)   ((int64_t)(n) * 1000000)
+#define AT(field)    offsetof(struct webhook_config, field)
+
+static const char *const tls_modes[] = {"self", "certManager", "files", NULL};
+static const char *const tls_versions[] = {"1.2", "1.3", NULL};
+static const char *const log_formats[] = {"text", "json", NULL};
+static const char *const outputs[] = {"auto", "yaml", "json", NULL};
+
+static const struct setting serve_settings[] = {
+	{.name = "roles", .type = SETTING_STRINGS, .offset = AT(roles), .def = "admission",
+		.meta = "ROLE[,ROLE]", .help = "what to serve: admission"},
+	{.name = "standalone", .type = SETTING_BOOL, .offset = AT(standalone),
+		.help = "admission without an API server: certificates and profiles from files, "
+			"listening on 127.0.0.1"},
+	{.name = "checkConfig", .type = SETTING_BOOL, .offset = AT(check_config),
+		.help = "check the configuration and exit"},
+	{.name = "listen", .type = SETTING_STRING, .offset = AT(listen), .meta = "ADDRESS:PORT",
+		.help = "HTTPS of the webhooks (0.0.0.0:8443)"},
+	{.name = "health.listen", .type = SETTING_STRING, .offset = AT(health_listen),
+		.meta = "ADDRESS:PORT", .help = "/livez and /readyz (0.0.0.0:8080); \"none\": off"},
+	{.name = "metrics.listen", .type = SETTING_STRING, .offset = AT(metrics_listen),
+		.meta = "ADDRESS:PORT", .help = "/metrics (0.0.0.0:8081); \"none\": off"},
+	{.name = "kubeconfig", .type = SETTING_STRING, .offset = AT(kubeconfig), .meta = "FILE",
+		.help = "credentials of the API server (in a cluster: its own)"},
+	{.name = "namespace", .type = SETTING_STRING, .offset = AT(namespace_), .meta = "NAME",
+		.help = "where the daemon's own Secret and Service are (the credentials')"},
+	{.name = "threads", .type = SETTING_INT, .offset = AT(threads), .def = "2", .min = 1,
+		.max = 16, .help = "that handle reviews"},
+	{.name = "tls.mode", .type = SETTING_ENUM, .offset = AT(tls.mode), .def = "self",
+		.choices = tls_modes,
+		.help = "who makes the certificate: self (kept in a Secret, rotated), "
+			"certManager or files"},
+	{.name = "tls.cert", .type = SETTING_STRING, .offset = AT(tls.cert), .meta = "FILE",
+		.help = "certificate chain (PEM); read again when it changes"},
+	{.name = "tls.key", .type = SETTING_STRING, .offset = AT(tls.key), .meta = "FILE",
+		.help = "its private key (PEM)"},
+	{.name = "tls.clientCa", .type = SETTING_STRING, .offset = AT(tls.client_ca),
+		.meta = "FILE",
+		.help = "demand client certificates of these CAs (an API server must be "
+			"configured to send one)"},
+	{.name = "tls.secretName", .type = SETTING_STRING, .offset = AT(tls.secret_name),
+		.def = "casemate-webhook-certs", .meta = "NAME",
+		.help = "Secret of the self-made CA and certificate"},
+	{.name = "tls.serviceName", .type = SETTING_STRING, .offset = AT(tls.service_name),
+		.def = "casemate-webhook", .meta = "NAME",
+		.help = "Service that the certificate names"},
+	{.name = "tls.mutatingConfiguration", .type = SETTING_STRING,
+		.offset = AT(tls.mutating_configuration), .def = "casemate", .meta = "NAME",
+		.help = "MutatingWebhookConfiguration whose caBundle is kept"},
+	{.name = "tls.validatingConfiguration", .type = SETTING_STRING,
+		.offset = AT(tls.validating_configuration), .def = "casemate", .meta = "NAME",
+		.help = "ValidatingWebhookConfiguration whose caBundle is kept"},
+	{.name = "tls.caLifetime", .type = SETTING_DURATION, .offset = AT(tls.ca_lifetime_usec),
+		.def = "8760h", .min = SECONDS(20), .help = "of the self-made CA"},
+	{.name = "tls.leafLifetime", .type = SETTING_DURATION,
+		.offset = AT(tls.leaf_lifetime_usec), .def = "168h", .min = SECONDS(10),
+		.help = "of the self-made certificate; renewed after two thirds"},
+	{.name = "tls.minVersion", .type = SETTING_ENUM, .offset = AT(tls.min_version),
+		.def = "1.2", .choices = tls_versions, .help = "oldest TLS version accepted"},
+	{.name = "tls.cipherSuites", .type = SETTING_STRING, .offset = AT(tls.cipher_suites),
+		.meta = "PRIORITIES", .help = "GnuTLS priority string instead of the default"},
+	{.name = "limits.maxBody", .type = SETTING_QUANTITY, .offset = AT(limits.body), .def = "7Mi",
+		.min = 64 * 1024, .max = 64 * 1024 * 1024,
+		.help = "bytes of a review; beyond: 413"},
+	{.name = "limits.maxHeader", .type = SETTING_QUANTITY, .offset = AT(limits.header),
+		.def = "16Ki", .min = 4096, .max = 1024 * 1024,
+		.help = "bytes of a request's headers; beyond: 431"},
+	{.name = "limits.maxDepth", .type = SETTING_INT, .offset = AT(limits.depth), .def = "100",
+		.min = 20, .max = 1000, .help = "nesting of a review"},
+	{.name = "limits.maxConnections", .type = SETTING_INT, .offset = AT(limits.connections),
+		.def = "1000", .min = 10, .max = 100000, .help = "open at once"},
+	{.name = "limits.maxInFlight", .type = SETTING_INT, .offset = AT(limits.in_flight),
+		.def = "200", .min = 1, .max = 100000,
+		.help = "reviews at once; beyond: 429 and the API server tries again"},
+	{.name = "limits.requestTimeout", .type = SETTING_DURATION,
+		.offset = AT(limits.request_usec), .def = "10s", .min = SECONDS(1),
+		.help = "for a request to arrive"},
+	{.name = "limits.idleTimeout", .type = SETTING_DURATION, .offset = AT(limits.idle_usec),
+		.def = "180s", .min = SECONDS(90),
+		.help = "of a kept-alive connection (an API server's own is 90s)"},
+	{.name = "shutdown.delay", .type = SETTING_DURATION, .offset = AT(shutdown.delay_usec),
+		.def = "5s", .help = "goes on serving this long after SIGTERM, not ready any more"},
+	{.name = "shutdown.timeout", .type = SETTING_DURATION,
+		.offset = AT(shutdown.timeout_usec), .def = "15s",
+		.help = "for reviews in flight to finish after that"},
+	{.name = "logging.format", .type = SETTING_ENUM, .offset = AT(log_format), .def = "text",
+		.choices = log_formats, .help = "text or json"},
+	{.name = "logging.verbosity", .type = SETTING_INT, .offset = AT(verbosity), .def = "2",
+		.max = 10, .help = "2 is normal, 4 shows each review"},
+};
+
+static const struct setting review_settings[] = {
+	{.name = "patch", .type = SETTING_BOOL, .offset = AT(patch),
+		.help = "print the JSON Patch of each document instead of the document"},
+	{.name = "explain", .type = SETTING_BOOL, .offset = AT(explain),
+		.help = "print what would be changed, and why, instead of the document"},
+	{.name = "output", .type = SETTING_ENUM, .offset = AT(output), .def = "auto",
+		.choices = outputs, .help = "auto: as the input"},
+	{.name = "namespace", .type = SETTING_STRING, .offset = AT(namespace_), .def = "default",
+		.meta = "NAME", .help = "of objects that name none"},
+};
+
+static const struct setting shared_settings[] = {
+	{.name = "config", .type = SETTING_STRING, .offset = AT(file), .meta = "FILE",
+		.no_file = true, .help = "configuration (serve: " DEFAULT_FILE " when it exists)"},
+	{.name = "profiles", .type = SETTING_STRING, .offset = AT(profiles_dir), .meta = "DIR",
+		.help = "EnclaveProfiles from the files of a folder"},
+};
+
+/* A command's table: its own settings, the shared ones and those of policy. */
+struct table {
+	struct setting v[ARRAY_SIZE(serve_settings) + ARRAY_SIZE(shared_settings) + 64];
+	size_t n;
+};
+
+static void table_add(struct table *t, const struct setting *s, size_t n, size_t shift)
+{
+	for (size_t i = 0; i < n && t->n < ARRAY_SIZE(t->v); i++) {
+		t->v[t->n] = s[i];
+		t->v[t->n++].offset += shift;
+	}
+}
+
+static struct table table_of(enum config_use use)
+{
+	struct table t = {0};
+
+	if (use == CONFIG_SERVE)
+		table_add(&t, serve_settings, ARRAY_SIZE(serve_settings), 0);
+	else
+		table_add(&t, review_settings, ARRAY_SIZE(review_settings), 0);
+	table_add(&t, shared_settings, ARRAY_SIZE(shared_settings), 0);
+	table_add(&t, policy_settings, n_policy_settings, AT(policy));
+	return t;
+}
+
+int config_read_file(const char *path, size_t max, struct arena *a, struct span *ret_text,
+	struct error *err)
+{
+	_cleanup_close_ int fd = open(path, O_RDONLY | O_CLOEXEC);
+	struct stat st;
+	size_t n = 0;
+	char *p;
+
+	if (fd < 0 || fstat(fd, &st) < 0)
+		return error_set(err, -errno, "%s: %s", path, strerror(errno));
+	if (S_ISDIR(st.st_mode))
+		return error_set(err, -EISDIR, "%s: is a folder, expected a file", path);
+	if (S_ISREG(st.st_mode) && (size_t)st.st_size < max)
+		max = (size_t)st.st_size + 1;
+	p = arena_alloc(a, max + 1);
+	if (!p)
+		return error_oom(err);
+	for (;;) {
+		ssize_t r = read(fd, p + n, max - n);
+
+		if (r < 0 && errno == EINTR)
+			continue;
+		if (r < 0)
+			return error_set(err, -errno, "%s: %s", path, strerror(errno));
+		n += (size_t)r;
+		if (r == 0)
+			break;
+		if (n == max)
+			return error_set(err, -E2BIG, "%s: larger than %zu bytes", path, max - 1);
+	}
+	*ret_text = (struct span){p, n};
+	return 0;
+}
+
+/* The file must be known before the settings in it can be read: a first pass over flags and
+ * environment finds it. */
+static int find_file(struct webhook_config *c, enum config_use use, struct settings_input in,
+	struct strings *ret_rest, struct error *err)
+{
+	int r = settings_read(&in, c, &c->arena, ret_rest, err);
+
+	if (r == 0 && !*c->file && use == CONFIG_SERVE && access(DEFAULT_FILE, F_OK) == 0)
+		c->file = DEFAULT_FILE;
+	return r;
+}
+
+static int check_serve(struct webhook_config *c, struct error *err)
+{
+	bool files = c->standalone || c->tls.mode != TLS_SELF;
+	const char *address = c->standalone ? "127.0.0.1" : "0.0.0.0";
+	struct {
+		const char **listen;
+		int port;
+	} listens[] = {{&c->listen, 8443}, {&c->health_listen, 8080}, {&c->metrics_listen, 8081}};
+
+	for (size_t i = 0; i < c->roles.n; i++)
+		if (strcmp(c->roles.v[i], "admission") != 0)
+			return error_set(err, -EINVAL,
+				"roles: \"%s\" is no role of this version; expected admission",
+				c->roles.v[i]);
+	if (files && (!*c->tls.cert || !*c->tls.key))
+		return error_set(err, -EINVAL,
+			"%s needs a certificate: set tls.cert and tls.key (--tls-cert FILE "
+			"--tls-key FILE)",
+			c->standalone ? "--standalone" : "tls.mode other than self");
+	if (!c->standalone && *c->profiles_dir)
+		return error_set(err, -EINVAL,
+			"profiles: a folder of profiles goes with --standalone; in a cluster "
+			"they are EnclaveProfile objects");
+	for (size_t i = 0; i < ARRAY_SIZE(listens); i++) {
+		if (**listens[i].listen)
+			continue;
+		*listens[i].listen = arena_printf(&c->arena, "%s:%d", address, listens[i].port);
+		if (!*listens[i].listen)
+			return error_oom(err);
+	}
+	return 0;
+}
+
+int webhook_config_load(struct webhook_config **ret_c, enum config_use use, int argc, char **argv,
+	struct strings *ret_rest, struct error *err)
+{
+	_cleanup_(webhook_config_unref_p) struct webhook_config *c = calloc(1, sizeof(*c));
+	const char *file;
+	struct table t = table_of(use);
+	struct settings_input in = {
+		.table = t.v,
+		.n = t.n,
+		.environment = environ,
+		.argc = argc,
+		.argv = argv,
+	};
+	int r;
+
+	if (!c)
+		return error_oom(err);
+	atomic_init(&c->refs, 1);
+	c->arena = ARENA_INIT(CONFIG_ARENA_MAX);
+	r = find_file(c, use, in, ret_rest, err);
+	if (r < 0)
+		return r;
+	file = c->file;
+	if (*file) {
+		in.file = file;
+		r = config_read_file(file, CONFIG_FILE_MAX, &c->arena, &in.text, err);
+		if (r == 0)
+			r = settings_read(&in, c, &c->arena, ret_rest, err);
+		if (r < 0)
+			return r;
+		c->file = file;
+	}
+	r = policy_config_finish(&c->policy, &c->arena, err);
+	if (r == 0 && use == CONFIG_SERVE)
+		r = check_serve(c, err);
+	if (r < 0)
+		return *file ? error_prefix(err, r, "%s", file) : r;
+	*ret_c = TAKE_PTR(c);
+	return 0;
+}
+
+struct webhook_config *webhook_config_ref(struct webhook_config *c)
+{
+	atomic_fetch_add(&c->refs, 1);
+	return c;
+}
+
+void webhook_config_unref(struct webhook_config *c)
+{
+	struct arena a;
+
+	if (!c || atomic_fetch_sub(&c->refs, 1) != 1)
+		return;
+	a = c->arena;
+	arena_free(&a);
+	free(c);
+}
+
+int webhook_config_help(struct buf *out, enum config_use use)
+{
+	struct table t = table_of(use);
+
+	return settings_help(out, t.v, t.n);
+}

@@ -1,0 +1,79 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * Everything that can be set about casemate-webhook: the file /etc/casemate/webhook.yaml, the
+ * environment (CASEMATE_…) and the command line, one table. */
+#pragma once
+
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "common/base/arena.h"
+#include "common/base/settings.h"
+#include "common/base/log.h"
+#include "webhook/policy/config.h"
+
+enum tls_mode { TLS_SELF, TLS_CERT_MANAGER, TLS_FILES };
+
+struct webhook_config {
+	atomic_uint refs;
+	struct arena arena; /* owns every string below */
+	const char *file;   /* it was read from; "" : none */
+
+	struct strings roles;
+	bool standalone;
+	bool check_config;
+	const char *listen, *health_listen, *metrics_listen; /* "ADDRESS:PORT" */
+	const char *profiles_dir;
+	const char *kubeconfig;
+	const char *namespace_; /* "" : the credentials' own */
+	int64_t threads;
+
+	struct {
+		int mode; /* enum tls_mode */
+		const char *cert, *key, *client_ca; /* files */
+		const char *secret_name, *service_name;
+		const char *mutating_configuration, *validating_configuration;
+		int64_t ca_lifetime_usec, leaf_lifetime_usec;
+		int min_version; /* index: 0 "1.2", 1 "1.3" */
+		const char *cipher_suites;
+	} tls;
+
+	struct {
+		int64_t body, header; /* bytes */
+		int64_t depth, connections, in_flight;
+		int64_t request_usec, idle_usec;
+	} limits;
+
+	struct {
+		int64_t delay_usec, timeout_usec;
+	} shutdown;
+
+	int log_format; /* enum log_format */
+	int64_t verbosity;
+
+	/* of `review` */
+	bool patch, explain;
+	int output; /* index: 0 auto, 1 yaml, 2 json */
+
+	struct policy_config policy;
+};
+
+enum config_use { CONFIG_SERVE, CONFIG_REVIEW };
+
+/* Reads --config FILE (or CASEMATE_CONFIG; for serve, /etc/casemate/webhook.yaml when it exists),
+ * then the rest. argv: without program and command name. Other words land in *ret_rest, which must
+ * be NULL where none are taken. One reference. -EINVAL with a message that says where. */
+int webhook_config_load(struct webhook_config **ret_c, enum config_use use, int argc, char **argv,
+	struct strings *ret_rest, struct error *err);
+/* A reload swaps the pointer; whoever works by the old one keeps it alive. Thread-safe. */
+struct webhook_config *webhook_config_ref(struct webhook_config *c);
+void webhook_config_unref(struct webhook_config *c); /* NULL allowed */
+DEFINE_CLEANUP(struct webhook_config *, webhook_config_unref)
+
+/* The options of a command for --help. */
+int webhook_config_help(struct buf *out, enum config_use use);
+
+/* Reads a whole file of at most max bytes into a (NUL behind it). */
+int config_read_file(const char *path, size_t max, struct arena *a, struct span *ret_text,
+	struct error *err);

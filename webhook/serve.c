@@ -1,0 +1,557 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * casemate-webhook serve: builds the daemon's parts, runs the event loop, drains and ends. Reviews
+ * run on the server's threads; everything else on this loop. */
+#include <errno.h>
+#include <signal.h>
+#include <stdio.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
+#include <systemd/sd-daemon.h>
+#include <systemd/sd-event.h>
+
+#include "common/base/clock.h"
+#include "common/base/log.h"
+#include "common/base/settle.h"
+#include "common/net/file_watch.h"
+#include "common/net/loop.h"
+#include "common/net/server.h"
+#include "common/net/tls.h"
+#include "webhook/admission/service.h"
+#include "webhook/api_hooks.h"
+#include "webhook/certs/certs.h"
+#include "webhook/commands.h"
+#include "webhook/config.h"
+#include "webhook/ops.h"
+#include "webhook/profile_files.h"
+#include "webhook/profile_watch.h"
+
+enum { QUEUE_MAX = 1024 };
+
+#define DRAIN_QUIET_USEC (2 * (int64_t)USEC_PER_SEC)
+
+struct daemon {
+	int argc;
+	char **argv;
+	struct webhook_config *config;
+	sd_event *event;
+	struct metrics *metrics;
+	struct metric *reloads;
+	struct health *health;
+	struct ops *ops;
+	struct loop_queue *queue;
+	struct kube_client *kube;
+	struct kube_event_recorder *events;
+	struct api_hooks hooks;
+	struct service *service;
+	struct tls_identity *identity;
+	struct certs *certs;
+	struct profile_watch *profile_watch;
+	struct profile_set *profiles; /* NULL until the first is known */
+	struct file_watch *files;
+	struct server *server;
+	uint64_t shed;
+	bool announced, stopping;
+	int64_t drain_until_usec; /* 0: not draining */
+	int64_t quiet_since_usec; /* draining: no review has come since */
+	uint64_t requests;
+};
+
+static void setup_logging(const struct webhook_config *c)
+{
+	log_setup(&(struct log_options){
+		.format = (enum log_format)c->log_format,
+		.verbosity = (int)c->verbosity,
+		.fd = STDERR_FILENO,
+	});
+}
+
+/* The service judges by the newest configuration and profiles from now on. */
+static void publish(struct daemon *d)
+{
+	struct error err = {0};
+
+	if (d->profiles && service_set(d->service, d->config, d->profiles, &err) < 0) {
+		log_error(err.message, "Could not take up a change; the old state stays");
+		return;
+	}
+	health_set(d->health, "profiles", d->profiles != NULL, "not read yet");
+}
+
+static void profiles_changed(void *ctx, struct profile_set *set)
+{
+	struct daemon *d = ctx;
+
+	profile_set_unref(d->profiles);
+	d->profiles = profile_set_ref(set);
+	log_info(2, "Took up the profiles", LOG_INT("count", (int64_t)profile_set_count(set)));
+	publish(d);
+}
+
+/* Standalone: profiles from the folder, under the configuration given. */
+static int read_profiles(const struct webhook_config *c, struct profile_set **ret_set,
+	struct error *err)
+{
+	_cleanup_free_ struct profile_files *files = calloc(1, sizeof(*files));
+	_cleanup_arena_ struct arena a = ARENA_INIT(64 * 1024 * 1024);
+	int r = 0;
+
+	if (!files)
+		return error_oom(err);
+	if (*c->profiles_dir)
+		r = profile_files_read(files, c->profiles_dir, &a, err);
+	if (r < 0)
+		return r;
+	return profile_set_new(ret_set, files->objects, files->n, NULL, 0, true, &c->policy, err);
+}
+
+static void log_invalid_profiles(const struct profile_set *set)
+{
+	for (size_t i = 0; i < profile_set_count(set); i++) {
+		const struct profile *p = profile_set_at(set, i);
+
+		if (!p->valid)
+			log_warn("Profile is not valid", LOG_STR("namespace", p->namespace_),
+				LOG_STR("name", p->name), LOG_STR("message", p->message));
+	}
+}
+
+/* What only a restart changes. */
+static bool needs_restart(const struct webhook_config *a, const struct webhook_config *b)
+{
+	return strcmp(a->listen, b->listen) != 0 ||
+	       strcmp(a->health_listen, b->health_listen) != 0 ||
+	       strcmp(a->metrics_listen, b->metrics_listen) != 0 || a->threads != b->threads ||
+	       a->standalone != b->standalone || strcmp(a->kubeconfig, b->kubeconfig) != 0 ||
+	       a->tls.mode != b->tls.mode || strcmp(a->tls.cert, b->tls.cert) != 0 ||
+	       strcmp(a->tls.key, b->tls.key) != 0 ||
+	       strcmp(a->tls.client_ca, b->tls.client_ca) != 0 ||
+	       strcmp(a->tls.secret_name, b->tls.secret_name) != 0 ||
+	       a->tls.min_version != b->tls.min_version ||
+	       strcmp(a->tls.cipher_suites, b->tls.cipher_suites) != 0 ||
+	       memcmp(&a->limits, &b->limits, sizeof(a->limits)) != 0;
+}
+
+static int take_config(struct daemon *d, struct error *err)
+{
+	_cleanup_(webhook_config_unref_p) struct webhook_config *next = NULL;
+	struct profile_set *set = NULL;
+	struct webhook_config *old;
+	int r = webhook_config_load(&next, CONFIG_SERVE, d->argc, d->argv, NULL, err);
+
+	if (r == 0 && next->standalone && d->config->standalone)
+		r = read_profiles(next, &set, err);
+	if (r < 0)
+		return r;
+	if (needs_restart(d->config, next))
+		log_warn("Some changed settings take effect only after a restart (addresses, "
+			 "threads, tls, limits, kubeconfig)");
+	/* The sets built under the old configuration may still be read: the service keeps
+	 * it alive for as long as they are. */
+	old = d->config;
+	d->config = TAKE_PTR(next);
+	setup_logging(d->config);
+	if (d->profile_watch)
+		profile_watch_configure(d->profile_watch, &d->config->policy);
+	if (set) {
+		log_invalid_profiles(set);
+		profiles_changed(d, set);
+		profile_set_unref(set);
+	}
+	webhook_config_unref(old);
+	return 0;
+}
+
+static void reload(struct daemon *d)
+{
+	struct error err = {0};
+	bool ok;
+
+	sd_notifyf(false, "RELOADING=1\nMONOTONIC_USEC=%lld", (long long)clock_monotonic_usec());
+	ok = take_config(d, &err) == 0;
+	if (ok)
+		log_info(2, "Reloaded the configuration", LOG_STR("file", d->config->file));
+	else
+		log_error(err.message, "Refused the new configuration; the running one stays");
+	metric_add(d->reloads, 1, METRIC_VALUES(ok ? "success" : "failure"));
+	sd_notify(false, "READY=1");
+}
+
+static void files_changed(void *ctx)
+{
+	reload(ctx);
+}
+
+static int on_reload(sd_event_source *source, const struct signalfd_siginfo *info, void *ctx)
+{
+	(void)source;
+	(void)info;
+	reload(ctx);
+	return 0;
+}
+
+/* The wait for the Service's endpoints is over: no new connections; on_tick sees the last one go. */
+static int on_drain(sd_event_source *source, uint64_t usec, void *ctx)
+{
+	struct daemon *d = ctx;
+
+	(void)source;
+	(void)usec;
+	server_quiesce(d->server);
+	d->quiet_since_usec = clock_monotonic_usec();
+	d->drain_until_usec = d->quiet_since_usec + d->config->shutdown.timeout_usec;
+	return 0;
+}
+
+/* Not ready any more, but serving: the Service's endpoints change only a moment later. Answers ask
+ * the API server to go elsewhere, so that few connections are left when they are closed. */
+static int on_stop(sd_event_source *source, const struct signalfd_siginfo *info, void *ctx)
+{
+	struct daemon *d = ctx;
+	/* Nobody routes to a standalone server. */
+	int64_t delay = d->config->standalone ? 0 : d->config->shutdown.delay_usec;
+
+	(void)source;
+	if (d->stopping)
+		return 0;
+	d->stopping = true;
+	log_info(2, "Stopping", LOG_INT("signal", info->ssi_signo),
+		LOG_SECS("delaySeconds", (double)delay / USEC_PER_SEC));
+	sd_notify(false, "STOPPING=1");
+	health_set(d->health, "shutdown", false, "stopping");
+	server_close_soon(d->server);
+	return sd_event_add_time_relative(d->event, NULL, CLOCK_MONOTONIC,
+		(uint64_t)delay, 0, on_drain, d);
+}
+
+static void tick_health(struct daemon *d)
+{
+	if (d->profile_watch) {
+		profile_watch_report(d->profile_watch);
+		if (!d->profiles)
+			health_set(d->health, "profiles", false,
+				profile_watch_problem(d->profile_watch));
+	}
+	if (!d->announced && health_ok(d->health, HEALTH_READY)) {
+		settle_memory();
+		d->announced = true;
+		log_info(2, "Ready");
+		sd_notify(false, "READY=1");
+	}
+}
+
+/* Ends when no connection is left, or those that are have been idle for a while: closing one just
+ * as the API server sends a review on it would lose that review. The loop turns on meanwhile:
+ * look-ups of reviews in flight need it. */
+static void tick_drain(struct daemon *d, const struct server_stats *stats)
+{
+	int64_t now = clock_monotonic_usec();
+	unsigned cut;
+
+	if (!d->drain_until_usec)
+		return;
+	if (stats->in_flight || stats->requests != d->requests)
+		d->quiet_since_usec = now;
+	d->requests = stats->requests;
+	if (stats->connections && now < d->drain_until_usec &&
+		now < d->quiet_since_usec + DRAIN_QUIET_USEC)
+		return;
+	cut = server_drain(d->server, 0);
+	if (cut)
+		log_warn("Ended with reviews in flight", LOG_INT("count", cut));
+	sd_event_exit(d->event, 0);
+}
+
+static int on_tick(sd_event_source *source, uint64_t usec, void *ctx)
+{
+	struct daemon *d = ctx;
+	struct server_stats stats = server_stats(d->server);
+
+	(void)usec;
+	ops_heartbeat(d->ops);
+	server_sweep(d->server, clock_monotonic_usec());
+	service_count_shed(d->service, stats.shed - d->shed);
+	d->shed = stats.shed;
+	tick_health(d);
+	tick_drain(d, &stats);
+	sd_event_source_set_time_relative(source,
+		d->drain_until_usec ? 50 * USEC_PER_MSEC : USEC_PER_SEC);
+	return sd_event_source_set_enabled(source, SD_EVENT_ONESHOT);
+}
+
+static int setup_loop(struct daemon *d, struct error *err)
+{
+	sigset_t signals;
+	int r;
+
+	sigemptyset(&signals);
+	sigaddset(&signals, SIGTERM);
+	sigaddset(&signals, SIGINT);
+	sigaddset(&signals, SIGHUP);
+	/* Before the first thread, so that all inherit it and only the loop gets them. */
+	sigprocmask(SIG_BLOCK, &signals, NULL);
+	r = sd_event_default(&d->event);
+	if (r >= 0)
+		r = sd_event_add_signal(d->event, NULL, SIGTERM, on_stop, d);
+	if (r >= 0)
+		r = sd_event_add_signal(d->event, NULL, SIGINT, on_stop, d);
+	if (r >= 0)
+		r = sd_event_add_signal(d->event, NULL, SIGHUP, on_reload, d);
+	if (r >= 0)
+		r = sd_event_set_watchdog(d->event, true);
+	if (r >= 0)
+		r = loop_queue_new(&d->queue, d->event, QUEUE_MAX);
+	return r < 0 ? error_set(err, r, "event loop: %s", strerror(-r)) : 0;
+}
+
+static int setup_observation(struct daemon *d, struct error *err)
+{
+	static const char *const result[] = {"result", NULL};
+
+	d->metrics = metrics_new();
+	d->health = health_new();
+	if (!d->metrics || !d->health || metrics_process(d->metrics, CASEMATE_VERSION) < 0 ||
+		health_add(d->health, "profiles", HEALTH_READY) < 0 ||
+		health_add(d->health, "shutdown", HEALTH_READY) < 0)
+		return error_oom(err);
+	health_set(d->health, "shutdown", true, "");
+	d->reloads = metrics_counter(d->metrics, "casemate_webhook_config_reloads_total",
+		"Reloads of the configuration by result.", result);
+	return ops_new(&d->ops, d->health, d->config->health_listen, d->metrics,
+		d->config->metrics_listen, err);
+}
+
+static int setup_api(struct daemon *d, struct error *err)
+{
+	static const char *const labels[] = {"method", "code", NULL};
+	const struct kube_client_options o = {
+		.kubeconfig = d->config->kubeconfig,
+		.requests = metrics_counter(d->metrics, "casemate_webhook_api_requests_total",
+			"Requests to the API server by method and HTTP code.", labels),
+		.user_agent = "casemate-webhook/" CASEMATE_VERSION,
+	};
+	char host[256] = "casemate-webhook";
+	int r;
+
+	if (d->config->standalone)
+		return 0;
+	r = kube_client_new(&d->kube, d->event, &o, err);
+	if (r < 0)
+		return r;
+	gethostname(host, sizeof(host) - 1);
+	r = kube_event_recorder_new(&d->events, d->kube, "casemate.dev/webhook", host);
+	return r < 0 ? error_oom(err) : 0;
+}
+
+static int setup_service(struct daemon *d, struct error *err)
+{
+	const struct service_hooks hooks = {
+		.lookup = d->kube ? api_lookup_pod : NULL,
+		.refused = d->kube ? api_report_refusal : NULL,
+		.ctx = &d->hooks,
+	};
+
+	d->hooks = (struct api_hooks){.queue = d->queue, .kube = d->kube, .events = d->events};
+	return service_new(&d->service, d->metrics, &hooks, err);
+}
+
+static int setup_profiles(struct daemon *d, struct error *err)
+{
+	const struct profile_watch_options o = {
+		.event = d->event,
+		.kube = d->kube,
+		.events = d->events,
+		.metrics = d->metrics,
+		.config = &d->config->policy,
+		.changed = profiles_changed,
+		.ctx = d,
+	};
+	struct profile_set *set;
+	int r;
+
+	if (d->kube)
+		return profile_watch_new(&d->profile_watch, &o, err);
+	r = read_profiles(d->config, &set, err);
+	if (r < 0)
+		return r;
+	log_invalid_profiles(set);
+	profiles_changed(d, set);
+	profile_set_unref(set);
+	return 0;
+}
+
+static int setup_certs(struct daemon *d, struct error *err)
+{
+	const struct webhook_config *c = d->config;
+	const char *namespace_ = *c->namespace_ || !d->kube ? c->namespace_
+							    : kube_client_namespace(d->kube);
+	const struct certs_options o = {
+		.mode = c->standalone || c->tls.mode != TLS_SELF ? CERTS_FILES : CERTS_SELF,
+		.secret_name = c->tls.secret_name,
+		.namespace_ = namespace_,
+		.service_name = c->tls.service_name,
+		.service_namespace = namespace_,
+		.mutating_configuration = c->tls.mutating_configuration,
+		.validating_configuration = c->tls.validating_configuration,
+		.ca_lifetime_usec = c->tls.ca_lifetime_usec,
+		.leaf_lifetime_usec = c->tls.leaf_lifetime_usec,
+		.cert_file = c->tls.cert,
+		.key_file = c->tls.key,
+		.must_load = c->standalone,
+	};
+
+	d->identity = tls_identity_new();
+	if (!d->identity)
+		return error_oom(err);
+	return certs_new(&d->certs, d->event, d->kube, &o, d->identity, d->metrics, d->health, err);
+}
+
+/* The configuration file and, standalone, the folder of profiles are taken up when they change. */
+static int setup_files(struct daemon *d, struct error *err)
+{
+	const char *paths[3] = {0};
+	size_t n = 0;
+
+	if (*d->config->file)
+		paths[n++] = d->config->file;
+	if (*d->config->profiles_dir)
+		paths[n++] = d->config->profiles_dir;
+	return n ? file_watch_new(&d->files, d->event, paths, files_changed, d, err) : 0;
+}
+
+static int setup_server(struct daemon *d, struct error *err)
+{
+	const struct webhook_config *c = d->config;
+	_cleanup_arena_ struct arena a = ARENA_INIT(1024 * 1024);
+	struct span client_ca = SPAN_NONE;
+	char address[64];
+	struct server_options o = {
+		.address = address,
+		.threads = (unsigned)c->threads,
+		.tls = d->identity,
+		.tls_min = c->tls.min_version ? "1.3" : "1.2",
+		.tls_ciphers = c->tls.cipher_suites,
+		.limits = {
+			.max_body = (size_t)c->limits.body,
+			.max_header = (size_t)c->limits.header,
+			.max_connections = (unsigned)c->limits.connections,
+			.max_in_flight = (unsigned)c->limits.in_flight,
+			.request_usec = c->limits.request_usec,
+			.idle_usec = c->limits.idle_usec,
+		},
+	};
+	int r = ops_parse_listen(c->listen, "listen", address, &o.port, err);
+
+	if (r == 0 && *c->tls.client_ca)
+		r = config_read_file(c->tls.client_ca, 512 * 1024, &a, &client_ca, err);
+	if (r < 0)
+		return r;
+	o.client_ca_pem = client_ca.p;
+	r = server_start(&d->server, &o, service_handle, d->service, err);
+	if (r < 0)
+		return error_prefix(err, r, "listen");
+	log_info(2, "Serving admission", LOG_STR("address", address),
+		LOG_INT("port", server_port(d->server)));
+	return 0;
+}
+
+static int setup(struct daemon *d, struct error *err)
+{
+	static int (*const steps[])(struct daemon *, struct error *) = {setup_loop,
+		setup_observation, setup_api, setup_service, setup_profiles, setup_certs,
+		setup_files, setup_server};
+
+	for (size_t i = 0; i < ARRAY_SIZE(steps); i++) {
+		int r = steps[i](d, err);
+
+		if (r < 0)
+			return r;
+	}
+	return 0;
+}
+
+/* Against the order of setup: whoever is called by another goes after it. */
+static void teardown(struct daemon *d)
+{
+	server_stop(d->server);
+	file_watch_free(d->files);
+	certs_free(d->certs);
+	tls_identity_free(d->identity);
+	profile_watch_free(d->profile_watch);
+	profile_set_unref(d->profiles);
+	kube_event_recorder_free(d->events);
+	kube_client_free(d->kube);
+	service_free(d->service);
+	loop_queue_free(d->queue);
+	ops_free(d->ops);
+	health_free(d->health);
+	metrics_free(d->metrics);
+	webhook_config_unref(d->config);
+	sd_event_unref(d->event);
+}
+
+static int run(struct daemon *d, struct error *err)
+{
+	int r = setup(d, err);
+
+	if (r >= 0)
+		r = sd_event_add_time_relative(d->event, NULL, CLOCK_MONOTONIC, 0, 0, on_tick, d);
+	if (r >= 0)
+		r = sd_event_loop(d->event);
+	if (r < 0 && !err->code)
+		error_set(err, r, "event loop: %s", strerror(-r));
+	return r;
+}
+
+/* Private keys are in memory: no core dumps, no ptrace by others. */
+static void protect_memory(void)
+{
+	const struct rlimit none = {0, 0};
+
+	prctl(PR_SET_DUMPABLE, 0);
+	setrlimit(RLIMIT_CORE, &none);
+}
+
+static void usage(void)
+{
+	_cleanup_buf_ struct buf options = BUF_INIT(64 * 1024);
+
+	webhook_config_help(&options, CONFIG_SERVE);
+	printf("Usage: casemate-webhook serve [OPTIONS]\n\n"
+	       "Runs the admission webhooks (/mutate, /validate) over HTTPS. Each option is also a\n"
+	       "setting of the configuration file and an environment variable: --tls-min-version\n"
+	       "is tls: {minVersion: ...} and CASEMATE_TLS_MIN_VERSION. SIGHUP, or a change of the\n"
+	       "file, reloads it; SIGTERM drains and ends.\n\nOptions:\n%s",
+		options.p ? options.p : "");
+}
+
+int command_serve(int argc, char **argv)
+{
+	struct daemon d = {.argc = argc, .argv = argv};
+	struct error err = {0};
+	int r;
+
+	if (argc > 0 && strcmp(argv[0], "--help") == 0) {
+		usage();
+		return COMMAND_DONE;
+	}
+	r = webhook_config_load(&d.config, CONFIG_SERVE, argc, argv, NULL, &err);
+	if (r < 0) {
+		fprintf(stderr, "casemate-webhook serve: %s\n", err.message);
+		return COMMAND_USAGE;
+	}
+	if (d.config->check_config) {
+		puts("the configuration is valid");
+		webhook_config_unref(d.config);
+		return COMMAND_DONE;
+	}
+	setup_logging(d.config);
+	protect_memory();
+	r = run(&d, &err);
+	if (r < 0)
+		log_error(err.message, "Could not go on");
+	else
+		log_info(2, "Ended");
+	teardown(&d);
+	return r < 0 ? COMMAND_REFUSED : COMMAND_DONE;
+}
