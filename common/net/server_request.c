@@ -122,6 +122,7 @@ static enum MHD_Result begin(struct http_exchange *x, const char *method)
 	const union MHD_ConnectionInfo *info =
 		MHD_get_connection_info(x->mhd, MHD_CONNECTION_INFO_REQUEST_HEADER_SIZE);
 	const char *length = http_header(x, "Content-Length");
+	size_t n = strlen(method);
 	char message[96];
 
 	if (!info || info->header_size > limits->max_header || x->uri.err) {
@@ -132,9 +133,9 @@ static enum MHD_Result begin(struct http_exchange *x, const char *method)
 	}
 	if (length && strtoull(length, NULL, 10) > limits->max_body)
 		return answer_too_large(x);
-	if (strlen(method) >= sizeof(x->method))
+	if (n >= sizeof(x->method))
 		return answer_status(x, 501, "MethodNotAllowed", 0, "unknown method");
-	strcpy(x->method, method);
+	memcpy(x->method, method, n + 1);
 	x->stage = STAGE_BODY;
 	return MHD_YES;
 }
