@@ -15,8 +15,9 @@
 enum { FAKE_CONNECTIONS = 32, FAKE_REQUESTS = 1024, FAKE_MAX = 64 << 20, FAKE_PAUSE_USEC = 500 };
 
 struct fake_connection {
-	int fd; /* -1: free */
+	int fd; /* -1: free; changed under lock */
 	struct buf in;
+	unsigned n; /* its last request; under lock */
 };
 
 struct fake_server {
@@ -31,10 +32,12 @@ struct fake_server {
 	unsigned n;
 };
 
-static void fake_close(struct fake_connection *c)
+static void fake_close(struct fake_server *s, struct fake_connection *c)
 {
+	pthread_mutex_lock(&s->lock);
 	close(c->fd);
 	c->fd = -1;
+	pthread_mutex_unlock(&s->lock);
 	buf_reset(&c->in);
 }
 
@@ -78,7 +81,7 @@ static void fake_serve(struct fake_server *s, struct fake_connection *c)
 	copy = strdup(request);
 	buf_reset(&c->in); /* no client of ours pipelines */
 	pthread_mutex_lock(&s->lock);
-	n = s->n;
+	c->n = n = s->n;
 	if (n < FAKE_REQUESTS) {
 		s->requests[n] = copy;
 		s->n++;
@@ -89,7 +92,7 @@ static void fake_serve(struct fake_server *s, struct fake_connection *c)
 	s->fn(s->ctx, n, request, &reply);
 	fake_send(c->fd, &reply);
 	if (reply.close)
-		fake_close(c);
+		fake_close(s, c);
 	buf_free(&reply.data);
 	free(request);
 }
@@ -100,7 +103,7 @@ static void fake_read(struct fake_server *s, struct fake_connection *c)
 	ssize_t n = recv(c->fd, bytes, sizeof(bytes), 0);
 
 	if (n <= 0) {
-		fake_close(c);
+		fake_close(s, c);
 		return;
 	}
 	buf_add(&c->in, bytes, (size_t)n);
@@ -113,13 +116,13 @@ static void fake_accept(struct fake_server *s)
 	int fd = accept4(s->listener, NULL, NULL, SOCK_CLOEXEC), one = 1;
 
 	setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof(one));
-	for (size_t i = 0; i < FAKE_CONNECTIONS; i++) {
-		if (s->connections[i].fd < 0) {
-			s->connections[i].fd = fd;
-			return;
-		}
-	}
-	close(fd);
+	pthread_mutex_lock(&s->lock);
+	for (size_t i = 0; i < FAKE_CONNECTIONS && fd >= 0; i++)
+		if (s->connections[i].fd < 0)
+			s->connections[i].fd = TAKE_FD(fd);
+	pthread_mutex_unlock(&s->lock);
+	if (fd >= 0)
+		close(fd);
 }
 
 static void *fake_run(void *userdata)
@@ -194,6 +197,15 @@ char *fake_server_request(struct fake_server *s, unsigned n)
 	request = n < s->n ? strdup(s->requests[n]) : NULL;
 	pthread_mutex_unlock(&s->lock);
 	return request;
+}
+
+void fake_server_push(struct fake_server *s, unsigned n, const char *data, size_t len)
+{
+	pthread_mutex_lock(&s->lock);
+	for (size_t i = 0; i < FAKE_CONNECTIONS; i++)
+		if (s->connections[i].fd >= 0 && s->connections[i].n == n)
+			(void)!send(s->connections[i].fd, data, len, MSG_NOSIGNAL);
+	pthread_mutex_unlock(&s->lock);
 }
 
 void fake_server_stop(struct fake_server *s)

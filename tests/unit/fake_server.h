@@ -27,6 +27,8 @@ uint16_t fake_server_port(const struct fake_server *s);
 unsigned fake_server_requests(struct fake_server *s); /* how many came */
 /* Request n, header and body, for free(); NULL when it did not come. */
 char *fake_server_request(struct fake_server *s, unsigned n);
+/* Sends more on the connection of request n, whose reply is a stream that stays open. Any thread. */
+void fake_server_push(struct fake_server *s, unsigned n, const char *data, size_t len);
 void fake_server_stop(struct fake_server *s);
 
 /* A whole response; headers (NULL: none) end with CRLF each. */

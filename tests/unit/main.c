@@ -16,6 +16,7 @@
 	X(buf)                                                                                     \
 	X(bundle)                                                                                  \
 	X(cabundle)                                                                                \
+	X(certs)                                                                                   \
 	X(client)                                                                                  \
 	X(clock)                                                                                   \
 	X(confidential)                                                                            \
@@ -23,6 +24,7 @@
 	X(error)                                                                                   \
 	X(event)                                                                                   \
 	X(file_watch)                                                                              \
+	X(files)                                                                                   \
 	X(health)                                                                                  \
 	X(http)                                                                                    \
 	X(json)                                                                                    \

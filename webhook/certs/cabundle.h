@@ -17,8 +17,8 @@ struct cabundle_state {
 	size_t refusing;  /* whose caBundle lacks the authority of what we serve */
 };
 
-/* wanted: base64 of the bundle, as the API server writes it. serving: the authority of what we serve,
- * NULL when nothing is served. */
+/* wanted: base64 of the bundle, as the API server writes it. serving: the authority of what we
+ * serve, NULL when nothing is served. */
 struct cabundle_state cabundle_review(
 	struct json_val configuration, struct span wanted, const X509 *serving);
 

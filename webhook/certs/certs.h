@@ -6,9 +6,11 @@
  * shell: it logs.
  *
  * Health checks (ready): "certificate", and in mode self "ca-bundle": every entry of the webhook
- * configurations trusts what is served. Metrics: casemate_webhook_certificate_expiry_timestamp_seconds
- * {kind=leaf|ca}, casemate_webhook_certificate_renewals_total{result=renewed|repaired|conflict|failed|
- * refused|loaded}, casemate_webhook_ca_bundle_patches_total{result=patched|conflict|failed}.
+ * configurations trusts what is served. Metrics:
+ *	casemate_webhook_certificate_expiry_timestamp_seconds{kind=leaf|ca}
+ *	casemate_webhook_certificate_renewals_total
+ *		{result=renewed|repaired|conflict|failed|refused|loaded}
+ *	casemate_webhook_ca_bundle_patches_total{result=patched|conflict|failed}
  *
  * What mode self needs from the API server: get, list, watch, patch on the Secret, create on
  * Secrets, and get, list, watch, patch on the two configurations. */

@@ -40,6 +40,6 @@ struct injector_view {
 struct injector_view injector_view(
 	struct injector *i, struct span wanted, const X509 *serving);
 
-/* Sees to it that every entry has the wanted bundle (base64). Returns when to be called again at the
- * latest (monotonic), INT64_MAX: not before something changes. */
+/* Sees to it that every entry has the wanted bundle (base64). Returns when to be called again at
+ * the latest (monotonic), INT64_MAX: not before something changes. */
 int64_t injector_step(struct injector *i, struct span wanted, int64_t now_usec);
