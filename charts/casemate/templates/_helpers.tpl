@@ -82,7 +82,7 @@ annotations:
 {{/*
 The TEEs' classes as YAML, one source for RuntimeClasses, configuration, match conditions and
 policies: {<tee>: {name, handler, accepted, nodeSelector, overhead, tolerations}}. Without a handler
-there is no class (name ""); without requireAttestation nobody selects the verifier's labels.
+there is no class (name ""); without requireAttestation nobody selects a verdict.
 */}}
 {{- define "casemate.classes" -}}
 {{- $v := .Values.runtimeClasses -}}
@@ -94,7 +94,7 @@ there is no class (name ""); without requireAttestation nobody selects the verif
   {{- end -}}
   {{- if not $v.requireAttestation -}}
     {{- range $k, $_ := $c.nodeSelector -}}
-      {{- if hasPrefix "casemate.dev.node-restriction.kubernetes.io/" $k -}}
+      {{- if has (trimPrefix "casemate.dev.node-restriction.kubernetes.io/" $k) (list "attested" "tee" "node") -}}
         {{- $_ := unset $c.nodeSelector $k -}}
       {{- end -}}
     {{- end -}}

@@ -6,6 +6,7 @@ health:
   listen: {{ printf "%s:%v" $a.bindAddress $a.healthPort | quote }}
 metrics:
   listen: {{ printf "%s:%v" $a.bindAddress $a.metricsPort | quote }}
+threads: {{ $a.threads }}
 {{- with .Values.config.limits }}
 limits:
   {{- toYaml . | nindent 2 }}
