@@ -53,7 +53,7 @@ static int quality(struct span s)
 	return q > 1000 ? 0 : q;
 }
 
-/* The q of one media range in thousandths, 0 when we do not write it; the format it asks for. */
+/* The q of one media range in thousandths, 0 when we do not write it; which format in ret_format. */
 static int range_quality(struct span range, enum metrics_format *ret_format)
 {
 	struct span type = next_part(&range, ';');

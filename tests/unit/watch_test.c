@@ -101,6 +101,22 @@ static bool is_told(void *ctx)
 	return t->trace.p && strcmp(t->trace.p, t->until) == 0;
 }
 
+struct settled {
+	struct kube_watch *w;
+	struct fake_server *server;
+	unsigned requests;
+	const char *problem;
+};
+
+static bool is_settled(void *ctx)
+{
+	const struct settled *s = ctx;
+
+	return fake_server_requests(s->server) >= s->requests &&
+	       strcmp(kube_watch_problem(s->w), s->problem) == 0 &&
+	       kube_watch_connected(s->w) == !s->problem[0];
+}
+
 static int watch_begin(struct kube_fix *f, struct told *t, struct kube_watch **w, size_t max)
 {
 	const struct kube_watch_handler h = {list_begin, upsert, removed, synced, t};
@@ -247,6 +263,7 @@ static void test_scripts(void)
 		struct told t = {.until = rows[i].want};
 		struct kube_watch *w = NULL;
 		struct kube_fix f;
+		struct settled s;
 		unsigned n = 0;
 
 		if (!kube_fix_begin(&f, answer, (void *)rows[i].steps))
@@ -256,8 +273,8 @@ static void test_scripts(void)
 		/* The last step may bring nothing that is told. */
 		while (n < 8 && rows[i].steps[n].expect)
 			n++;
-		for (int k = 0; k < 500 && fake_server_requests(f.server) < n; k++)
-			kube_fix_linger(&f, 5 * USEC_PER_MSEC);
+		s = (struct settled){w, f.server, n, rows[i].problem};
+		kube_fix_wait(&f, is_settled, &s);
 		kube_fix_linger(&f, 10 * USEC_PER_MSEC);
 		CHECK_STR(rows[i].name, buf_view(&t.trace), rows[i].want);
 		CHECK_STR(rows[i].name, span_str(kube_watch_problem(w)), rows[i].problem);
@@ -266,12 +283,12 @@ static void test_scripts(void)
 			"synced %d, connected %d", kube_watch_synced(w), kube_watch_connected(w));
 		for (unsigned k = 0; k < n; k++) {
 			_cleanup_free_ char *request = fake_server_request(f.server, k);
-			const struct step *s = &rows[i].steps[k];
+			const struct step *step = &rows[i].steps[k];
 
 			CHECK_ROW(rows[i].name,
-				request && strstr(request, s->expect) &&
-					!(s->expect_not && strstr(request, s->expect_not)),
-				"request %u: want %s, got %s", k, s->expect, request);
+				request && strstr(request, step->expect) &&
+					!(step->expect_not && strstr(request, step->expect_not)),
+				"request %u: want %s, got %s", k, step->expect, request);
 		}
 		kube_watch_free(w);
 		buf_free(&t.trace);
