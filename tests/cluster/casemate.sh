@@ -24,13 +24,20 @@ casemate_values() {
 	YAML
 }
 
-# install_casemate [HELM-OPTION...]: installs or upgrades and waits until it serves.
+# install_casemate [HELM-OPTION...]: installs or upgrades and waits until it serves. A Service answers
+# only a moment after its pods are ready.
 install_casemate() {
 	casemate_values | helm upgrade --install casemate "$ROOT/charts/casemate" \
-		--namespace "$SYSTEM" --create-namespace --values - --wait --timeout 120s "$@"
+		--namespace "$SYSTEM" --create-namespace --values - --wait --timeout 120s "$@" &&
+		wait_for 30 casemate_serves
 }
 
-# A pod that only has to run: pod NAME [TOP-LEVEL YAML of spec, indented by two].
+casemate_serves() {
+	kubectl -n default run serves --dry-run=server --image=none \
+		--annotations=casemate.dev/tee=sgx,casemate.dev/epc=1Mi
+}
+
+# A container that only has to run, as YAML below `containers:`.
 busybox_container() { # NAME [MORE YAML, one line each]
 	local name=$1 line
 
