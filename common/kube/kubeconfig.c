@@ -179,9 +179,10 @@ static int read_cluster(
 		return fail_at(
 			s, cluster, err, -EBADMSG, "the cluster has no server (https://host:port)");
 	https = strncmp(k->server, "https://", 8) == 0;
-	if (!https && strncmp(k->server, "http://", 7) != 0)
+	if ((!https && strncmp(k->server, "http://", 7) != 0) ||
+		strchr("/", k->server[https ? 8 : 7])) /* no host */
 		return fail_at(s, json_get(cluster, "server"), err, -EBADMSG,
-			"server must begin with https://");
+			"server must be https://host:port");
 	for (size_t n = strlen(k->server); n && k->server[n - 1] == '/'; n--)
 		k->server[n - 1] = '\0';
 	if (https && !k->ca_pem && !k->ca_file)

@@ -11,27 +11,20 @@
 
 #include <assert.h>
 #include <errno.h>
-#include <netinet/in.h>
-#include <netinet/tcp.h>
 #include <stdarg.h>
+#include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include <curl/curl.h>
 #include <openssl/crypto.h>
 
 #include "common/base/clock.h"
-#include "common/net/scrub.h"
+#include "common/net/http_private.h"
 
 enum {
 	HTTP_CONNECTIONS_DEFAULT = 4,
 	HTTP_IDLE_CONNECTIONS_MAX = 8,
-	HTTP_CONNECT_MSEC = 10000,
-	/* A peer that vanished is noticed within a minute, also by an idle watch. */
-	HTTP_KEEPALIVE_IDLE_SEC = 30,
-	HTTP_KEEPALIVE_INTERVAL_SEC = 10,
-	HTTP_KEEPALIVE_PROBES = 3,
-	HTTP_UNACKNOWLEDGED_MSEC = 30000,
-	HTTP_BEARER_MAX = 64 * 1024,
 	HTTP_TIMER_ACCURACY_USEC = USEC_PER_MSEC,
 };
 
@@ -39,41 +32,6 @@ struct http_socket { /* one of libcurl's, watched for it */
 	struct http_client *c;
 	sd_event_source *source;
 	struct http_socket *prev, *next;
-};
-
-struct http_client {
-	sd_event *event;
-	CURLM *multi;
-	sd_event_source *timer; /* libcurl's one timer */
-	char *user_agent;
-	struct scrub ca, cert, key;
-	struct http_call *calls;
-	unsigned n_calls;
-	struct http_socket *sockets;
-	unsigned busy; /* depth of functions that still need c */
-	bool in_curl;
-	bool dead;    /* freed while busy */
-	bool suspect; /* the last call was lost: idle connections may be dead, too */
-};
-
-struct http_call {
-	struct http_client *c;
-	struct http_call *prev, *next;
-	CURL *easy;
-	struct curl_slist *headers;
-	struct scrub body, response;
-	sd_event_source *idle;
-	int64_t idle_usec;
-	bool (*data)(void *ctx, struct span chunk);
-	void (*done)(void *ctx, const struct http_result *result);
-	void *ctx;
-	bool pending;   /* started from a callback, not yet libcurl's */
-	bool cancelled; /* from a callback, still libcurl's */
-	bool finished;  /* done runs */
-	bool streaming;
-	int code;                      /* when we ended it: http_result's, */
-	char failure[CURL_ERROR_SIZE]; /* and why */
-	char curl_error[CURL_ERROR_SIZE];
 };
 
 static void call_free(struct http_call *call)
@@ -408,7 +366,7 @@ static bool call_give(struct http_call *call, struct span chunk)
 	return !call->code && !call->cancelled;
 }
 
-static size_t call_on_header(char *p, size_t size, size_t n, void *userdata)
+size_t http_call_on_header(char *p, size_t size, size_t n, void *userdata)
 {
 	struct http_call *call = userdata;
 	long status = 0;
@@ -426,7 +384,7 @@ static size_t call_on_header(char *p, size_t size, size_t n, void *userdata)
 	return n;
 }
 
-static size_t call_on_body(char *p, size_t size, size_t n, void *userdata)
+size_t http_call_on_body(char *p, size_t size, size_t n, void *userdata)
 {
 	struct http_call *call = userdata;
 	int r;
@@ -460,134 +418,6 @@ static int call_on_idle(sd_event_source *source, uint64_t usec, void *userdata)
 	return 0;
 }
 
-static int call_on_socket(void *userdata, curl_socket_t fd, curlsocktype purpose)
-{
-	static const int probes = HTTP_KEEPALIVE_PROBES, unacknowledged = HTTP_UNACKNOWLEDGED_MSEC;
-
-	(void)userdata;
-	(void)purpose;
-	/* Refused by what is not TCP, and no loss there. */
-	(void)setsockopt(fd, IPPROTO_TCP, TCP_KEEPCNT, &probes, sizeof(probes));
-	(void)setsockopt(
-		fd, IPPROTO_TCP, TCP_USER_TIMEOUT, &unacknowledged, sizeof(unacknowledged));
-	return CURL_SOCKOPT_OK;
-}
-
-static bool call_header(struct http_call *call, const char *name, const char *value)
-{
-	struct curl_slist *list;
-	char *line;
-
-	if (asprintf(&line, "%s: %s", name, value) < 0)
-		return false;
-	list = curl_slist_append(call->headers, line);
-	scrub_free_string(line);
-	if (list)
-		call->headers = list;
-	return list;
-}
-
-/* Would value stay inside its line? NULL does. */
-static bool header_safe(const char *value)
-{
-	for (; value && *value; value++)
-		if ((unsigned char)*value < 0x20 || *value == 0x7f)
-			return false;
-	return true;
-}
-
-static int call_set_headers(struct http_call *call, const struct http_call_options *o)
-{
-	_cleanup_scrub_ struct scrub bearer = {.max = HTTP_BEARER_MAX};
-
-	if (!call_header(call, "Accept", o->accept ? o->accept : "application/json"))
-		return -ENOMEM;
-	/* An empty value takes out what libcurl would send by itself. */
-	if (!call_header(call, "Expect", "") ||
-		!call_header(call, "Content-Type", o->content_type ? o->content_type : ""))
-		return -ENOMEM;
-	if (!o->bearer)
-		return 0;
-	if (scrub_add(&bearer, SPAN_LIT("Bearer ")) < 0 ||
-		scrub_add(&bearer, span_str(o->bearer)) < 0 ||
-		scrub_add(&bearer, (struct span){"", 1}) < 0)
-		return -ENOMEM;
-	return call_header(call, "Authorization", bearer.p) ? 0 : -ENOMEM;
-}
-
-static bool call_set_tls(struct http_call *call)
-{
-	struct http_client *c = call->c;
-	struct curl_blob ca = {c->ca.p, c->ca.len, CURL_BLOB_NOCOPY};
-	struct curl_blob cert = {c->cert.p, c->cert.len, CURL_BLOB_NOCOPY};
-	struct curl_blob key = {c->key.p, c->key.len, CURL_BLOB_NOCOPY};
-	CURL *e = call->easy;
-	bool ok = true;
-
-	/* Both defaults name the system's roots. */
-	ok &= !curl_easy_setopt(e, CURLOPT_CAINFO, NULL);
-	ok &= !curl_easy_setopt(e, CURLOPT_CAPATH, NULL);
-	ok &= !curl_easy_setopt(e, CURLOPT_PROTOCOLS_STR, c->ca.len ? "http,https" : "http");
-	ok &= !curl_easy_setopt(e, CURLOPT_SSLVERSION, (long)CURL_SSLVERSION_TLSv1_2);
-	if (c->ca.len)
-		ok &= !curl_easy_setopt(e, CURLOPT_CAINFO_BLOB, &ca);
-	if (c->cert.len) {
-		ok &= !curl_easy_setopt(e, CURLOPT_SSLCERTTYPE, "PEM");
-		ok &= !curl_easy_setopt(e, CURLOPT_SSLCERT_BLOB, &cert);
-		ok &= !curl_easy_setopt(e, CURLOPT_SSLKEYTYPE, "PEM");
-		ok &= !curl_easy_setopt(e, CURLOPT_SSLKEY_BLOB, &key);
-	}
-	return ok;
-}
-
-static bool call_set_method(struct http_call *call, const char *method)
-{
-	CURL *e = call->easy;
-	bool ok = true;
-
-	if (strcmp(method, "GET") == 0 && !call->body.len)
-		return !curl_easy_setopt(e, CURLOPT_HTTPGET, 1L);
-	if (strcmp(method, "HEAD") == 0)
-		return !curl_easy_setopt(e, CURLOPT_NOBODY, 1L);
-	if (call->body.len || strcmp(method, "POST") == 0) {
-		ok &= !curl_easy_setopt(e, CURLOPT_POSTFIELDS, call->body.len ? call->body.p : "");
-		ok &= !curl_easy_setopt(e, CURLOPT_POSTFIELDSIZE_LARGE, (curl_off_t)call->body.len);
-	}
-	return ok && !curl_easy_setopt(e, CURLOPT_CUSTOMREQUEST, method);
-}
-
-static bool call_set_transport(struct http_call *call, const struct http_call_options *o)
-{
-	CURL *e = call->easy;
-	bool ok = true;
-
-	ok &= !curl_easy_setopt(e, CURLOPT_URL, o->url);
-	ok &= !curl_easy_setopt(e, CURLOPT_HTTP_VERSION, (long)CURL_HTTP_VERSION_1_1);
-	ok &= !curl_easy_setopt(e, CURLOPT_USERAGENT, call->c->user_agent);
-	ok &= !curl_easy_setopt(e, CURLOPT_HTTPHEADER, call->headers);
-	/* No proxy of the environment: it would be handed tokens. */
-	ok &= !curl_easy_setopt(e, CURLOPT_PROXY, "");
-	ok &= !curl_easy_setopt(e, CURLOPT_NOPROXY, "*");
-	ok &= !curl_easy_setopt(e, CURLOPT_NOSIGNAL, 1L);
-	/* Cancelling must not wait for a resolver thread. */
-	ok &= !curl_easy_setopt(e, CURLOPT_QUICK_EXIT, 1L);
-	ok &= !curl_easy_setopt(e, CURLOPT_CONNECTTIMEOUT_MS, (long)HTTP_CONNECT_MSEC);
-	ok &= !curl_easy_setopt(e, CURLOPT_TIMEOUT_MS,
-		(long)((o->timeout_usec + USEC_PER_MSEC - 1) / USEC_PER_MSEC));
-	ok &= !curl_easy_setopt(e, CURLOPT_TCP_KEEPALIVE, 1L);
-	ok &= !curl_easy_setopt(e, CURLOPT_TCP_KEEPIDLE, (long)HTTP_KEEPALIVE_IDLE_SEC);
-	ok &= !curl_easy_setopt(e, CURLOPT_TCP_KEEPINTVL, (long)HTTP_KEEPALIVE_INTERVAL_SEC);
-	ok &= !curl_easy_setopt(e, CURLOPT_SOCKOPTFUNCTION, call_on_socket);
-	ok &= !curl_easy_setopt(e, CURLOPT_FRESH_CONNECT, call->c->suspect ? 1L : 0L);
-	ok &= !curl_easy_setopt(e, CURLOPT_ERRORBUFFER, call->curl_error);
-	ok &= !curl_easy_setopt(e, CURLOPT_PRIVATE, call);
-	ok &= !curl_easy_setopt(e, CURLOPT_HEADERFUNCTION, call_on_header);
-	ok &= !curl_easy_setopt(e, CURLOPT_HEADERDATA, call);
-	ok &= !curl_easy_setopt(e, CURLOPT_WRITEFUNCTION, call_on_body);
-	ok &= !curl_easy_setopt(e, CURLOPT_WRITEDATA, call);
-	return ok;
-}
-
 static int call_setup(struct http_call *call, const struct http_call_options *o)
 {
 	int r;
@@ -600,12 +430,9 @@ static int call_setup(struct http_call *call, const struct http_call_options *o)
 	call->easy = curl_easy_init();
 	if (!call->easy || scrub_add(&call->body, o->body) < 0)
 		return -ENOMEM;
-	r = call_set_headers(call, o);
+	r = http_call_set(call, o);
 	if (r < 0)
 		return r;
-	if (!call_set_transport(call, o) || !call_set_tls(call) ||
-		!call_set_method(call, o->method))
-		return -ENOMEM;
 	if (o->idle_usec > 0) {
 		call->idle_usec = o->idle_usec;
 		r = sd_event_add_time_relative(call->c->event, &call->idle, CLOCK_MONOTONIC,
@@ -627,8 +454,7 @@ int http_call(struct http_client *c, const struct http_call_options *o, struct h
 	int r;
 
 	assert(o->method && o->url && o->done);
-	if (!header_safe(o->method) || !header_safe(o->url) || !header_safe(o->content_type) ||
-		!header_safe(o->accept) || !header_safe(o->bearer))
+	if (!http_call_safe(o))
 		return error_set(
 			err, -EINVAL, "method, URL, media type or token holds control characters");
 	if (c->dead || c->n_calls >= HTTP_CALLS_MAX)

@@ -27,6 +27,7 @@
 	X(files)                                                                                   \
 	X(health)                                                                                  \
 	X(http)                                                                                    \
+	X(http_tls)                                                                                \
 	X(json)                                                                                    \
 	X(kubeconfig)                                                                              \
 	X(log)                                                                                     \
