@@ -159,11 +159,14 @@ manifests:
 	manifests/render
 check-chart:
 	tests/chart/check
+check-image: all
+	tests/chart/image-test
 check-programs: all
 	tests/integration/standalone-test
 	tests/integration/review-test
 check-cluster: all image
 	tests/cluster/smoke-test
+	tests/chart/cluster-test
 	tests/cluster/admission-test
 cluster-up:
 	tests/cluster/up
@@ -196,7 +199,7 @@ arrows:
 	$(Q)$(call room,nodeagent/exec,common/(base|tee)|nodeagent/exec)
 scripts = $(shell git ls-files -c -o --exclude-standard | xargs grep -lE '^\#!/bin/bash' 2>/dev/null)
 lint: arrows headers compile_commands.json
-	shellcheck -x -P SCRIPTDIR $(scripts)
+	shellcheck -S warning -x -P SCRIPTDIR $(scripts)
 	clang-tidy --quiet -p . $(patsubst $(B)/%.o,%.c,$(OBJS))
 	cppcheck --quiet --project=compile_commands.json --enable=warning,portability --inline-suppr --error-exitcode=1
 format:
@@ -206,7 +209,7 @@ deps:
 	DEBIAN_FRONTEND=noninteractive apt-get install -y --no-install-recommends $$(sed 's/\#.*//' packages.txt)
 clean:
 	$(RM) -r $(BUILD) compile_commands.json
-.PHONY: all help bench image manifests check-chart check-programs check-cluster cluster-up cluster-down test demo unit check check-san check-tsan fuzz run-fuzz bench-bins compdb install headers arrows lint format deps clean \
+.PHONY: all help bench image manifests check-chart check-image check-programs check-cluster cluster-up cluster-down test demo unit check check-san check-tsan fuzz run-fuzz bench-bins compdb install headers arrows lint format deps clean \
 	compile_commands.json
 
 -include $(wildcard $(OBJS:.o=.d) $(GEN_H:.h=.d))
