@@ -34,7 +34,7 @@ install_casemate() {
 
 casemate_serves() {
 	kubectl -n default run serves --dry-run=server --image=none \
-		--annotations=casemate.dev/tee=sgx,casemate.dev/epc=1Mi
+		--annotations=casemate.dev/tee=sgx --annotations=casemate.dev/epc=1Mi
 }
 
 # A container that only has to run, as YAML below `containers:`.
