@@ -247,6 +247,14 @@ static const struct route *find_route(const char *path)
 	return NULL;
 }
 
+/* "application/json", with parameters or without; not "application/json-patch+json". */
+static bool is_json(const char *type)
+{
+	struct span rest = span_after(span_str(type), "application/json");
+
+	return rest.p && (rest.len == 0 || strchr("; \t", *rest.p));
+}
+
 /* Is it a POST of JSON to one of the paths? Otherwise the response says what is wrong. */
 static const struct route *accept_request(struct http_exchange *x, const struct http_request *req,
 	struct http_response *res)
@@ -264,7 +272,7 @@ static const struct route *accept_request(struct http_exchange *x, const struct 
 		respond_status(res, 405, "MethodNotAllowed", "a review is sent with POST");
 		return NULL;
 	}
-	if (!type || !span_starts(span_str(type), "application/json")) {
+	if (!type || !is_json(type)) {
 		respond_status(res, 415, "UnsupportedMediaType",
 			"a review's Content-Type is application/json");
 		return NULL;
