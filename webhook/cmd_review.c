@@ -30,7 +30,8 @@ struct session {
 	size_t n;
 	struct buf out;
 	size_t printed;
-	bool refused;
+	bool refused; /* a manifest: nothing is printed */
+	bool denied;  /* an AdmissionReview: its answer is */
 };
 
 static int read_input(struct session *s, struct input *in, const char *path, struct error *err)
@@ -151,7 +152,7 @@ static int review_manifest(struct session *s, const struct input *in,
 	const struct manifest_context ctx = {
 		.config = &s->config->policy,
 		.profiles = s->profiles,
-		.namespace_ = s->config->namespace_,
+		.namespace_ = s->config->object_namespace,
 	};
 	_cleanup_patch_ struct patch patch = PATCH_INIT(REVIEW_INPUT_MAX);
 	_cleanup_buf_ struct buf ops = BUF_INIT(REVIEW_INPUT_MAX);
@@ -184,13 +185,15 @@ static int review_manifest(struct session *s, const struct input *in,
 }
 
 /* An AdmissionReview in gives an AdmissionReview out, as the mutating webhook would. */
-static int review_review(struct session *s, const struct yaml_document *d, struct error *err)
+static int review_review(struct session *s, const struct input *in, const struct yaml_document *d,
+	struct error *err)
 {
 	const struct review_context ctx = {
 		.config = &s->config->policy,
 		.profiles = s->profiles,
 		.webhook = REVIEW_MUTATE,
 		.limits = review_limits,
+		.namespace_enabled = true,
 	};
 	struct review_scratch scratch;
 	struct review_outcome o;
@@ -201,8 +204,10 @@ static int review_review(struct session *s, const struct yaml_document *d, struc
 	if (o.status != 200)
 		r = error_set(err, -EBADMSG, "%s", o.result.message);
 	else if (o.result.verdict == VERDICT_REFUSED)
-		fprintf(stderr, "refused: %s (%s)\n", o.result.message,
-			reason_name(o.result.reason));
+		fprintf(stderr, "%s:%u: %.*s %.*s/%.*s: %s (%s)\n", in->name, d->line,
+			SPAN_ARG(o.kind), SPAN_ARG(o.namespace_), SPAN_ARG(o.name),
+			o.result.message, reason_name(o.result.reason));
+	s->denied = s->denied || o.result.verdict == VERDICT_REFUSED;
 	review_scratch_free(&scratch);
 	return r;
 }
@@ -215,7 +220,7 @@ static int review_document(struct session *s, const struct input *in,
 	int r = json_parse(&doc, (struct span){d->json, d->json_len}, &limits, err);
 
 	if (r == 0 && json_str_is(json_get(json_root(&doc), "kind"), "AdmissionReview"))
-		r = review_review(s, d, err);
+		r = review_review(s, in, d, err);
 	else if (r == 0)
 		r = review_manifest(s, in, d, json_root(&doc), err);
 	return r < 0 ? error_prefix(err, r, "%s:%u", in->name, d->line) : 0;
@@ -258,7 +263,8 @@ static void usage(FILE *f)
 		"input): pods, workloads of any kind, Lists. Prints the rewritten manifests. An\n"
 		"AdmissionReview is answered with an AdmissionReview. EnclaveProfiles are taken\n"
 		"from --profiles and from the manifests themselves.\n"
-		"Exit code 1: an object is refused, or cannot be read; nothing is printed then.\n\n"
+		"Exit code 1: an object is refused, or cannot be read; then nothing is printed but\n"
+		"the answer to an AdmissionReview.\n\n"
 		"Options:\n%s",
 		options.p ? options.p : "");
 }
@@ -281,7 +287,7 @@ int command_review(int argc, char **argv)
 	r = webhook_config_load(&config, CONFIG_REVIEW, argc, argv, &files, &err);
 	if (r < 0) {
 		fprintf(stderr, "casemate-webhook review: %s\n", err.message);
-		return COMMAND_USAGE;
+		return r == -EINVAL ? COMMAND_USAGE : COMMAND_REFUSED;
 	}
 	if (files.n == 0) {
 		usage(stderr);
@@ -298,5 +304,7 @@ int command_review(int argc, char **argv)
 	profile_set_unref(s.profiles);
 	buf_free(&s.out);
 	arena_free(&s.arena);
-	return r < 0 || s.refused || fflush(stdout) != 0 ? COMMAND_REFUSED : COMMAND_DONE;
+	if (r < 0 || s.refused || s.denied || fflush(stdout) != 0)
+		return COMMAND_REFUSED;
+	return COMMAND_DONE;
 }

@@ -8,6 +8,7 @@
 #include <sys/stat.h>
 
 #include "common/base/cleanup.h"
+#include "webhook/ops.h"
 
 enum {
 	CONFIG_ARENA_MAX = 16 * 1024 * 1024,
@@ -45,8 +46,7 @@ static const struct setting serve_settings[] = {
 		.max = 16, .help = "that handle reviews"},
 	{.name = "tls.mode", .type = SETTING_ENUM, .offset = AT(tls.mode), .def = "self",
 		.choices = tls_modes,
-		.help = "who makes the certificate: self (kept in a Secret, rotated), "
-			"certManager or files"},
+		.help = "who makes the certificate; self: kept in a Secret, rotated"},
 	{.name = "tls.cert", .type = SETTING_STRING, .offset = AT(tls.cert), .meta = "FILE",
 		.help = "certificate chain (PEM); read again when it changes"},
 	{.name = "tls.key", .type = SETTING_STRING, .offset = AT(tls.key), .meta = "FILE",
@@ -107,14 +107,15 @@ static const struct setting serve_settings[] = {
 };
 
 static const struct setting review_settings[] = {
-	{.name = "patch", .type = SETTING_BOOL, .offset = AT(patch),
+	{.name = "patch", .type = SETTING_BOOL, .offset = AT(patch), .no_file = true,
 		.help = "print the JSON Patch of each document instead of the document"},
-	{.name = "explain", .type = SETTING_BOOL, .offset = AT(explain),
+	{.name = "explain", .type = SETTING_BOOL, .offset = AT(explain), .no_file = true,
 		.help = "print what would be changed, and why, instead of the document"},
 	{.name = "output", .type = SETTING_ENUM, .offset = AT(output), .def = "auto",
-		.choices = outputs, .help = "auto: as the input"},
-	{.name = "namespace", .type = SETTING_STRING, .offset = AT(namespace_), .def = "default",
-		.meta = "NAME", .help = "of objects that name none"},
+		.choices = outputs, .no_file = true, .help = "auto: as the input"},
+	{.name = "namespace", .type = SETTING_STRING, .offset = AT(object_namespace),
+		.def = "default", .meta = "NAME", .no_file = true,
+		.help = "of objects that name none"},
 };
 
 static const struct setting shared_settings[] = {
@@ -142,10 +143,15 @@ static struct table table_of(enum config_use use)
 {
 	struct table t = {0};
 
-	if (use == CONFIG_SERVE)
-		table_add(&t, serve_settings, ARRAY_SIZE(serve_settings), 0);
-	else
+	table_add(&t, serve_settings, ARRAY_SIZE(serve_settings), 0);
+	if (use == CONFIG_REVIEW) {
+		/* The daemon's file serves here too; what is not policy has no effect. */
+		for (size_t i = 0; i < t.n; i++) {
+			t.v[i].file_only = true;
+			t.v[i].help = NULL;
+		}
 		table_add(&t, review_settings, ARRAY_SIZE(review_settings), 0);
+	}
 	table_add(&t, shared_settings, ARRAY_SIZE(shared_settings), 0);
 	table_add(&t, policy_settings, n_policy_settings, AT(policy));
 	return t;
@@ -200,11 +206,6 @@ static int find_file(struct webhook_config *c, enum config_use use, struct setti
 static int check_serve(struct webhook_config *c, struct error *err)
 {
 	bool files = c->standalone || c->tls.mode != TLS_SELF;
-	const char *address = c->standalone ? "127.0.0.1" : "0.0.0.0";
-	struct {
-		const char **listen;
-		int port;
-	} listens[] = {{&c->listen, 8443}, {&c->health_listen, 8080}, {&c->metrics_listen, 8081}};
 
 	for (size_t i = 0; i < c->roles.n; i++)
 		if (strcmp(c->roles.v[i], "admission") != 0)
@@ -220,20 +221,92 @@ static int check_serve(struct webhook_config *c, struct error *err)
 		return error_set(err, -EINVAL,
 			"profiles: a folder of profiles goes with --standalone; in a cluster "
 			"they are EnclaveProfile objects");
+	return 0;
+}
+
+/* Every address is given, by its setting or here, and is one. */
+static int finish_listens(struct webhook_config *c, struct error *err)
+{
+	const char *any = c->standalone ? "127.0.0.1" : "0.0.0.0";
+	struct {
+		const char **listen, *setting;
+		int port;
+		bool optional;
+	} listens[] = {{&c->listen, "listen", 8443, false},
+		{&c->health_listen, "health.listen", 8080, true},
+		{&c->metrics_listen, "metrics.listen", 8081, true}};
+
 	for (size_t i = 0; i < ARRAY_SIZE(listens); i++) {
-		if (**listens[i].listen)
-			continue;
-		*listens[i].listen = arena_printf(&c->arena, "%s:%d", address, listens[i].port);
-		if (!*listens[i].listen)
+		const char **listen = listens[i].listen;
+		char address[64];
+		uint16_t port;
+		int r;
+
+		if (!**listen)
+			*listen = arena_printf(&c->arena, "%s:%d", any, listens[i].port);
+		if (!*listen)
 			return error_oom(err);
+		if (listens[i].optional && strcmp(*listen, "none") == 0)
+			continue;
+		r = ops_parse_listen(*listen, listens[i].setting, address, &port, err);
+		if (r < 0)
+			return r;
 	}
 	return 0;
+}
+
+static int finish(struct webhook_config *c, enum config_use use, struct error *err)
+{
+	int r = policy_config_finish(&c->policy, &c->arena, err);
+
+	if (r == 0 && use == CONFIG_SERVE)
+		r = check_serve(c, err);
+	if (r == 0 && use == CONFIG_SERVE)
+		r = finish_listens(c, err);
+	return r;
+}
+
+static struct webhook_config *config_new(void)
+{
+	struct webhook_config *c = calloc(1, sizeof(*c));
+
+	if (c) {
+		atomic_init(&c->refs, 1);
+		c->arena = ARENA_INIT(CONFIG_ARENA_MAX);
+	}
+	return c;
+}
+
+int webhook_config_parse(struct webhook_config **ret_c, enum config_use use, const char *file,
+	struct span text, struct error *err)
+{
+	_cleanup_(webhook_config_unref_p) struct webhook_config *c = config_new();
+	struct table t = table_of(use);
+	const struct settings_input in = {.table = t.v, .n = t.n, .file = file, .text = text};
+	int r;
+
+	if (!c)
+		return error_oom(err);
+	r = settings_read(&in, c, &c->arena, NULL, err);
+	if (r < 0)
+		return r;
+	r = finish(c, use, err);
+	if (r < 0)
+		return error_prefix(err, r, "%s", file);
+	*ret_c = TAKE_PTR(c);
+	return 0;
+}
+
+/* -EINVAL is left to flags and variables. */
+static int blame_file(int r)
+{
+	return r == -EINVAL ? -EBADMSG : r;
 }
 
 int webhook_config_load(struct webhook_config **ret_c, enum config_use use, int argc, char **argv,
 	struct strings *ret_rest, struct error *err)
 {
-	_cleanup_(webhook_config_unref_p) struct webhook_config *c = calloc(1, sizeof(*c));
+	_cleanup_(webhook_config_unref_p) struct webhook_config *c = config_new();
 	const char *file;
 	struct table t = table_of(use);
 	struct settings_input in = {
@@ -247,8 +320,6 @@ int webhook_config_load(struct webhook_config **ret_c, enum config_use use, int 
 
 	if (!c)
 		return error_oom(err);
-	atomic_init(&c->refs, 1);
-	c->arena = ARENA_INIT(CONFIG_ARENA_MAX);
 	r = find_file(c, use, in, ret_rest, err);
 	if (r < 0)
 		return r;
@@ -259,14 +330,12 @@ int webhook_config_load(struct webhook_config **ret_c, enum config_use use, int 
 		if (r == 0)
 			r = settings_read(&in, c, &c->arena, ret_rest, err);
 		if (r < 0)
-			return r;
+			return blame_file(r);
 		c->file = file;
 	}
-	r = policy_config_finish(&c->policy, &c->arena, err);
-	if (r == 0 && use == CONFIG_SERVE)
-		r = check_serve(c, err);
+	r = finish(c, use, err);
 	if (r < 0)
-		return *file ? error_prefix(err, r, "%s", file) : r;
+		return *file ? error_prefix(err, blame_file(r), "%s", file) : r;
 	*ret_c = TAKE_PTR(c);
 	return 0;
 }

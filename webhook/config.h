@@ -26,7 +26,7 @@ struct webhook_config {
 	const char *listen, *health_listen, *metrics_listen; /* "ADDRESS:PORT" */
 	const char *profiles_dir;
 	const char *kubeconfig;
-	const char *namespace_; /* "" : the credentials' own */
+	const char *namespace_; /* of the daemon's Secret and Service; "" : the credentials' own */
 	int64_t threads;
 
 	struct {
@@ -55,6 +55,7 @@ struct webhook_config {
 	/* of `review` */
 	bool patch, explain;
 	int output; /* index: 0 auto, 1 yaml, 2 json */
+	const char *object_namespace; /* of objects that name none */
 
 	struct policy_config policy;
 };
@@ -63,9 +64,13 @@ enum config_use { CONFIG_SERVE, CONFIG_REVIEW };
 
 /* Reads --config FILE (or CASEMATE_CONFIG; for serve, /etc/casemate/webhook.yaml when it exists),
  * then the rest. argv: without program and command name. Other words land in *ret_rest, which must
- * be NULL where none are taken. One reference. -EINVAL with a message that says where. */
+ * be NULL where none are taken. One reference. -EINVAL: flags or variables are wrong; any other
+ * error is the file's. The message says where. */
 int webhook_config_load(struct webhook_config **ret_c, enum config_use use, int argc, char **argv,
 	struct strings *ret_rest, struct error *err);
+/* From the text of a file alone; file is its name in messages. */
+int webhook_config_parse(struct webhook_config **ret_c, enum config_use use, const char *file,
+	struct span text, struct error *err);
 /* A reload swaps the pointer; whoever works by the old one keeps it alive. Thread-safe. */
 struct webhook_config *webhook_config_ref(struct webhook_config *c);
 void webhook_config_unref(struct webhook_config *c); /* NULL allowed */

@@ -28,6 +28,17 @@ static void usage(FILE *f)
 	fputs("\n'casemate-webhook COMMAND --help' explains a command.\n", f);
 }
 
+/* --help wins over whatever else is said, right or wrong. */
+static int run(const struct command *c, int argc, char **argv)
+{
+	static char help[] = "--help";
+
+	for (int i = 0; i < argc && strcmp(argv[i], "--") != 0; i++)
+		if (strcmp(argv[i], help) == 0)
+			return c->run(1, (char *[]){help, NULL});
+	return c->run(argc, argv);
+}
+
 int main(int argc, char **argv)
 {
 	signal(SIGPIPE, SIG_IGN);
@@ -45,7 +56,7 @@ int main(int argc, char **argv)
 	}
 	for (size_t i = 0; i < ARRAY_SIZE(commands); i++)
 		if (strcmp(argv[1], commands[i].name) == 0)
-			return commands[i].run(argc - 2, argv + 2);
+			return run(&commands[i], argc - 2, argv + 2);
 	fprintf(stderr, "casemate-webhook: no such command: %s ('casemate-webhook --help' lists them)\n",
 		argv[1]);
 	return COMMAND_USAGE;

@@ -538,7 +538,7 @@ int command_serve(int argc, char **argv)
 	r = webhook_config_load(&d.config, CONFIG_SERVE, argc, argv, NULL, &err);
 	if (r < 0) {
 		fprintf(stderr, "casemate-webhook serve: %s\n", err.message);
-		return COMMAND_USAGE;
+		return r == -EINVAL ? COMMAND_USAGE : COMMAND_REFUSED;
 	}
 	if (d.config->check_config) {
 		puts("the configuration is valid");
