@@ -250,7 +250,7 @@ static void tick_drain(struct daemon *d, const struct server_stats *stats)
 
 	if (!d->drain_until_usec)
 		return;
-	if (stats->in_flight || stats->requests != d->requests)
+	if (stats->busy || stats->requests != d->requests)
 		d->quiet_since_usec = now;
 	d->requests = stats->requests;
 	if (stats->connections && now < d->drain_until_usec &&

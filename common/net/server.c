@@ -505,6 +505,14 @@ uint16_t server_port(const struct server *s)
 	return s->port;
 }
 
+/* Is a request arriving, being handled or being answered? */
+static bool is_busy(struct http_exchange *x)
+{
+	enum phase phase = phase_of(atomic_load(&x->phase));
+
+	return phase == PHASE_READING || phase == PHASE_HANDLING || phase == PHASE_SENDING;
+}
+
 struct server_stats server_stats(struct server *s)
 {
 	struct server_stats stats = {
@@ -519,6 +527,8 @@ struct server_stats server_stats(struct server *s)
 
 	pthread_mutex_lock(&s->lock);
 	stats.connections = s->n;
+	for (struct http_exchange *x = s->head; x; x = x->next)
+		stats.busy += is_busy(x);
 	pthread_mutex_unlock(&s->lock);
 	return stats;
 }
@@ -550,10 +560,8 @@ static unsigned cut_off(struct server *s)
 	unsigned n = 0;
 
 	for (struct http_exchange *x = s->head; x; x = x->next) {
-		enum phase phase = phase_of(atomic_load(&x->phase));
-
-		n += phase == PHASE_READING || phase == PHASE_HANDLING || phase == PHASE_SENDING;
-		if (phase == PHASE_ACCEPTED)
+		n += is_busy(x);
+		if (phase_of(atomic_load(&x->phase)) == PHASE_ACCEPTED)
 			continue;
 		exchange_phase(x, PHASE_CLOSING);
 		shutdown(x->fd, SHUT_RDWR);

@@ -93,7 +93,9 @@ struct server_stats {
 	uint64_t timed_out;          /* connections closed beyond request_usec */
 	uint64_t evicted;            /* idle connections closed at max_connections */
 	uint64_t handshake_failures; /* connections that ended before their handshake did */
-	unsigned connections, in_flight;
+	unsigned connections;
+	unsigned busy;               /* of these, with a request that is arriving or being answered */
+	unsigned in_flight;          /* requests with the handler */
 };
 
 /* Starts serving. -EADDRINUSE and friends with a message that names address and port; -EINVAL,
