@@ -40,6 +40,7 @@
 	X(podsecurity)                                                                             \
 	X(profile)                                                                                 \
 	X(quantity)                                                                                \
+	X(review)                                                                                  \
 	X(secret)                                                                                  \
 	X(server)                                                                                  \
 	X(server_life)                                                                             \
