@@ -164,6 +164,7 @@ check-image: all
 check-programs: all
 	tests/integration/standalone-test
 	tests/integration/review-test
+	tests/integration/tls-test
 check-cluster: all image
 	tests/cluster/smoke-test
 	tests/chart/cluster-test
