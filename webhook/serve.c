@@ -36,7 +36,7 @@ struct daemon {
 	struct webhook_config *config;
 	sd_event *event;
 	struct metrics *metrics;
-	struct metric *reloads;
+	struct metric *reloads, *connections, *refused;
 	struct health *health;
 	struct ops *ops;
 	struct loop_queue *queue;
@@ -262,6 +262,18 @@ static void tick_drain(struct daemon *d, const struct server_stats *stats)
 	sd_event_exit(d->event, 0);
 }
 
+static void tick_metrics(struct daemon *d, const struct server_stats *stats)
+{
+	metric_set(d->connections, stats->connections, NULL);
+	metric_set(d->refused, (double)stats->shed, METRIC_VALUES("in-flight"));
+	metric_set(d->refused, (double)stats->too_large, METRIC_VALUES("size"));
+	metric_set(d->refused, (double)stats->timed_out, METRIC_VALUES("time"));
+	metric_set(d->refused, (double)stats->evicted, METRIC_VALUES("connections"));
+	metric_set(d->refused, (double)stats->handshake_failures, METRIC_VALUES("handshake"));
+	service_count_shed(d->service, stats->shed - d->shed);
+	d->shed = stats->shed;
+}
+
 static int on_tick(sd_event_source *source, uint64_t usec, void *ctx)
 {
 	struct daemon *d = ctx;
@@ -270,8 +282,7 @@ static int on_tick(sd_event_source *source, uint64_t usec, void *ctx)
 	(void)usec;
 	ops_heartbeat(d->ops);
 	server_sweep(d->server, clock_monotonic_usec());
-	service_count_shed(d->service, stats.shed - d->shed);
-	d->shed = stats.shed;
+	tick_metrics(d, &stats);
 	tick_health(d);
 	tick_drain(d, &stats);
 	sd_event_source_set_time_relative(source,
@@ -307,6 +318,7 @@ static int setup_loop(struct daemon *d, struct error *err)
 static int setup_observation(struct daemon *d, struct error *err)
 {
 	static const char *const result[] = {"result", NULL};
+	static const char *const limit[] = {"limit", NULL};
 
 	d->metrics = metrics_new();
 	d->health = health_new();
@@ -317,6 +329,10 @@ static int setup_observation(struct daemon *d, struct error *err)
 	health_set(d->health, "shutdown", true, "");
 	d->reloads = metrics_counter(d->metrics, "casemate_webhook_config_reloads_total",
 		"Reloads of the configuration by result.", result);
+	d->connections = metrics_gauge(d->metrics, "casemate_webhook_connections",
+		"Connections that are open.", NULL);
+	d->refused = metrics_counter(d->metrics, "casemate_webhook_limits_reached_total",
+		"Requests refused and connections closed, by the limit that they met.", limit);
 	return ops_new(&d->ops, d->health, d->config->health_listen, d->metrics,
 		d->config->metrics_listen, err);
 }
