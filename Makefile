@@ -201,8 +201,9 @@ arrows:
 scripts = $(shell git ls-files -c -o --exclude-standard | xargs grep -lE '^\#!/bin/bash' 2>/dev/null)
 lint: arrows headers compile_commands.json
 	shellcheck -S warning -x -P SCRIPTDIR $(scripts)
-	clang-tidy --quiet -p . $(patsubst $(B)/%.o,%.c,$(OBJS))
-	cppcheck --quiet --project=compile_commands.json --enable=warning,portability --inline-suppr --error-exitcode=1
+	$(Q)printf "%s\n" $(patsubst $(B)/%.o,%.c,$(OBJS)) | xargs -P 2 -n 12 clang-tidy --quiet -p .
+	cppcheck --quiet -I. -D_GNU_SOURCE --std=c11 --library=posix --enable=warning --inline-suppr \
+		--suppressions-list=tests/cppcheck.supp --error-exitcode=1 -j 2 common webhook
 format:
 	clang-format -i $$(git ls-files '*.c' '*.h')
 deps:

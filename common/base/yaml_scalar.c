@@ -274,7 +274,7 @@ static void put_decimal(struct buf *out, const char *digits, int exp)
 static void put_float(struct buf *out, double f)
 {
 	double size = fabs(f);
-	char digits[DIGITS_MAX + 1];
+	char digits[DIGITS_MAX + 1] = "";
 	int exp;
 
 	shortest(size, false, digits, &exp);
@@ -292,7 +292,7 @@ static void put_float(struct buf *out, double f)
 static void put_float_key(struct buf *out, double f)
 {
 	float single = (float)f;
-	char digits[DIGITS_MAX + 1];
+	char digits[DIGITS_MAX + 1] = "";
 	int exp;
 
 	if (isnan(single)) {

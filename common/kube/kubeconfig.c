@@ -215,7 +215,7 @@ static int read_user(
 	if ((k->cert_pem || k->cert_file) != (k->key_pem || k->key_file))
 		return fail_at(s, user, err, -EINVAL,
 			"client-certificate and client-key go together; the user has only one");
-	if ((k->token || k->token_file) && strncmp(k->server, "http://", 7) == 0 &&
+	if ((k->token || k->token_file) && k->server && strncmp(k->server, "http://", 7) == 0 &&
 		!is_loopback(k->server))
 		return fail_at(s, user, err, -EINVAL,
 			"a token would be sent unprotected to %s; use https://", k->server);
@@ -225,7 +225,8 @@ static int read_user(
 static int read_config(
 	struct source *s, struct json_val root, struct kubeconfig *k, struct error *err)
 {
-	struct json_val current = json_get(root, "current-context"), context, cluster, user;
+	struct json_val current = json_get(root, "current-context");
+	struct json_val context = {0}, cluster = {0}, user = {0};
 	int r;
 
 	if (!json_is_object(root) || !json_is_array(json_get(root, "clusters")))

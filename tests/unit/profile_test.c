@@ -427,7 +427,7 @@ static void test_maxima(void)
 	for (size_t i = 0; i < ARRAY_SIZE(table); i++) {
 		for (int more = 0; more < 2; more++) {
 			_cleanup_json_ struct json doc = {0};
-			struct profile p = {0};
+			struct profile p = {.message = ""};
 			char *text = arena_printf(&a, HEAD "%s%s%s" TAIL, table[i].before,
 				repeat(&a, table[i].element, table[i].max + more), table[i].after);
 
