@@ -18,7 +18,7 @@ class Handler(BaseHTTPRequestHandler):
         resource = "/".join(filter(None, (request["resource"]["resource"], request.get("subResource"))))
         name = request.get("name") or request["object"]["metadata"].get("generateName", "")
         with self.server.lock, open(self.server.log, "a", encoding="utf-8") as log:
-            print(self.path.split("?")[0], request["operation"], resource, f"{request['namespace']}/{name}", file=log)
+            print(self.path.split("/hint/")[0], request["operation"], resource, f"{request['namespace']}/{name}", file=log)
         body = json.dumps({
             "apiVersion": "admission.k8s.io/v1", "kind": "AdmissionReview",
             "response": {"uid": request["uid"], "allowed": True},

@@ -16,8 +16,10 @@ load_casemate() {
 
 # Kata's handlers are stand-ins here: runc under other names (see up).
 casemate_values() {
-	cat <<-YAML
+	cat <<-'YAML'
 		image: {registry: registry.local, pullPolicy: Never}
+		# There is no DNS here.
+		helmTest: {host: $(CASEMATE_ADMISSION_METRICS_SERVICE_HOST)}
 		runtimeClasses:
 		  tdx: {handler: kata-tdx, overhead: {cpu: 10m, memory: 16Mi}}
 		  snp: {handler: kata-snp, overhead: {}}

@@ -239,11 +239,16 @@ static void respond_status(struct http_response *res, int status, const char *re
 	buf_puts(res->body, "}\n");
 }
 
+/* "/hint/WORDS" may follow a route: when the webhook cannot be reached, the API server's message shows
+ * the URL and nothing else of ours, so that is where advice can be. */
 static const struct route *find_route(const char *path)
 {
-	for (size_t i = 0; i < ARRAY_SIZE(routes); i++)
-		if (strcmp(path, routes[i].path) == 0)
+	for (size_t i = 0; i < ARRAY_SIZE(routes); i++) {
+		struct span rest = span_after(span_str(path), routes[i].path);
+
+		if (rest.p && (rest.len == 0 || span_starts(rest, "/hint/")))
 			return &routes[i];
+	}
 	return NULL;
 }
 

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
  * The admission webhooks as an HTTP handler: /mutate, /validate, and the same below /enabled for
- * the webhook entries whose selector already says that the namespace is. Runs on the server's
- * threads; what it judges by is a snapshot that the event loop replaces. */
+ * the webhook entries whose selector already says that the namespace is ("/hint/…" may follow: words
+ * for those who see the URL in an error). Runs on the server's threads; what it judges by is a
+ * snapshot that the event loop replaces. */
 #pragma once
 
 #include "common/base/error.h"

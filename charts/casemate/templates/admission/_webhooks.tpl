@@ -8,7 +8,8 @@ clientConfig:
   service:
     name: {{ include "casemate.admission.name" $root }}
     namespace: {{ $root.Release.Namespace }}
-    path: {{ index . 1 }}
+    # What follows /hint/ is for people: the API server quotes it when the webhook does not answer.
+    path: {{ index . 1 }}/hint/look-at-deployment-{{ include "casemate.admission.name" $root }}-in-namespace-{{ $root.Release.Namespace }}
     port: 443
   {{- if eq $root.Values.tls.mode "files" }}
   caBundle: {{ required "tls.mode files needs tls.caBundle: the CA's certificate in PEM" $root.Values.tls.caBundle | b64enc }}
