@@ -201,9 +201,13 @@ arrows:
 scripts = $(shell git ls-files -c -o --exclude-standard | xargs grep -lE '^\#!/bin/bash' 2>/dev/null)
 lint: arrows headers compile_commands.json
 	shellcheck -S warning -x -P SCRIPTDIR $(scripts)
-	$(Q)printf "%s\n" $(patsubst $(B)/%.o,%.c,$(OBJS)) | xargs -P 2 -n 12 clang-tidy --quiet -p .
-	cppcheck --quiet -I. -D_GNU_SOURCE --std=c11 --library=posix --enable=warning --inline-suppr \
-		--suppressions-list=tests/cppcheck.supp --error-exitcode=1 -j 2 common webhook
+	@printf '%s\n' $(OBJS:$(B)/%.o=%.c) | xargs -P 2 -n 8 clang-tidy --quiet -p . 2>$(B)/tidy.log || \
+		{ grep -v ' warnings\? generated' $(B)/tidy.log; exit 1; }
+	@# Off: cppcheck 2.10 knows no cleanup attributes, and no macros among a macro's arguments (gcc
+	@# checks formats). Folders are given: it does not understand those of compile_commands.json.
+	cppcheck --quiet -j 2 -I. -I$(B)/gen -D_GNU_SOURCE --library=posix --enable=warning,portability \
+		--inline-suppr --suppress=memleak --suppress=resourceLeak --suppress=wrongPrintfScanfArgNum \
+		--error-exitcode=1 $(OBJS:$(B)/%.o=%.c)
 format:
 	clang-format -i $$(git ls-files '*.c' '*.h')
 deps:

@@ -156,11 +156,9 @@ static int store_open(struct store *s, struct profile_watch *w, const char *path
 
 static void store_close(struct store *s)
 {
-	struct object *obj, *next;
-
 	kube_watch_free(s->watch);
-	HASH_ITER(hh, s->table, obj, next)
-		object_free(s, obj);
+	while (s->table)
+		object_free(s, s->table);
 }
 
 static void status_done(void *ctx, const struct kube_result *res)

@@ -382,7 +382,7 @@ static int setup_profiles(struct daemon *d, struct error *err)
 		.changed = profiles_changed,
 		.ctx = d,
 	};
-	struct profile_set *set = NULL;
+	struct profile_set *set;
 	int r;
 
 	if (d->kube)

@@ -2,7 +2,6 @@
 #include "common/base/error.h"
 
 #include <assert.h>
-#include <errno.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
@@ -41,9 +40,4 @@ int error_prefix(struct error *err, int code, const char *fmt, ...)
 	err->message[sizeof(err->message) - 1] = '\0';
 	err->code = code;
 	return code;
-}
-
-int error_oom(struct error *err)
-{
-	return error_set(err, -ENOMEM, "out of memory");
 }

@@ -4,6 +4,8 @@
  * person must understand also fill a struct error. Library code never logs. */
 #pragma once
 
+#include <errno.h>
+
 struct error {
 	int code;          /* -errno, 0 when nothing was set */
 	char message[480]; /* one line: what was wrong, where, what to change; truncated when longer */
@@ -19,4 +21,8 @@ int error_prefix(struct error *err, int code, const char *fmt, ...)
 	__attribute__((format(printf, 3, 4)));
 
 /* The out-of-memory failure, in one place. */
-int error_oom(struct error *err);
+static inline int error_oom(struct error *err)
+{
+	error_set(err, -ENOMEM, "out of memory");
+	return -ENOMEM;
+}

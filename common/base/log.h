@@ -49,8 +49,7 @@ struct log_field {
 /* cause: what failed, e.g. err.message; NULL allowed. */
 #define log_error(cause, ...) log_(('E'), 0, (cause), __FILE__, __LINE__, LOG_SPLIT_(__VA_ARGS__))
 
-/* clang-format off */
-#define LOG_SPLIT_(msg, ...) (msg), (const struct log_field[]){__VA_ARGS__ __VA_OPT__(, ){0}}
-/* clang-format on */
+/* The fields stand between empty ones: the first takes the comma that ## drops, the last ends. */
+#define LOG_SPLIT_(msg, ...) (msg), &(const struct log_field[]){{0}, ##__VA_ARGS__, {0}}[1]
 void log_(char severity, int v, const char *cause, const char *file, int line, const char *msg,
 	const struct log_field *fields);

@@ -36,7 +36,7 @@ static inline bool span_starts(struct span a, const char *prefix)
 {
 	size_t n = strlen(prefix);
 
-	return a.len >= n && memcmp(a.p, prefix, n) == 0;
+	return a.p && a.len >= n && memcmp(a.p, prefix, n) == 0;
 }
 
 /* What follows prefix in a, or SPAN_NONE when a does not start with it. */

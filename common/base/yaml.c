@@ -223,6 +223,7 @@ static int read_yaml(struct yaml_stream *s, struct yaml_tree *t)
 	yaml_parser_set_input(&parser, feed, &f);
 	r = read_documents(s, t);
 	yaml_parser_delete(&parser);
+	t->parser = NULL;
 	return r;
 }
 

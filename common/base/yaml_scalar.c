@@ -3,6 +3,7 @@
  * The comments name the Go function that a piece of code answers to. */
 #include "common/base/yaml_scalar.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <inttypes.h>
 #include <math.h>
@@ -230,6 +231,7 @@ static void shortest(double f, bool single, char digits[DIGITS_MAX + 1], int *re
 	char text[DIGITS_MAX + 16];
 	size_t n = 0;
 
+	assert(isfinite(f)); /* and so has an e */
 	for (int more = 0; more < DIGITS_MAX; more++) {
 		snprintf(text, sizeof(text), "%.*e", more, f);
 		if (single ? strtof(text, NULL) == (float)f : strtod(text, NULL) == f)

@@ -151,12 +151,12 @@ static int client_from_kubeconfig(
 		r = load_pem(file, k.cert_pem, k.cert_file, &cred->cert, err);
 	if (r == 0)
 		r = load_pem(file, k.key_pem, k.key_file, &cred->key, err);
-	if (r < 0)
+	if (r != 0)
 		return r;
 	c->server = TAKE_PTR(k.server);
 	c->token = TAKE_PTR(k.token);
-	c->namespace_ = k.namespace_ && k.namespace_[0] ? TAKE_PTR(k.namespace_) : strdup("default");
-	c->token_file = k.token_file && k.token_file[0] ? kubeconfig_path(file, k.token_file) : strdup("");
+	c->namespace_ = k.namespace_[0] ? TAKE_PTR(k.namespace_) : strdup("default");
+	c->token_file = k.token_file[0] ? kubeconfig_path(file, k.token_file) : strdup("");
 	if (!c->namespace_ || !c->token_file)
 		return error_oom(err);
 	return 0;

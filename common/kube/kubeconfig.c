@@ -2,6 +2,7 @@
 #include "common/kube/kubeconfig.h"
 
 #include <arpa/inet.h>
+#include <assert.h>
 #include <errno.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -197,6 +198,7 @@ static int read_user(
 {
 	int r;
 
+	assert(k->server); /* read_cluster came before */
 	r = only_known(s, user,
 		" client-certificate client-certificate-data client-key client-key-data token"
 		" tokenFile extensions ",
@@ -215,7 +217,7 @@ static int read_user(
 	if ((k->cert_pem || k->cert_file) != (k->key_pem || k->key_file))
 		return fail_at(s, user, err, -EINVAL,
 			"client-certificate and client-key go together; the user has only one");
-	if ((k->token || k->token_file) && k->server && strncmp(k->server, "http://", 7) == 0 &&
+	if ((k->token || k->token_file) && strncmp(k->server, "http://", 7) == 0 &&
 		!is_loopback(k->server))
 		return fail_at(s, user, err, -EINVAL,
 			"a token would be sent unprotected to %s; use https://", k->server);

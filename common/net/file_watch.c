@@ -65,7 +65,7 @@ int file_watch_new(struct file_watch **ret_w, sd_event *event, const char *const
 	if (r < 0)
 		return error_set(err, r, "event loop: %s", strerror(-r));
 	sd_event_source_set_enabled(w->timer, SD_EVENT_OFF);
-	for (size_t i = 0; paths[i] && i < FILE_WATCH_MAX; i++) {
+	for (size_t i = 0; i < FILE_WATCH_MAX && paths[i]; i++) {
 		_cleanup_free_ char *folder = folder_of(paths[i]);
 
 		if (!folder)

@@ -65,15 +65,14 @@ int health_add(struct health *h, const char *name, unsigned kinds)
 /* Why goes into a line of text. */
 static void copy_line(char out[HEALTH_WHY_MAX + 1], const char *why)
 {
-	size_t i = 0;
+	size_t n = strnlen(why, HEALTH_WHY_MAX);
 
-	for (; i < HEALTH_WHY_MAX && why[i]; i++)
-		out[i] = why[i] == '\n' || why[i] == '\r' ? ' ' : why[i];
 	/* Not in the middle of a UTF-8 character. */
-	if (why[i])
-		while (i > 0 && ((unsigned char)why[i] & 0xc0) == 0x80)
-			i--;
-	out[i] = '\0';
+	while (n > 0 && ((unsigned char)why[n] & 0xc0) == 0x80)
+		n--;
+	for (size_t i = 0; i < n; i++)
+		out[i] = why[i] == '\n' || why[i] == '\r' ? ' ' : why[i];
+	out[n] = '\0';
 }
 
 void health_set(struct health *h, const char *name, bool ok, const char *why)

@@ -344,12 +344,13 @@ static struct metric *family_new(struct metrics *m, enum kind kind, const char *
 
 static struct metric *family_register(struct metrics *m, struct metric *f)
 {
+	static const char *const no_values[] = {NULL};
 	size_t n = strlen(f->name);
 
 	assert(f->kind != KIND_COUNTER || (n > 6 && strcmp(f->name + n - 6, "_total") == 0));
 	assert(f->kind != KIND_INFO || (n > 5 && strcmp(f->name + n - 5, "_info") == 0));
 	if (f->n_labels == 0 && (f->kind == KIND_COUNTER || f->kind == KIND_HISTOGRAM) &&
-		!family_add(f, hash_values(f, NULL), NULL)) {
+		!family_add(f, hash_values(f, no_values), no_values)) {
 		family_free(f);
 		return NULL;
 	}

@@ -192,7 +192,9 @@ static struct json_val ask(struct answered *t, enum review_webhook webhook, stru
 	buf_reset(&t->out);
 	t->ctx.webhook = webhook;
 	review(&t->scratch, &t->ctx, body, &t->out, &t->o);
-	return t->o.needs_pod ? (struct json_val){0} : fixture_json(&t->f, buf_view(&t->out));
+	if (t->o.needs_pod)
+		return (struct json_val){0};
+	return fixture_json(&t->f, buf_view(&t->out));
 }
 
 static bool contains(struct answered *t, struct json_val v, const char *part)
