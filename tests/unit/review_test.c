@@ -401,6 +401,39 @@ static void test_connect(void)
 	}
 }
 
+/* Which pod is looked up. */
+static void test_connect_name(void)
+{
+	static const struct {
+		const char *subresource, *name, *want;
+	} table[] = {
+		{"proxy", "web", "web"},
+		{"proxy", "web:8080", "web"},
+		{"proxy", "web:http", "web"},
+		{"proxy", "web:", "web"},
+		{"proxy", "https:web:8443", "web"},
+		{"proxy", "https:web:", "web"},
+		{"proxy", ":web:80", "web"},
+		{"proxy", ":80", ":80"},
+		{"proxy", "https::443", "https::443"},
+		{"exec", "web:8080", "web:8080"},
+	};
+	_cleanup_answered_ struct answered t;
+
+	setup(&t);
+	for (size_t i = 0; i < ARRAY_SIZE(table); i++) {
+		char *body = arena_printf(&t.f.a,
+			ENVELOPE("'uid':'u','operation':'CONNECT','kind':{'kind':"
+				 "'PodProxyOptions'},'namespace':'shop','subResource':'%s','name':"
+				 "'%s','object':{}"),
+			table[i].subresource, table[i].name);
+
+		ask(&t, REVIEW_VALIDATE, fixture_text(&t.f, body));
+		CU_ASSERT_TRUE(t.o.needs_pod);
+		CHECK_STR(table[i].name, t.o.name, table[i].want);
+	}
+}
+
 /* A review beyond the limits given is no review; one within may be large. */
 static void test_limits(void)
 {
@@ -436,6 +469,7 @@ CU_TestInfo review_tests[] = {
 	{"uid", test_uid},
 	{"namespace", test_namespace},
 	{"connect", test_connect},
+	{"whom exec and friends enter", test_connect_name},
 	{"limits", test_limits},
 	CU_TEST_INFO_NULL,
 };

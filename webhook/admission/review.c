@@ -142,6 +142,25 @@ static void answer(struct review_scratch *s, struct buf *out, struct review_outc
 	}
 }
 
+/* The pod that a proxy's name means, read as the API server reads it: NAME, NAME:PORT or
+ * SCHEME:NAME:PORT. What is none of these is no pod's name either, and stays as it is. */
+static struct span proxied_pod(struct span name)
+{
+	struct span pod = name;
+	const char *colon = name.len ? memchr(name.p, ':', name.len) : NULL, *second;
+
+	if (!colon)
+		return name;
+	pod.p = colon + 1;
+	pod.len = name.len - (size_t)(pod.p - name.p);
+	second = pod.len ? memchr(pod.p, ':', pod.len) : NULL;
+	if (second)
+		pod.len = (size_t)(second - pod.p);
+	else
+		pod = (struct span){name.p, (size_t)(colon - name.p)};
+	return pod.len ? pod : name;
+}
+
 /* The envelope: what is asked, about what. NULL, or what is wrong with it. */
 static const char *read_envelope(struct review_scratch *s, struct policy_request *rq,
 	struct review_outcome *o)
@@ -174,6 +193,8 @@ static const char *read_envelope(struct review_scratch *s, struct policy_request
 	o->name = json_str(json_get(request, "name"), &s->arena);
 	if (!o->name.len)
 		o->name = json_str(json_find(rq->object, "metadata", "name"), &s->arena);
+	if (rq->operation == OP_CONNECT && span_is(rq->subresource, "proxy"))
+		o->name = proxied_pod(o->name);
 	o->user = json_str(json_get(rq->user, "username"), &s->arena);
 	o->object = rq->object;
 	o->dry_run = json_type(json_get(request, "dryRun")) == JSON_TRUE;
