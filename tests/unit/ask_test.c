@@ -1,9 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
  * The ways to ask for a TEE, and that they must agree; seen through policy_mutate. */
+#include "common/base/cleanup.h"
 #include "tests/unit/policy_fixture.h"
 #include "tests/unit/policy_json.h"
 #include "tests/unit/test.h"
+#include "webhook/policy/pod.h"
 
 static const char *const accepted_kata[] = {"kata-sgx", "kata-cc"};
 static const char *const accepted_cc[] = {"kata-cc"};
@@ -384,7 +386,41 @@ static void test_agreement(void)
 	RUN(rows);
 }
 
+/* Selectors are compared with every label; without profiles there is nothing to compare. */
+static void test_labels_maximum(void)
+{
+	static const char *const shop[] = {PROFILE("vm", "'tee':'tdx'"), NULL};
+
+	for (int n = POD_LABELS_MAX; n <= POD_LABELS_MAX + 1; n++) {
+		_cleanup_fixture_ struct fixture f;
+		_cleanup_buf_ struct buf text = BUF_INIT(1 << 20);
+		_cleanup_patch_ struct patch patch = PATCH_INIT(1 << 10);
+		struct policy_result res;
+
+		fixture_init(&f);
+		buf_puts(&text, "{'metadata':{'labels':{'l':'v'");
+		for (int i = 1; i < n; i++)
+			buf_printf(&text, ",'l%d':'v'", i);
+		buf_puts(&text, "}},'spec':{" APPS(APP) "}}");
+		f.rq.object = fixture_quoted(&f, text.p);
+		for (int profiles = 0; profiles <= 1; profiles++) {
+			bool refused = profiles && n > POD_LABELS_MAX;
+
+			if (profiles)
+				fixture_profiles(&f, shop);
+			CU_ASSERT_EQUAL(policy_mutate(&f.rq, "", &f.a, &patch, &res), 0);
+			CU_ASSERT_EQUAL(
+				res.reason, refused ? REASON_Malformed : REASON_NotConfidential);
+			CHECK_ROW("message",
+				!refused || (res.message &&
+						    strstr(res.message, "more than 256 labels")),
+				"%s", res.message ? res.message : "");
+		}
+	}
+}
+
 CU_TestInfo ask_tests[] = {
+	{"labels at most", test_labels_maximum},
 	{"ways to ask", test_ways_to_ask},
 	{"agreement", test_agreement},
 	CU_TEST_INFO_NULL,

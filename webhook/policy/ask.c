@@ -201,6 +201,12 @@ static int ask_profile(struct ask *k, struct sources *s)
 
 	if (r)
 		return r;
+	/* Each term of each selector reads all labels: many of both would keep everybody waiting. */
+	if (rq->namespace_enabled && rq->profiles && json_count(k->pod.labels) > POD_LABELS_MAX)
+		return ask_refuse(k, REASON_Malformed,
+			"metadata.labels has more than %d labels, which is too many to compare "
+			"with the podSelectors of namespace " SPAN_FMT "; remove some",
+			POD_LABELS_MAX, SHOWN(rq->namespace_));
 	if (rq->namespace_enabled && rq->profiles)
 		match = profile_match(rq->profiles, rq->namespace_, k->pod.labels, &other);
 	if (match && named && match != named)

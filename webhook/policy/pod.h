@@ -25,7 +25,10 @@ struct container {
 	const char *list; /* "containers" or "initContainers" */
 };
 
-enum { POD_CONTAINERS_MAX = 256 };
+enum {
+	POD_CONTAINERS_MAX = 256,
+	POD_LABELS_MAX = 256, /* of a pod that podSelectors are compared with */
+};
 
 struct pod {
 	struct json_val metadata, spec, annotations, labels, node_selector;
