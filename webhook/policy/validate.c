@@ -190,11 +190,25 @@ static enum tee confidential(const struct policy_request *rq)
 	return t != TEE_NONE ? t : policy_confidential(rq->config, rq->object);
 }
 
+/* Kata reads the annotation; nobody but the mutating webhook gives EPC. An ordinary pod may still
+ * lose one that it had before Casemate came. */
+static bool epc_annotation_fixed(const struct policy_request *rq, enum tee tee)
+{
+	if (tee == TEE_NONE && !json_exists(annotation(rq->object, ANNOTATION_INTEL_EPC)))
+		return true;
+	return !annotation_changed(rq, ANNOTATION_INTEL_EPC);
+}
+
 static int validate_updated(
 	const struct policy_request *rq, struct arena *a, struct policy_result *res)
 {
 	res->tee = confidential(rq);
 	res->reason = res->tee == TEE_NONE ? REASON_NotConfidential : REASON_Ok;
+	if (!epc_annotation_fixed(rq, res->tee))
+		return policy_refuse(res, a, REASON_NotAsPromised,
+			"annotation " ANNOTATION_INTEL_EPC
+			" says how much EPC the pod was given and "
+			"cannot be changed; create a new pod");
 	if (res->tee == TEE_NONE)
 		return 0;
 	if (annotation_changed(rq, ANNOTATION_PROFILE))
@@ -202,11 +216,9 @@ static int validate_updated(
 			"annotation " ANNOTATION_PROFILE
 			" cannot be changed on a running confidential "
 			"pod; create a new pod");
-	if (annotation_changed(rq, ANNOTATION_INTEL_EPC))
-		return policy_refuse(res, a, REASON_NotAsPromised,
-			"annotation " ANNOTATION_INTEL_EPC
-			" says how much EPC the pod was given and "
-			"cannot be changed; create a new pod");
+	/* A pod with a scheduling gate may still gain a node selector: it is judged as if created. */
+	if (policy_confidential(rq->config, rq->old_object) == TEE_NONE)
+		return judge_security(rq, rq->object, a, res);
 	return judge_images(rq, a, res);
 }
 

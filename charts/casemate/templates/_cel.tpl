@@ -24,8 +24,8 @@ where that is forbidden must be told so. JSON. */}}
 p.spec.?runtimeClassName.orValue('') in {{ include "casemate.classNames" . | fromJsonArray | include "casemate.cel.list" }} ||
 (p.spec.containers + p.spec.?initContainers.orValue([])).exists(c,
   [c.?resources.?limits.orValue({}), c.?resources.?requests.orValue({})].exists(r, r.exists(k,
-    k.startsWith('sgx.intel.com/') ||
-    k in ['casemate.dev/keys', 'casemate.dev/aesm',
+    k in ['sgx.intel.com/epc', 'sgx.intel.com/enclave', 'sgx.intel.com/provision',
+      'casemate.dev/keys', 'casemate.dev/aesm',
       'kubernetes.azure.com/sgx_epc_mem_in_MiB', 'alibabacloud.com/sgx_epc_MiB',
       'tdx.intel.com/keys', 'sev-snp.amd.com/esids',
       'google.com/cc', 'amd.com/sev-snp', 'intel.com/tdx'])))
