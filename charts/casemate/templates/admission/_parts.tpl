@@ -16,3 +16,11 @@ shutdown:
   {{- toYaml . | nindent 2 }}
 {{- end }}
 {{- end -}}
+
+{{/* The part that RuntimeClasses and ValidatingAdmissionPolicies must agree with: a change of it rolls
+the pods, so that an upgrade has ended when it is in force. */}}
+{{- define "casemate.admission.shared" -}}
+{{- $config := .Values.config -}}
+{{- dict "classes" (include "casemate.classes" .) "onOther" .Values.runtimeClasses.onOther
+  "allowSimulated" $config.allowSimulated "vendorMode" $config.vendorPods.mode | toJson -}}
+{{- end -}}
