@@ -57,7 +57,8 @@ int main(int argc, char **argv)
 	for (size_t i = 0; i < ARRAY_SIZE(commands); i++)
 		if (strcmp(argv[1], commands[i].name) == 0)
 			return run(&commands[i], argc - 2, argv + 2);
-	fprintf(stderr, "casemate-webhook: no such command: %s ('casemate-webhook --help' lists them)\n",
+	fprintf(stderr,
+		"casemate-webhook: no such command: %s ('casemate-webhook --help' lists them)\n",
 		argv[1]);
 	return COMMAND_USAGE;
 }

@@ -8,7 +8,7 @@
 
 struct error {
 	int code;          /* -errno, 0 when nothing was set */
-	char message[480]; /* one line: what was wrong, where, what to change; truncated when longer */
+	char message[480]; /* one line: what was wrong, where, what to change; cut when longer */
 };
 
 /* Sets err (NULL allowed) to a formatted message and returns code, which must be negative. */

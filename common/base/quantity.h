@@ -13,7 +13,7 @@
 #include "common/base/json.h"
 
 struct quantity {
-	__int128 nano; /* value times 10^9; finer input is rounded away from zero, as Kubernetes does */
+	__int128 nano; /* value times 10^9; what is finer is rounded away from zero, as in Kubernetes */
 };
 
 /* Parses the whole of text. -EINVAL: not a quantity; -ERANGE: beyond plus or minus 2^63-1 (which

@@ -16,7 +16,7 @@
 struct kube_client;
 
 struct kube_client_options {
-	const char *kubeconfig;  /* file; "" or NULL: in-cluster (service account files, KUBERNETES_SERVICE_*) */
+	const char *kubeconfig;  /* file; "" or NULL: the Pod's service account */
 	const char *service_account_dir; /* NULL: /var/run/secrets/kubernetes.io/serviceaccount */
 	/* Counter <prefix>_api_requests_total with the labels method and code (HTTP status, or
 	 * "error" when none came); NULL: none. Counts each try. */

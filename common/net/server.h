@@ -36,7 +36,7 @@ struct server_options {
 	unsigned threads;          /* 1 to SERVER_THREADS_MAX */
 	struct tls_identity *tls;  /* borrowed; NULL: plain HTTP */
 	const char *tls_min;       /* "1.2" or "1.3" */
-	const char *tls_ciphers;   /* "": modern default; else a GnuTLS priority string that replaces it */
+	const char *tls_ciphers;   /* "": modern default; else a GnuTLS priority string */
 	const char *client_ca_pem; /* NULL: client certificates are not asked for; else a handshake
 				    * without one that chains to it, for client authentication,
 				    * is refused */

@@ -7,21 +7,6 @@
 #include "tests/unit/test.h"
 #include "webhook/policy/pod.h"
 
-static const char *const accepted_kata[] = {"kata-sgx", "kata-cc"};
-static const char *const accepted_cc[] = {"kata-cc"};
-
-static void accept_classes(struct policy_config *c)
-{
-	c->classes[TEE_SGX].accepted = (struct strings){accepted_kata, 1};
-	c->classes[TEE_TDX].accepted = (struct strings){accepted_kata + 1, 1};
-	c->classes[TEE_SNP].accepted = (struct strings){accepted_cc, 1};
-}
-
-static void simulate(struct policy_config *c)
-{
-	c->allow_simulated = true;
-}
-
 static void configure_cvm(struct policy_config *c)
 {
 	c->classes[TEE_CVM].name = "kata-cvm";
@@ -221,18 +206,18 @@ static void test_ways_to_ask(void)
 			.reason = REASON_Injected,
 			.want = POD(INJECTED, CLASS_TDX "," APPS(APP))},
 		{.name = "an accepted class",
-			.tweak = accept_classes,
+			.tweak = fixture_accept_classes,
 			.pod = POD("'casemate.dev/epc':'64Mi'",
 				"'runtimeClassName':'kata-sgx'," APPS(APP)),
 			.reason = REASON_Injected,
 			.want = POD("'casemate.dev/epc':'64Mi'," INJECTED_EPC("64Mi"),
 				CLASS("kata-sgx", SELECTOR_SGX) "," APPS(APP_64))},
 		{.name = "a class accepted for two TEEs decides nothing",
-			.tweak = accept_classes,
+			.tweak = fixture_accept_classes,
 			.pod = POD("", "'runtimeClassName':'kata-cc'," APPS(APP)),
 			.reason = REASON_NotConfidential},
 		{.name = "but is kept when something else decides",
-			.tweak = accept_classes,
+			.tweak = fixture_accept_classes,
 			.pod = POD(TEE("snp"), "'runtimeClassName':'kata-cc'," APPS(APP)),
 			.reason = REASON_Injected,
 			.want = POD(TEE("snp") "," INJECTED,
@@ -287,7 +272,7 @@ static void test_agreement(void)
 			.reason = REASON_TeeConflict,
 			.want = "casemate.dev/keys"},
 		{.name = "keys with a guest TEE, simulated",
-			.tweak = simulate,
+			.tweak = fixture_simulate,
 			.pod = POD(TEE("tdx"), APPS(NAMED("a", BOTH("'casemate.dev/keys':'1'")))),
 			.reason = REASON_Injected,
 			.warns = "simulated TEE",

@@ -39,6 +39,7 @@
 	X(pod)                                                                                     \
 	X(podsecurity)                                                                             \
 	X(profile)                                                                                 \
+	X(profile_set)                                                                             \
 	X(quantity)                                                                                \
 	X(review)                                                                                  \
 	X(secret)                                                                                  \

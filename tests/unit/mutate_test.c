@@ -8,30 +8,15 @@
 #include "tests/unit/policy_json.h"
 #include "tests/unit/test.h"
 
-static const char *const accepted_kata[] = {"kata-sgx", "kata-cc"};
-static const char *const accepted_cc[] = {"kata-cc"};
-
-static void accept_classes(struct policy_config *c)
-{
-	c->classes[TEE_SGX].accepted = (struct strings){accepted_kata, 1};
-	c->classes[TEE_TDX].accepted = (struct strings){accepted_kata + 1, 1};
-	c->classes[TEE_SNP].accepted = (struct strings){accepted_cc, 1};
-}
-
 static void refuse_classes(struct policy_config *c)
 {
-	accept_classes(c);
+	fixture_accept_classes(c);
 	c->class_conflict = CLASS_REFUSE;
-}
-
-static void simulate(struct policy_config *c)
-{
-	c->allow_simulated = true;
 }
 
 static void simulate_and_accept(struct policy_config *c)
 {
-	accept_classes(c);
+	fixture_accept_classes(c);
 	c->allow_simulated = true;
 }
 
@@ -228,7 +213,7 @@ static void test_classes(void)
 			.reason = REASON_RuntimeClassNotAccepted,
 			.want = "\"kata-cc2\""},
 		{.name = "the profile's class",
-			.tweak = accept_classes,
+			.tweak = fixture_accept_classes,
 			.profiles = shop,
 			.pod = POD("'casemate.dev/profile':'kata'", APPS(APP)),
 			.reason = REASON_Injected,
@@ -256,7 +241,7 @@ static void test_classes(void)
 			.want = POD(TEE("node") "," INJECTED,
 				"'runtimeClassName':'casemate-node'," APPS(APP))},
 		{.name = "simulated: each TEE has its class, and every pod is warned",
-			.tweak = simulate,
+			.tweak = fixture_simulate,
 			.pod = POD(SGX_64, APPS(APP)),
 			.reason = REASON_Injected,
 			.warns = "simulated TEE: nothing protects this pod (allowSimulated)",
@@ -264,7 +249,7 @@ static void test_classes(void)
 				CLASS("casemate-simulated-sgx",
 					LABEL("attested") ":'simulated'") "," APPS(APP_64))},
 		{.name = "simulated: cvm needs no configuration",
-			.tweak = simulate,
+			.tweak = fixture_simulate,
 			.pod = POD(TEE("cvm"), APPS(APP)),
 			.reason = REASON_Injected,
 			.warns = "simulated TEE",
@@ -272,7 +257,7 @@ static void test_classes(void)
 				CLASS("casemate-simulated-cvm",
 					LABEL("attested") ":'simulated'") "," APPS(APP))},
 		{.name = "simulated: never the real class",
-			.tweak = simulate,
+			.tweak = fixture_simulate,
 			.pod = POD("", "'runtimeClassName':'casemate-tdx'," APPS(APP)),
 			.reason = REASON_Injected,
 			.warns = "simulated TEE",
@@ -288,7 +273,7 @@ static void test_classes(void)
 				CLASS("casemate-simulated-tdx",
 					LABEL("attested") ":'simulated'") "," APPS(APP))},
 		{.name = "simulated: its class asks",
-			.tweak = simulate,
+			.tweak = fixture_simulate,
 			.pod = POD("", "'runtimeClassName':'casemate-simulated-node'," APPS(APP)),
 			.reason = REASON_Injected,
 			.warns = "simulated TEE",
@@ -301,7 +286,7 @@ static void test_classes(void)
 			.reason = REASON_SimulatedNotAllowed,
 			.want = "set allowSimulated"},
 		{.name = "simulated: a profile that does not allow it gives no keys",
-			.tweak = simulate,
+			.tweak = fixture_simulate,
 			.profiles = shop,
 			.pod = POD("'casemate.dev/profile':'n'", APPS(APP)),
 			.reason = REASON_Injected,

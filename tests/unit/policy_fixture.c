@@ -217,6 +217,20 @@ struct json_val fixture_unknown(struct fixture *f, struct json_val pod, bool met
 	return fixture_apply(f, pod, &p);
 }
 
+void fixture_accept_classes(struct policy_config *c)
+{
+	static const char *const sgx[] = {"kata-sgx"}, *const cvm[] = {"kata-cc"};
+
+	c->classes[TEE_SGX].accepted = (struct strings){sgx, 1};
+	c->classes[TEE_TDX].accepted = (struct strings){cvm, 1};
+	c->classes[TEE_SNP].accepted = (struct strings){cvm, 1};
+}
+
+void fixture_simulate(struct policy_config *c)
+{
+	c->allow_simulated = true;
+}
+
 static void check_warnings(const struct mutate_row *row, const struct policy_result *res)
 {
 	bool found = false;

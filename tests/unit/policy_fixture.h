@@ -58,6 +58,10 @@ struct mutate_row {
 	bool not_enabled; /* the namespace */
 };
 
+/* Tweaks: kata-sgx is accepted for sgx, kata-cc for tdx and snp; simulated TEEs are allowed. */
+void fixture_accept_classes(struct policy_config *c);
+void fixture_simulate(struct policy_config *c);
+
 /* Runs each row: as it is, as a template, with keys reversed, with unknown fields; and what comes
  * out once more, also after foreign changes, when nothing may be left to do. */
 void fixture_mutate(const struct mutate_row *rows, size_t n);

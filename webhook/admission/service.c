@@ -239,8 +239,8 @@ static void respond_status(struct http_response *res, int status, const char *re
 	buf_puts(res->body, "}\n");
 }
 
-/* "/hint/WORDS" may follow a route: when the webhook cannot be reached, the API server's message shows
- * the URL and nothing else of ours, so that is where advice can be. */
+/* "/hint/WORDS" may follow a route: when the webhook cannot be reached, the API server's message
+ * shows the URL and nothing else of ours, so that is where advice can be. */
 static const struct route *find_route(const char *path)
 {
 	for (size_t i = 0; i < ARRAY_SIZE(routes); i++) {

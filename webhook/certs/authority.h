@@ -15,7 +15,7 @@
 
 enum {
 	AUTHORITY_NAMES_MAX = 4,
-	AUTHORITY_NAME_MAX = 160,       /* bytes of one DNS name with its NUL: two labels and a suffix */
+	AUTHORITY_NAME_MAX = 160,       /* bytes of one DNS name with NUL: two labels, a suffix */
 	AUTHORITY_BACKDATE_SEC = 300,   /* valid this long before it was made: clocks differ */
 	AUTHORITY_KEY_PEM_MAX = 16384,  /* bytes of a private key's PEM */
 };
