@@ -2,27 +2,35 @@
 #include "common/base/error.h"
 
 #include <assert.h>
-#include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
+
+int error_vset(struct error *err, int code, const char *fmt, va_list ap)
+{
+	char message[sizeof(err->message)];
+
+	assert(code < 0);
+	if (!err)
+		return code;
+	vsnprintf(message, sizeof(message), fmt, ap);
+	strcpy(err->message, message);
+	err->code = code;
+	return code;
+}
 
 int error_set(struct error *err, int code, const char *fmt, ...)
 {
 	va_list ap;
 
-	assert(code < 0);
-	if (!err)
-		return code;
 	va_start(ap, fmt);
-	vsnprintf(err->message, sizeof(err->message), fmt, ap);
+	error_vset(err, code, fmt, ap);
 	va_end(ap);
-	err->code = code;
 	return code;
 }
 
 int error_prefix(struct error *err, int code, const char *fmt, ...)
 {
-	char prefix[200];
+	char prefix[sizeof(err->message)];
 	va_list ap;
 	size_t n;
 

@@ -5,6 +5,7 @@
 #pragma once
 
 #include <errno.h>
+#include <stdarg.h>
 
 struct error {
 	int code;          /* -errno, 0 when nothing was set */
@@ -14,6 +15,10 @@ struct error {
 /* Sets err (NULL allowed) to a formatted message and returns code, which must be negative. */
 int error_set(struct error *err, int code, const char *fmt, ...)
 	__attribute__((format(printf, 3, 4)));
+
+/* The same for those who wrap it. Arguments may point into err's own message. */
+int error_vset(struct error *err, int code, const char *fmt, va_list ap)
+	__attribute__((format(printf, 3, 0)));
 
 /* Puts "prefix: " before what err already says and returns code unchanged, so that a NULL err
  * cannot turn a failure into a success. */

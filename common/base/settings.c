@@ -37,14 +37,13 @@ int settings_error(const struct settings_source *src, struct json_val v, struct 
 	const char *fmt, ...)
 {
 	struct yaml_mark m = yaml_where(src->document, v);
-	char text[400];
 	va_list ap;
 
 	va_start(ap, fmt);
-	vsnprintf(text, sizeof(text), fmt, ap);
+	error_vset(err, -EINVAL, fmt, ap);
 	va_end(ap);
-	return error_set(
-		err, -EINVAL, "%s:%" PRIu32 ":%" PRIu32 ": %s", src->file, m.line, m.column, text);
+	return error_prefix(
+		err, -EINVAL, "%s:%" PRIu32 ":%" PRIu32, src->file, m.line, m.column);
 }
 
 /* "tls.minVersion" to "tls-min-version", or to "TLS_MIN_VERSION" when sep is '_'. */

@@ -19,13 +19,12 @@ static int read_node(struct yaml_tree *t, const yaml_event_t *ev, unsigned depth
 
 int yaml_fail(const struct yaml_tree *t, int code, size_t line, size_t column, const char *fmt, ...)
 {
-	char text[400];
 	va_list ap;
 
 	va_start(ap, fmt);
-	vsnprintf(text, sizeof(text), fmt, ap);
+	error_vset(t->err, code, fmt, ap);
 	va_end(ap);
-	return error_set(t->err, code, "%s:%zu:%zu: %s", t->name, line, column, text);
+	return error_prefix(t->err, code, "%s:%zu:%zu", t->name, line, column);
 }
 
 static int fail_event(const struct yaml_tree *t, int code, const yaml_event_t *ev, const char *text)

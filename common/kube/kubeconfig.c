@@ -31,13 +31,12 @@ static int fail_at(const struct source *s, struct json_val v, struct error *err,
 	const char *fmt, ...)
 {
 	struct yaml_mark at = yaml_where(s->document, v);
-	char message[320];
 	va_list ap;
 
 	va_start(ap, fmt);
-	vsnprintf(message, sizeof(message), fmt, ap);
+	error_vset(err, code, fmt, ap);
 	va_end(ap);
-	return error_set(err, code, "%s:%u:%u: %s", s->name, at.line, at.column, message);
+	return error_prefix(err, code, "%s:%u:%u", s->name, at.line, at.column);
 }
 
 /* The string at key of parent, copied; nothing when absent or empty. */

@@ -14,6 +14,8 @@ static void test_set_and_prefix(void)
 	CU_ASSERT_EQUAL(error_prefix(&err, -EINVAL, "spec.%s", "tee"), -EINVAL);
 	CU_ASSERT_STRING_EQUAL(err.message, "spec.tee: got 7");
 	CU_ASSERT_EQUAL(err.code, -EINVAL);
+	error_set(&err, -EINVAL, "again: %s", err.message);
+	CU_ASSERT_STRING_EQUAL(err.message, "again: spec.tee: got 7");
 }
 
 static void test_null_stays_a_failure(void)

@@ -38,15 +38,14 @@ static size_t place_write(const struct place *at, char text[PLACE_MAX])
 int check_fail(const struct check *c, const struct place *at, const char *fmt, ...)
 {
 	char text[PLACE_MAX] = "";
-	char message[sizeof(((struct error *)NULL)->message)];
 	size_t n = at ? place_write(at, text) : 0;
 	va_list ap;
 
 	va_start(ap, fmt);
-	vsnprintf(message, sizeof(message), fmt, ap);
+	error_vset(c->err, -EINVAL, fmt, ap);
 	va_end(ap);
 	text[n] = '\0';
-	return error_set(c->err, -EINVAL, "%s%s%s", text, n ? ": " : "", message);
+	return n ? error_prefix(c->err, -EINVAL, "%s", text) : -EINVAL;
 }
 
 /* The field that key may have been meant to be, or NULL. */
