@@ -20,7 +20,8 @@ Q       := $(if $(V),,@)
 # check-san's sub-make, which would then find plain objects up to date and test those.
 override B := $(BUILD)/$(notdir $(lastword $(CC)))$(if $(SAN),-$(subst $(comma),-,$(SAN)))
 
-PKGS      := libcrypto libssl json-c yaml-0.1 libcurl libmicrohttpd gnutls libsystemd
+PKGS      := libcrypto libssl json-c yaml-0.1 libcurl libmicrohttpd gnutls libsystemd \
+	libnghttp2 libprotobuf-c
 EXEC_PKGS := libcrypto
 # A daemon is a folder with a main.c; the tree builds before the second one exists.
 PROGS := $(patsubst %/main.c,%,$(wildcard webhook/main.c nodeagent/main.c))

@@ -1,12 +1,14 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * casemate-webhook probe: GETs a plain http URL and says whether the answer was 2xx, for images
- * that hold no other program (helm test, exec probes). */
+ * The command `probe` of both daemons: GETs a plain http URL and says whether the answer was 2xx,
+ * for images that hold no other program (helm test, exec probes). */
+#include "common/net/probe.h"
+
 #include <stdio.h>
 
 #include "common/base/clock.h"
+#include "common/base/command.h"
 #include "common/net/http.h"
-#include "webhook/commands.h"
 
 struct probe {
 	sd_event *event;
@@ -19,14 +21,14 @@ static void done(void *ctx, const struct http_result *result)
 
 	p->status = result->status;
 	if (result->error)
-		fprintf(stderr, "casemate-webhook probe: %s\n", result->error);
+		fprintf(stderr, "probe: %s\n", result->error);
 	printf(SPAN_FMT "\n", SPAN_ARG(result->body));
 	sd_event_exit(p->event, 0);
 }
 
 static int probe(const char *url, struct error *err)
 {
-	const struct http_client_options options = {.user_agent = "casemate-webhook-probe"};
+	const struct http_client_options options = {.user_agent = "casemate-probe"};
 	_cleanup_(sd_event_unrefp) sd_event *event = NULL;
 	_cleanup_(http_client_free_p) struct http_client *client = NULL;
 	struct probe p = {0};
@@ -58,13 +60,13 @@ int command_probe(int argc, char **argv)
 	int status;
 
 	if (argc != 1 || argv[0][0] == '-') {
-		fputs("Usage: casemate-webhook probe http://HOST:PORT/PATH\n\n"
+		fputs("Usage: PROGRAM probe http://HOST:PORT/PATH\n\n"
 		      "Exit code 0: the answer was 2xx; it is printed.\n",
 			argc == 1 && strcmp(argv[0], "--help") == 0 ? stdout : stderr);
 		return argc == 1 && strcmp(argv[0], "--help") == 0 ? COMMAND_DONE : COMMAND_USAGE;
 	}
 	status = probe(argv[0], &err);
 	if (status < 0)
-		fprintf(stderr, "casemate-webhook probe: %s\n", err.message);
+		fprintf(stderr, "probe: %s\n", err.message);
 	return status >= 200 && status < 300 ? COMMAND_DONE : COMMAND_REFUSED;
 }

@@ -1,0 +1,5 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#pragma once
+
+/* The command: see its --help. */
+int command_probe(int argc, char **argv);

@@ -1,0 +1,17 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * casemate-nodeagent: picks the command. */
+#include "common/base/cleanup.h"
+#include "common/base/command.h"
+#include "common/net/probe.h"
+
+static const struct command commands[] = {
+	{"probe", command_probe, "is a health endpoint happy? for images without a shell"},
+};
+
+int main(int argc, char **argv)
+{
+	return command_main("casemate-nodeagent",
+		"Makes what a node has for confidential pods usable, and shows its state.", commands,
+		ARRAY_SIZE(commands), argc, argv);
+}

@@ -1,0 +1,24 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * The simulated platform, for development: --simulate sgx:epc=128Mi,numa=2 makes device nodes in a
+ * folder of its own and a struct platform that says so. */
+#pragma once
+
+#include "nodeagent/platform/platform.h"
+
+struct simulation {
+	bool sgx, tdx_host, snp_host, tdx_guest, snp_guest;
+	uint64_t epc_bytes;
+	unsigned numa;
+	uint64_t slots; /* confidential VMs at once */
+	bool aesm;      /* AESM is there as well */
+};
+
+/* "sgx[:epc=128Mi][,numa=2][,aesm]", "tdx-host[:slots=16]", "snp-host[:slots=16]", "tdx-guest",
+ * "snp-guest"; several with '+'. -EINVAL says what is wrong and what could stand there. */
+int simulation_parse(struct simulation *ret_s, const char *text, struct error *err);
+
+/* Makes the device nodes (character devices 1:3, /dev/null's, 0666) in host_dir, an absolute path
+ * that the kubelet's runtime finds under the same name, and describes the platform. Idempotent. */
+int simulation_apply(const struct simulation *s, const char *host_dir, struct platform *ret_p,
+	struct error *err);
