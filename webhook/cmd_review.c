@@ -7,6 +7,7 @@
 #include <stdio.h>
 
 #include "common/base/cleanup.h"
+#include "common/base/settings_file.h"
 #include "common/base/yaml.h"
 #include "webhook/admission/manifest.h"
 #include "webhook/admission/review.h"
@@ -38,7 +39,7 @@ static int read_input(struct session *s, struct input *in, const char *path, str
 {
 	bool standard = strcmp(path, "-") == 0;
 	struct span text, rest;
-	int r = config_read_file(standard ? "/dev/stdin" : path, REVIEW_INPUT_MAX, &s->arena, &text,
+	int r = settings_read_file(standard ? "/dev/stdin" : path, REVIEW_INPUT_MAX, &s->arena, &text,
 		err);
 
 	if (r < 0)

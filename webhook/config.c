@@ -2,18 +2,14 @@
 #include "webhook/config.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <stddef.h>
 #include <stdio.h>
-#include <sys/stat.h>
 
 #include "common/base/cleanup.h"
+#include "common/base/settings_file.h"
 #include "webhook/ops.h"
 
-enum {
-	CONFIG_ARENA_MAX = 16 * 1024 * 1024,
-	CONFIG_FILE_MAX  = 1024 * 1024,
-};
+enum { CONFIG_ARENA_MAX = 16 * 1024 * 1024 };
 
 #define DEFAULT_FILE "/etc/casemate/webhook.yaml"
 #define SECONDS(n)   ((int64_t)(n) * 1000000)
@@ -157,52 +153,6 @@ static struct table table_of(enum config_use use)
 	return t;
 }
 
-int config_read_file(const char *path, size_t max, struct arena *a, struct span *ret_text,
-	struct error *err)
-{
-	_cleanup_close_ int fd = open(path, O_RDONLY | O_CLOEXEC);
-	struct stat st;
-	size_t n = 0;
-	char *p;
-
-	if (fd < 0 || fstat(fd, &st) < 0)
-		return error_set(err, -errno, "%s: %s", path, strerror(errno));
-	if (S_ISDIR(st.st_mode))
-		return error_set(err, -EISDIR, "%s: is a folder, expected a file", path);
-	if (S_ISREG(st.st_mode) && (size_t)st.st_size < max)
-		max = (size_t)st.st_size + 1;
-	p = arena_alloc(a, max + 1);
-	if (!p)
-		return error_oom(err);
-	for (;;) {
-		ssize_t r = read(fd, p + n, max - n);
-
-		if (r < 0 && errno == EINTR)
-			continue;
-		if (r < 0)
-			return error_set(err, -errno, "%s: %s", path, strerror(errno));
-		n += (size_t)r;
-		if (r == 0)
-			break;
-		if (n == max)
-			return error_set(err, -E2BIG, "%s: larger than %zu bytes", path, max - 1);
-	}
-	*ret_text = (struct span){p, n};
-	return 0;
-}
-
-/* The file must be known before the settings in it can be read: a first pass over flags and
- * environment finds it. */
-static int find_file(struct webhook_config *c, enum config_use use, struct settings_input in,
-	struct strings *ret_rest, struct error *err)
-{
-	int r = settings_read(&in, c, &c->arena, ret_rest, err);
-
-	if (r == 0 && !*c->file && use == CONFIG_SERVE && access(DEFAULT_FILE, F_OK) == 0)
-		c->file = DEFAULT_FILE;
-	return r;
-}
-
 static int check_serve(struct webhook_config *c, struct error *err)
 {
 	bool files = c->standalone || c->tls.mode != TLS_SELF;
@@ -297,22 +247,16 @@ int webhook_config_parse(struct webhook_config **ret_c, enum config_use use, con
 	return 0;
 }
 
-/* -EINVAL is left to flags and variables. */
-static int blame_file(int r)
-{
-	return r == -EINVAL ? -EBADMSG : r;
-}
-
 int webhook_config_load(struct webhook_config **ret_c, enum config_use use, int argc, char **argv,
 	struct strings *ret_rest, struct error *err)
 {
 	_cleanup_(webhook_config_unref_p) struct webhook_config *c = config_new();
-	const char *file;
 	struct table t = table_of(use);
-	struct settings_input in = {
+	const struct settings_load load = {
 		.table = t.v,
 		.n = t.n,
-		.environment = environ,
+		.file = AT(file),
+		.default_file = use == CONFIG_SERVE ? DEFAULT_FILE : NULL,
 		.argc = argc,
 		.argv = argv,
 	};
@@ -320,22 +264,12 @@ int webhook_config_load(struct webhook_config **ret_c, enum config_use use, int 
 
 	if (!c)
 		return error_oom(err);
-	r = find_file(c, use, in, ret_rest, err);
+	r = settings_load(&load, c, &c->arena, ret_rest, err);
 	if (r < 0)
 		return r;
-	file = c->file;
-	if (*file) {
-		in.file = file;
-		r = config_read_file(file, CONFIG_FILE_MAX, &c->arena, &in.text, err);
-		if (r == 0)
-			r = settings_read(&in, c, &c->arena, ret_rest, err);
-		if (r < 0)
-			return blame_file(r);
-		c->file = file;
-	}
 	r = finish(c, use, err);
 	if (r < 0)
-		return *file ? error_prefix(err, blame_file(r), "%s", file) : r;
+		return *c->file ? error_prefix(err, settings_blame_file(r), "%s", c->file) : r;
 	*ret_c = TAKE_PTR(c);
 	return 0;
 }

@@ -78,7 +78,3 @@ DEFINE_CLEANUP(struct webhook_config *, webhook_config_unref)
 
 /* The options of a command for --help. */
 int webhook_config_help(struct buf *out, enum config_use use);
-
-/* Reads a whole file of at most max bytes into a (NUL behind it). */
-int config_read_file(const char *path, size_t max, struct arena *a, struct span *ret_text,
-	struct error *err);

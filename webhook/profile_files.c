@@ -6,6 +6,7 @@
 #include <fnmatch.h>
 
 #include "common/base/cleanup.h"
+#include "common/base/settings_file.h"
 #include "webhook/config.h"
 
 const struct yaml_limits manifest_limits = {
@@ -54,7 +55,7 @@ static int read_one(struct profile_files *f, const char *path, struct arena *a, 
 {
 	struct yaml_stream s = {0};
 	struct span text;
-	int r = config_read_file(path, PROFILE_FILE_BYTES_MAX, a, &text, err);
+	int r = settings_read_file(path, PROFILE_FILE_BYTES_MAX, a, &text, err);
 
 	if (r < 0)
 		return r;

@@ -12,6 +12,7 @@
 
 #include "common/base/clock.h"
 #include "common/base/log.h"
+#include "common/base/settings_file.h"
 #include "common/base/settle.h"
 #include "common/net/file_watch.h"
 #include "common/net/loop.h"
@@ -459,7 +460,7 @@ static int setup_server(struct daemon *d, struct error *err)
 	int r = ops_parse_listen(c->listen, "listen", address, &o.port, err);
 
 	if (r == 0 && *c->tls.client_ca)
-		r = config_read_file(c->tls.client_ca, 512 * 1024, &a, &client_ca, err);
+		r = settings_read_file(c->tls.client_ca, 512 * 1024, &a, &client_ca, err);
 	if (r < 0)
 		return r;
 	o.client_ca_pem = client_ca.p;
