@@ -1,0 +1,27 @@
+{{- define "casemate.agent.name" -}}
+{{- include "casemate.fullname" . }}-agent
+{{- end -}}
+
+{{/* The daemon's file: what the chart knows, and the value agent.config. */}}
+{{- define "casemate.agent.config" -}}
+{{- $a := .Values.agent -}}
+{{- $chart := dict "kubelet" (dict "dir" $a.kubeletDir)
+	"health" (dict "listen" (printf "%s:%v" $a.bindAddress $a.healthPort))
+	"metrics" (dict "listen" (printf "%s:%v" $a.bindAddress $a.metricsPort))
+	"page" (dict "listen" (printf "127.0.0.1:%v" $a.pagePort)) -}}
+{{- if $a.simulate -}}
+{{- $_ := set $chart "simulate" $a.simulate -}}
+{{- else -}}
+{{- $_ := set $chart "sysroot" "/host" -}}
+{{- end -}}
+{{- toYaml (merge $chart $a.config) -}}
+{{- end -}}
+
+{{- define "casemate.agent.serviceAccount" -}}
+{{- $sa := .Values.agent.serviceAccount -}}
+{{- if $sa.create -}}
+{{- default (include "casemate.agent.name" .) $sa.name -}}
+{{- else -}}
+{{- default "default" $sa.name -}}
+{{- end -}}
+{{- end -}}
