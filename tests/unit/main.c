@@ -9,6 +9,8 @@
 
 #define SUITES(X)                                                                                  \
 	X(access)                                                                                  \
+	X(aesm_frame)                                                                              \
+	X(aesm_relay)                                                                              \
 	X(arena)                                                                                   \
 	X(ask)                                                                                     \
 	X(authority)                                                                               \
