@@ -59,7 +59,7 @@ struct grpc_method {
 
 struct grpc_server_options {
 	const char *path; /* of the socket, at most 107 bytes; whatever lies there is replaced */
-	mode_t mode;      /* of the socket: 0600 */
+	mode_t mode;      /* of the socket; 0: 0600 */
 	const struct grpc_method *methods; /* n_methods; outlive the server */
 	size_t n_methods;
 	void *ctx;                /* of handle */
@@ -72,18 +72,19 @@ struct grpc_server_options {
 /* Listens and serves. Errors name the path. */
 int grpc_server_start(struct grpc_server **ret_s, sd_event *event,
 	const struct grpc_server_options *o, struct error *err);
-/* Closes all connections (their calls' closed run) and removes the socket if it is still ours. Not
- * from within handle. */
+/* Closes all connections (their calls' closed run) and removes the socket if it is still ours. What
+ * was answered before is still sent, unless this is called from within a callback of theirs. */
 void grpc_server_stop(struct grpc_server *s);
 DEFINE_CLEANUP(struct grpc_server *, grpc_server_stop)
 /* Is the socket's path still the one this server listens on? */
 bool grpc_server_in_place(const struct grpc_server *s);
 
 /* closed(ctx) runs at most once, when the client cancelled, its deadline passed or the connection
- * ended before grpc_finish(); the call is gone when it returns. Without one, a handler that
- * answers later would not notice. */
+ * ended before grpc_finish(); the call is gone when it returns. To be set during handle. A call
+ * without one stays valid until grpc_finish(), which it then needs in any case. */
 void grpc_call_on_closed(struct grpc_call *call, void (*closed)(void *ctx), void *ctx);
-/* Sends a message; copied. -ENOBUFS: the client does not read and too much waits for it. */
+/* Sends a message; copied. -EPIPE: nobody waits for it any more. -ENOBUFS: the client does not read
+ * and too much waits for it: its connection is being closed. -EMSGSIZE, -ENOMEM. */
 int grpc_reply(struct grpc_call *call, struct span message);
 /* Ends the call, which is gone afterwards. message (NULL: "") is for the caller's log: valid UTF-8.
  */
@@ -97,7 +98,7 @@ struct grpc_stream; /* a call of ours */
 struct grpc_channel_options {
 	const char *path; /* of the socket */
 	size_t max_message;
-	/* The connection ended: after the calls' done. The channel is dead and is to be freed (not
+	/* The connection ended: after the calls' done. The channel is dead and is to be freed (also
 	 * from within this). NULL allowed. */
 	void (*lost)(void *ctx, const char *why);
 	void *ctx;
@@ -106,7 +107,7 @@ struct grpc_channel_options {
 /* Connects. Errors name the path. */
 int grpc_channel_open(struct grpc_channel **ret_c, sd_event *event,
 	const struct grpc_channel_options *o, struct error *err);
-/* Cancels what is under way, without callbacks. Not from within a callback of its own. */
+/* Cancels what is under way, without callbacks. Also from within a callback of its own. */
 void grpc_channel_free(struct grpc_channel *c);
 DEFINE_CLEANUP(struct grpc_channel *, grpc_channel_free)
 
@@ -121,7 +122,8 @@ struct grpc_stream_options {
 	void *ctx;
 };
 /* ret_stream: for grpc_cancel until done runs; NULL allowed. No callback runs before this returns.
- */
+ * -ESHUTDOWN: the connection takes no more calls; -EBUSY, -ENOBUFS: too many, or too large ones,
+ * are under way. */
 int grpc_start(struct grpc_channel *c, const struct grpc_stream_options *o,
 	struct grpc_stream **ret_stream, struct error *err);
 void grpc_cancel(struct grpc_stream *stream); /* no callback after this; NULL allowed */

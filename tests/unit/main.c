@@ -27,6 +27,7 @@
 	X(event)                                                                                   \
 	X(file_watch)                                                                              \
 	X(files)                                                                                   \
+	X(grpc)                                                                                    \
 	X(health)                                                                                  \
 	X(http)                                                                                    \
 	X(http_tls)                                                                                \
