@@ -5,13 +5,12 @@
 #include <errno.h>
 #include <signal.h>
 #include <stdio.h>
-#include <sys/prctl.h>
-#include <sys/resource.h>
 #include <systemd/sd-daemon.h>
 #include <systemd/sd-event.h>
 
 #include "common/base/clock.h"
 #include "common/base/log.h"
+#include "common/base/secret.h"
 #include "common/base/settings_file.h"
 #include "common/base/settle.h"
 #include "common/net/file_watch.h"
@@ -520,15 +519,6 @@ static int run(struct daemon *d, struct error *err)
 	return r;
 }
 
-/* Private keys are in memory: no core dumps, no ptrace by others. */
-static void protect_memory(void)
-{
-	const struct rlimit none = {0, 0};
-
-	prctl(PR_SET_DUMPABLE, 0);
-	setrlimit(RLIMIT_CORE, &none);
-}
-
 static void usage(void)
 {
 	_cleanup_buf_ struct buf options = BUF_INIT(64 * 1024);
@@ -563,7 +553,7 @@ int command_serve(int argc, char **argv)
 		return COMMAND_DONE;
 	}
 	setup_logging(d.config);
-	protect_memory();
+	secret_protect_process();
 	r = run(&d, &err);
 	if (r < 0)
 		log_error(err.message, "Could not go on");

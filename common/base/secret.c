@@ -5,6 +5,8 @@
 #include <limits.h>
 #include <openssl/crypto.h>
 #include <openssl/evp.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
 
 int secret_init(struct secret *s, size_t cap)
 {
@@ -89,4 +91,12 @@ void secret_free(struct secret *s)
 	if (s->p)
 		OPENSSL_secure_clear_free(s->p, s->cap + 1);
 	*s = (struct secret){0};
+}
+
+void secret_protect_process(void)
+{
+	const struct rlimit none = {0, 0};
+
+	prctl(PR_SET_DUMPABLE, 0);
+	setrlimit(RLIMIT_CORE, &none);
 }

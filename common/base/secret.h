@@ -40,4 +40,7 @@ struct span secret_view(const struct secret *s);
 /* Cleanses, and leaves an empty secret without room. */
 void secret_free(struct secret *s);
 
+/* For programs that hold secrets: no core dumps, no ptrace by others. */
+void secret_protect_process(void);
+
 #define _cleanup_secret_ _cleanup_(secret_free)

@@ -131,14 +131,18 @@ alive() {
 # its own so that it outlives the terminal. Not `ip netns exec`: that remounts
 # /sys, the cgroup mounts vanish and the kubelet dies.
 start() {
-	local program=$1 pid
+	local program=$1
 
 	shift
 	setsid nsenter --net="/run/netns/$NETNS" --mount="$MOUNTNS" "$@" \
 		</dev/null >>"$STATE/logs/$program.log" 2>&1 9>&- &
-	pid=$!
-	echo "$pid $(start_time "$pid")" >"$STATE/pids/$program"
-	disown "$pid"
+	record "$program" $!
+}
+
+# record PROGRAM PID: for alive and stop.
+record() {
+	echo "$2 $(start_time "$2")" >"$STATE/pids/$1"
+	disown "$2"
 }
 
 # stop PROGRAM [SECONDS]: TERM, and KILL when it takes too long.
@@ -218,7 +222,7 @@ PROGRAMS=(kubelet kube-proxy kube-scheduler kube-controller-manager kube-apiserv
 
 # Paths of the node that belong to one cluster; see make_mounts in `up`.
 NODE_PATHS=(/var/lib/kubelet /var/lib/cni /var/log/pods /var/log/containers /run/containerd
-	/usr/libexec/kubernetes)
+	/usr/libexec/kubernetes /run/casemate /run/aesmd /var/lib/casemate)
 
 cgroup_dirs() {
 	find /sys/fs/cgroup -maxdepth 2 -type d -name "$CGROUP"
@@ -290,6 +294,7 @@ clean_up() {
 	local program
 
 	[[ -e $STATE || -e /run/netns/$NETNS ]] || return 0
+	stop page
 	stop kubelet
 	end_containers
 	for program in "${PROGRAMS[@]:1}"; do
