@@ -144,12 +144,6 @@ void ops_free(struct ops *o)
 
 void ops_heartbeat(struct ops *o)
 {
-	int64_t now = clock_monotonic_usec();
-
-	o->beat_usec = now;
+	o->beat_usec = clock_monotonic_usec();
 	health_set(o->health, "event-loop", true, "");
-	if (o->health_server)
-		server_sweep(o->health_server, now);
-	if (o->metrics_server)
-		server_sweep(o->metrics_server, now);
 }

@@ -281,7 +281,6 @@ static int on_tick(sd_event_source *source, uint64_t usec, void *ctx)
 
 	(void)usec;
 	ops_heartbeat(d->ops);
-	server_sweep(d->server, clock_monotonic_usec());
 	tick_metrics(d, &stats);
 	tick_health(d);
 	tick_drain(d, &stats);

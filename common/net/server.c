@@ -1,30 +1,23 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * The life of a server and of its connections. Connections are accepted here and handed to the
- * libmicrohttpd daemon, one a thread, that has the fewest. libmicrohttpd's own pool has each thread
+ * The life of a server and of its connections. Connections are accepted by
+ * server_accept.c and served by libmicrohttpd daemons, one a thread. libmicrohttpd's own pool has each thread
  * woken for each connection, counts its limit per thread, cannot make room when it is reached,
  * loses what the kernel has already accepted when it is quiesced, and in 0.9.75 may abort() when
  * that happens at the limit. */
 #include "common/net/server.h"
 
-#include <arpa/inet.h>
 #include <errno.h>
-#include <netinet/in.h>
-#include <netinet/tcp.h>
-#include <poll.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/eventfd.h>
-#include <sys/ioctl.h>
 #include <sys/socket.h>
 
 #include "common/base/clock.h"
 #include "common/net/server_private.h"
 
 enum {
-	/* Data younger than this may belong to what began the phase: the kernel counts in ticks. */
-	RECENT_USEC = 50 * 1000,
 	/* Room in libmicrohttpd's pool for parsed headers and the head of the answer. */
 	POOL_EXTRA = 4096,
 };
@@ -39,21 +32,6 @@ void exchange_phase(struct http_exchange *x, enum phase phase)
 		;
 }
 
-static struct http_exchange *exchange_new(struct server *s, int fd)
-{
-	struct http_exchange *x = calloc(1, sizeof(*x));
-
-	if (!x)
-		return NULL;
-	x->server = s;
-	x->fd = fd;
-	x->uri = BUF_INIT(s->limits.max_header);
-	x->body = BUF_INIT(s->limits.max_body);
-	x->out = BUF_INIT(SERVER_RESPONSE_MAX);
-	exchange_phase(x, PHASE_ACCEPTED);
-	return x;
-}
-
 void exchange_free(struct http_exchange *x)
 {
 	buf_free(&x->uri);
@@ -62,18 +40,7 @@ void exchange_free(struct http_exchange *x)
 	free(x);
 }
 
-/* The list, with the lock held. */
-static void list_add(struct server *s, struct http_exchange *x)
-{
-	x->next = s->head;
-	if (x->next)
-		x->next->prev = x;
-	s->head = x;
-	s->n++;
-	x->worker->n++;
-}
-
-static void list_remove(struct server *s, struct http_exchange *x)
+void server_unlist(struct server *s, struct http_exchange *x)
 {
 	if (x->next)
 		x->next->prev = x->prev;
@@ -84,7 +51,7 @@ static void list_remove(struct server *s, struct http_exchange *x)
 	pthread_cond_broadcast(&s->changed);
 }
 
-static struct http_exchange *find_accepted(struct server *s, int fd)
+struct http_exchange *server_find_accepted(struct server *s, int fd)
 {
 	for (struct http_exchange *x = s->head; x; x = x->next)
 		if (x->fd == fd && phase_of(atomic_load(&x->phase)) == PHASE_ACCEPTED)
@@ -98,6 +65,16 @@ void server_suspended(struct server *s, int change)
 	s->suspended += (unsigned)change;
 	pthread_cond_broadcast(&s->changed);
 	pthread_mutex_unlock(&s->lock);
+}
+
+/* Waits for a change, at most until a time and at most a second. With the lock held. */
+void server_wait_changed(struct server *s, int64_t until)
+{
+	int64_t now = clock_monotonic_usec();
+	int64_t t = until - now < USEC_PER_SEC ? until : now + USEC_PER_SEC;
+	struct timespec at = {t / USEC_PER_SEC, t % USEC_PER_SEC * 1000};
+
+	pthread_cond_clockwait(&s->changed, &s->lock, CLOCK_MONOTONIC, &at);
 }
 
 static void on_established(struct tls_peer *p)
@@ -114,7 +91,7 @@ static void connection_started(struct server *s, struct MHD_Connection *con, voi
 	struct http_exchange *x;
 
 	pthread_mutex_lock(&s->lock);
-	x = fd ? find_accepted(s, fd->connect_fd) : NULL;
+	x = fd ? server_find_accepted(s, fd->connect_fd) : NULL;
 	if (x) {
 		x->mhd = con;
 		exchange_phase(x, PHASE_HANDSHAKE);
@@ -139,7 +116,7 @@ static void connection_closed(struct server *s, struct http_exchange *x)
 	tls_peer_end(&x->peer);
 	request_settle(x);
 	pthread_mutex_lock(&s->lock);
-	list_remove(s, x);
+	server_unlist(s, x);
 	pthread_mutex_unlock(&s->lock);
 	if (!atomic_compare_exchange_strong(&x->deferral, &abandoned, DEFER_ORPHANED))
 		exchange_free(x);
@@ -160,225 +137,6 @@ static size_t unescape_nothing(void *cls, struct MHD_Connection *con, char *s)
 	(void)cls;
 	(void)con;
 	return strlen(s);
-}
-
-/* Shuts the connection down if it is still in the phase that was judged; its worker sees the end
- * of it and cleans up. With the lock held. */
-static bool shut(struct http_exchange *x, uint64_t seen)
-{
-	int64_t now = clock_monotonic_usec();
-
-	if (!atomic_compare_exchange_strong(&x->phase, &seen, phase_at(PHASE_CLOSING, now)))
-		return false;
-	shutdown(x->fd, SHUT_RDWR);
-	return true;
-}
-
-static bool has_input(int fd)
-{
-	int n = 0;
-
-	return ioctl(fd, FIONREAD, &n) == 0 && n > 0;
-}
-
-/* Between requests libmicrohttpd tells nothing before a request line is complete; that one has
- * begun, the kernel knows. And it overlooks the end of a client's stream that arrives together with
- * data. */
-static void sweep_idle(struct server *s, struct http_exchange *x, uint64_t seen, int64_t now)
-{
-	struct tcp_info info = {0};
-	socklen_t size = sizeof(info);
-	int64_t received;
-
-	if (getsockopt(x->fd, IPPROTO_TCP, TCP_INFO, &info, &size) < 0)
-		return;
-	received = clock_monotonic_usec() - (int64_t)info.tcpi_last_data_recv * USEC_PER_MSEC;
-	if (received > phase_since(seen) + RECENT_USEC)
-		atomic_compare_exchange_strong(&x->phase, &seen, phase_at(PHASE_READING, received));
-	else if ((now - phase_since(seen) > s->limits.idle_usec ||
-			 info.tcpi_state == TCP_CLOSE_WAIT) &&
-		!has_input(x->fd))
-		shut(x, seen);
-}
-
-static void sweep(struct server *s, int64_t now)
-{
-	for (struct http_exchange *x = s->head; x; x = x->next) {
-		uint64_t seen = atomic_load(&x->phase);
-		enum phase phase = phase_of(seen);
-
-		if (phase == PHASE_IDLE)
-			sweep_idle(s, x, seen, now);
-		else if (phase != PHASE_ACCEPTED && phase != PHASE_HANDLING &&
-			phase != PHASE_CLOSING &&
-			now - phase_since(seen) > s->limits.request_usec && shut(x, seen))
-			atomic_fetch_add(&s->timed_out, 1);
-	}
-}
-
-void server_sweep(struct server *s, int64_t now_monotonic_usec)
-{
-	pthread_mutex_lock(&s->lock);
-	sweep(s, now_monotonic_usec);
-	pthread_mutex_unlock(&s->lock);
-}
-
-/* How long a connection must have been idle to be closed for a new one. */
-static int64_t evict_usec(const struct server *s)
-{
-	return s->limits.idle_usec / 8 < SERVER_EVICT_USEC ? s->limits.idle_usec / 8 :
-							     SERVER_EVICT_USEC;
-}
-
-/* Makes room for a waiting client. With the lock held. */
-static void evict(struct server *s, int64_t now)
-{
-	struct http_exchange *oldest = NULL;
-	uint64_t seen = 0;
-
-	for (struct http_exchange *x = s->head; x; x = x->next) {
-		uint64_t v = atomic_load(&x->phase);
-
-		if (phase_of(v) == PHASE_CLOSING)
-			return; /* there will be room soon */
-		if (phase_of(v) == PHASE_IDLE && now - phase_since(v) >= evict_usec(s) &&
-			(!oldest || v < seen) && !has_input(x->fd)) {
-			oldest = x;
-			seen = v;
-		}
-	}
-	if (oldest && shut(oldest, seen))
-		atomic_fetch_add(&s->evicted, 1);
-}
-
-/* Waits for a change, at most until a time and at most a second. With the lock held. */
-static void wait_changed(struct server *s, int64_t until)
-{
-	int64_t now = clock_monotonic_usec();
-	int64_t t = until - now < USEC_PER_SEC ? until : now + USEC_PER_SEC;
-	struct timespec at = {t / USEC_PER_SEC, t % USEC_PER_SEC * 1000};
-
-	pthread_cond_clockwait(&s->changed, &s->lock, CLOCK_MONOTONIC, &at);
-}
-
-/* A client waits: is there room, now or before the drain begins? */
-static bool make_room(struct server *s)
-{
-	bool room;
-
-	pthread_mutex_lock(&s->lock);
-	while (!(room = s->n < s->limits.max_connections) && !atomic_load(&s->draining)) {
-		int64_t now = clock_monotonic_usec();
-
-		evict(s, now);
-		wait_changed(s, now + evict_usec(s));
-	}
-	pthread_mutex_unlock(&s->lock);
-	return room;
-}
-
-static struct worker *least_loaded(struct server *s)
-{
-	struct worker *least = &s->workers[0];
-
-	for (unsigned i = 1; i < s->n_workers; i++)
-		if (s->workers[i].n < least->n)
-			least = &s->workers[i];
-	return least;
-}
-
-static void add_connection(struct server *s, int fd, const struct sockaddr *addr, socklen_t size)
-{
-	struct http_exchange *x = exchange_new(s, fd), *lost;
-
-	if (!x) {
-		close(fd);
-		return;
-	}
-	pthread_mutex_lock(&s->lock);
-	/* libmicrohttpd drops a connection without a word when memory ends on its way. */
-	lost = find_accepted(s, fd);
-	if (lost) {
-		list_remove(s, lost);
-		exchange_free(lost);
-	}
-	x->worker = least_loaded(s);
-	list_add(s, x);
-	pthread_mutex_unlock(&s->lock);
-	if (MHD_add_connection(x->worker->daemon, fd, addr, size) == MHD_YES)
-		return;
-	pthread_mutex_lock(&s->lock);
-	list_remove(s, x);
-	pthread_mutex_unlock(&s->lock);
-	exchange_free(x);
-}
-
-/* Takes one client; -errno when none is there or something is exhausted. */
-static int accept_one(struct server *s)
-{
-	struct sockaddr_storage addr;
-	socklen_t size = sizeof(addr);
-	int fd = accept4(s->listen_fd, (struct sockaddr *)&addr, &size, SOCK_NONBLOCK | SOCK_CLOEXEC);
-
-	if (fd < 0)
-		return -errno;
-	add_connection(s, fd, (struct sockaddr *)&addr, size);
-	return 0;
-}
-
-static void *acceptor(void *arg)
-{
-	struct server *s = arg;
-	struct pollfd fds[] = {{.fd = s->wake_fd, .events = POLLIN},
-		{.fd = s->listen_fd, .events = POLLIN}};
-
-	while (!atomic_load(&s->draining)) {
-		int r = 0;
-
-		poll(fds, 2, -1);
-		if (fds[1].revents && make_room(s))
-			r = accept_one(s);
-		if (r == -EMFILE || r == -ENFILE || r == -ENOBUFS || r == -ENOMEM)
-			poll(fds, 1, 100); /* the client keeps waiting; spinning would not help it */
-	}
-	/* These clients believe that they are connected. */
-	while (make_room(s) && accept_one(s) == 0)
-		;
-	return NULL;
-}
-
-static int fail_listen(const struct server_options *o, const char *what, struct error *err)
-{
-	int e = errno;
-
-	return error_set(err, -e, strchr(o->address, ':') ? "%s [%s]:%u: %s" : "%s %s:%u: %s", what,
-		o->address, o->port, strerror(e));
-}
-
-static int listen_on(struct server *s, const struct server_options *o, struct error *err)
-{
-	struct sockaddr_in v4 = {.sin_family = AF_INET, .sin_port = htons(o->port)};
-	struct sockaddr_in6 v6 = {.sin6_family = AF_INET6, .sin6_port = htons(o->port)};
-	bool is_v4 = inet_pton(AF_INET, o->address, &v4.sin_addr) == 1;
-	struct sockaddr *addr = is_v4 ? (struct sockaddr *)&v4 : (struct sockaddr *)&v6;
-	socklen_t size = is_v4 ? sizeof(v4) : sizeof(v6);
-	int on = 1, off = 0;
-
-	if (!is_v4 && inet_pton(AF_INET6, o->address, &v6.sin6_addr) != 1)
-		return error_set(err, -EINVAL, "listen address '%s': not an IPv4 or IPv6 address",
-			o->address);
-	s->listen_fd = socket(addr->sa_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-	if (s->listen_fd < 0)
-		return fail_listen(o, "cannot create a socket for", err);
-	setsockopt(s->listen_fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on));
-	if (!is_v4) /* "::" serves both */
-		setsockopt(s->listen_fd, IPPROTO_IPV6, IPV6_V6ONLY, &off, sizeof(off));
-	if (bind(s->listen_fd, addr, size) < 0 || listen(s->listen_fd, SOMAXCONN) < 0)
-		return fail_listen(o, "cannot listen on", err);
-	if (getsockname(s->listen_fd, addr, &size) < 0)
-		return fail_listen(o, "cannot tell the port of", err);
-	s->port = ntohs(is_v4 ? v4.sin_port : v6.sin6_port);
-	return 0;
 }
 
 /* options has room for three more behind its n. */
@@ -441,8 +199,8 @@ static int start_threads(struct server *s, const struct server_options *o, struc
 	pthread_sigmask(SIG_SETMASK, &all, &before);
 	r = start_workers(s, o, err);
 	if (r == 0) {
-		r = -pthread_create(&s->acceptor, NULL, acceptor, s);
-		s->accepting = r == 0;
+		r = -pthread_create(&s->acceptor, NULL, server_acceptor, s);
+		s->accepting = s->joinable = r == 0;
 		if (r < 0)
 			error_set(err, r, "cannot start the acceptor's thread: %s", strerror(-r));
 	}
@@ -462,6 +220,7 @@ static struct server *server_new(const struct server_options *o, http_handler ha
 		s->limits.max_buffered = SIZE_MAX;
 	s->handler = handler;
 	s->ctx = ctx;
+	s->on_sweep = o->on_sweep;
 	s->tls = o->tls;
 	s->verify_client = o->client_ca_pem;
 	s->listen_fd = -1;
@@ -491,7 +250,7 @@ int server_start(struct server **ret_s, const struct server_options *o, http_han
 	s->wake_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
 	if (s->wake_fd < 0)
 		return error_set(err, -errno, "cannot create an eventfd: %s", strerror(errno));
-	r = listen_on(s, o, err);
+	r = server_listen(s, o, err);
 	if (r == 0)
 		r = start_threads(s, o, err);
 	if (r < 0)
@@ -544,13 +303,13 @@ void server_quiesce(struct server *s)
 	pthread_mutex_lock(&s->lock);
 	atomic_store(&s->draining, true);
 	pthread_cond_broadcast(&s->changed);
+	if (s->accepting)
+		eventfd_write(s->wake_fd, 1);
+	while (s->accepting)
+		server_wait_changed(s, INT64_MAX);
 	pthread_mutex_unlock(&s->lock);
-	if (!s->accepting)
-		return;
-	eventfd_write(s->wake_fd, 1);
-	pthread_join(s->acceptor, NULL);
-	s->accepting = false;
-	close(s->listen_fd);
+	if (s->listen_fd >= 0)
+		close(s->listen_fd);
 	s->listen_fd = -1;
 }
 
@@ -577,10 +336,8 @@ unsigned server_drain(struct server *s, int64_t timeout_usec)
 
 	server_quiesce(s);
 	pthread_mutex_lock(&s->lock);
-	while (s->n > 0 && clock_monotonic_usec() < deadline) {
-		sweep(s, clock_monotonic_usec());
-		wait_changed(s, deadline);
-	}
+	while (s->n > 0 && clock_monotonic_usec() < deadline)
+		server_wait_changed(s, deadline);
 	n = cut_off(s);
 	pthread_mutex_unlock(&s->lock);
 	return n;
@@ -591,22 +348,25 @@ void server_stop(struct server *s)
 	if (!s)
 		return;
 	server_quiesce(s);
+	pthread_mutex_lock(&s->lock);
 	atomic_store(&s->stopping, true);
+	pthread_cond_broadcast(&s->changed);
+	pthread_mutex_unlock(&s->lock);
+	if (s->joinable)
+		pthread_join(s->acceptor, NULL);
 	pthread_mutex_lock(&s->lock);
 	cut_off(s);
 	while (s->suspended > 0)
-		wait_changed(s, INT64_MAX);
+		server_wait_changed(s, INT64_MAX);
 	pthread_mutex_unlock(&s->lock);
 	for (unsigned i = 0; i < s->n_workers; i++)
 		MHD_stop_daemon(s->workers[i].daemon);
 	while (s->head) { /* accepted, but never with a worker */
 		struct http_exchange *x = s->head;
 
-		list_remove(s, x);
+		server_unlist(s, x);
 		exchange_free(x);
 	}
-	if (s->listen_fd >= 0)
-		close(s->listen_fd);
 	if (s->wake_fd >= 0)
 		close(s->wake_fd);
 	pthread_cond_destroy(&s->changed);

@@ -3,8 +3,9 @@
  * HTTP(S) server on threads of libmicrohttpd with epoll. The handler is pure request in, response
  * out. Every limit is named; beyond it a client gets 413, 429 (with Retry-After), 431 or loses its
  * connection, and none can hold the server. Such answers carry a metav1.Status, whose message the
- * API server shows to its user. TLS is GnuTLS (libmicrohttpd's), kept inside common/net/tls.c.
- * SIGPIPE must be ignored by the program; the server's threads take no signals. */
+ * API server shows to its user. A server without connections never wakes up. TLS is GnuTLS
+ * (libmicrohttpd's), kept inside common/net/tls.c. SIGPIPE must be ignored by the program; the
+ * server's threads take no signals. */
 #pragma once
 
 #include <stdbool.h>
@@ -25,8 +26,10 @@ struct server_limits {
 				    * the one idle for longest, if for 10 s or idle_usec / 8, is
 				    * closed */
 	unsigned max_in_flight;    /* requests being handled; beyond: 429 with Retry-After: 1 */
+	/* Beyond these a connection is closed, a second later at most; a request that begins on an
+	 * idle connection may get twice its time. */
 	int64_t request_usec;      /* from connection to the end of its handshake, from first to last
-				    * byte of a request and of a response; beyond: closed */
+				    * byte of a request and of a response */
 	int64_t idle_usec;         /* keep-alive; at least 90 s towards an API server */
 };
 
@@ -41,6 +44,10 @@ struct server_options {
 				    * without one that chains to it, for client authentication,
 				    * is refused */
 	struct server_limits limits;
+	/* Called with the handler's ctx on a thread of the server, about once a second while
+	 * requests are under way (the first one on an idle connection may wait request_usec for
+	 * it): for what must not wait forever. NULL: none. */
+	void (*on_sweep)(void *ctx, int64_t now_monotonic_usec);
 };
 
 struct http_exchange;
@@ -104,9 +111,6 @@ int server_start(struct server **ret_s, const struct server_options *o, http_han
 	void *ctx, struct error *err);
 uint16_t server_port(const struct server *s);
 struct server_stats server_stats(struct server *s);
-
-/* Closes what has passed request_usec or idle_usec; call about once a second from a timer. */
-void server_sweep(struct server *s, int64_t now_monotonic_usec);
 
 /* Still accepts, but from now on each response says "Connection: close": clients that keep
  * connections alive take them elsewhere. For the time in which routes to this server vanish. */

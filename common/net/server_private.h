@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Private to the server: server.c owns the life of a server and its connections, server_request.c
- * what happens on one of them.
+ * Private to the server: server.c owns the life of a server and its connections, server_accept.c
+ * takes clients in and closes what takes too long, server_request.c is what happens on a
+ * connection.
  *
  * A connection is one struct http_exchange, reused for each of its requests. It is registered from
  * accept(2) until just before close(2), both under the lock of the server: whoever finds it in the
@@ -98,11 +99,14 @@ struct server {
 	uint16_t port;
 
 	pthread_t acceptor;
-	bool accepting; /* the thread is to be joined */
+	bool joinable;
 	int listen_fd, wake_fd;
+	int64_t next_sweep; /* of the acceptor's thread: when, monotonic; INT64_MAX: never */
+	void (*on_sweep)(void *ctx, int64_t now);
 
-	pthread_mutex_t lock; /* the list, n, suspended */
+	pthread_mutex_t lock; /* the list, n, suspended, accepting */
 	pthread_cond_t changed; /* one of these became smaller */
+	bool accepting; /* clients may still come */
 	struct http_exchange *head;
 	unsigned n;
 	unsigned suspended;
@@ -118,6 +122,18 @@ struct server {
 void exchange_phase(struct http_exchange *x, enum phase phase);
 void exchange_free(struct http_exchange *x);
 void server_suspended(struct server *s, int change);
+/* With the lock held: out of the list; who was accepted as fd and is not yet with a worker; waits
+ * for a change, at most until a time and at most a second. */
+void server_unlist(struct server *s, struct http_exchange *x);
+struct http_exchange *server_find_accepted(struct server *s, int fd);
+void server_wait_changed(struct server *s, int64_t until);
+
+/* server_accept.c */
+int server_listen(struct server *s, const struct server_options *o, struct error *err);
+void *server_acceptor(void *server); /* the thread */
+/* Closes what has passed its time, as of now (monotonic). Returns when to do so again: INT64_MAX
+ * when there is no connection. */
+int64_t server_sweep(struct server *s, int64_t now);
 
 /* server_request.c: libmicrohttpd's callbacks */
 void *request_uri(void *cls, const char *uri, struct MHD_Connection *con);

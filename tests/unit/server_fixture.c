@@ -3,6 +3,7 @@
 
 #include <poll.h>
 
+#include "common/net/server_private.h"
 #include "tests/unit/peer.h"
 #include "tests/unit/test.h"
 

@@ -3,6 +3,7 @@
  * How long connections live: slow and idle clients, limits, draining, starting and stopping. */
 #include "common/net/server.h"
 
+#include <dirent.h>
 #include <errno.h>
 #include <poll.h>
 #include <pthread.h>
@@ -11,6 +12,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "common/net/server_private.h"
 #include "tests/unit/peer.h"
 #include "tests/unit/server_fixture.h"
 #include "tests/unit/test.h"
@@ -291,6 +293,102 @@ static void test_one_thread(void)
 	CU_ASSERT_TRUE(peer_closed(&p));
 }
 
+/* What the acceptor's thread does by itself: a silent client goes, and so does one that was idle for
+ * too long. */
+static void test_own_sweep(void)
+{
+	struct server_options o = fixture_options;
+	_cleanup_fixture_ struct fixture f;
+	_cleanup_peer_ struct peer silent = {.fd = -1}, idle = {.fd = -1};
+	_cleanup_reply_ struct peer_reply r = {0};
+
+	o.limits.request_usec = o.limits.idle_usec = 100 * USEC_PER_MSEC;
+	if (!fixture_start(&f, &o))
+		return;
+	CU_ASSERT_TRUE(peer_open(&idle, server_port(f.s), NULL));
+	CU_ASSERT_EQUAL(peer_request(&idle, "GET", "/", "", SPAN_NONE, &r), 200);
+	CU_ASSERT_TRUE(peer_open(&silent, server_port(f.s), NULL));
+	CU_ASSERT_TRUE(peer_closed(&silent));
+	CU_ASSERT_TRUE(peer_closed(&idle));
+	CU_ASSERT_TRUE(fixture_await_connections(&f, 0, 0));
+	CU_ASSERT_EQUAL(server_stats(f.s).timed_out, 1);
+}
+
+/* After server_quiesce() what is left is still swept. */
+static void test_quiesced_sweep(void)
+{
+	struct server_options o = fixture_options;
+	_cleanup_fixture_ struct fixture f;
+	_cleanup_peer_ struct peer half = {.fd = -1};
+
+	o.limits.request_usec = 100 * USEC_PER_MSEC;
+	if (!fixture_start(&f, &o))
+		return;
+	CU_ASSERT_TRUE(peer_open(&half, server_port(f.s), NULL));
+	CU_ASSERT_TRUE(peer_puts(&half, "GET / HT"));
+	server_quiesce(f.s);
+	CU_ASSERT_TRUE(peer_closed(&half));
+	CU_ASSERT_TRUE(fixture_await_connections(&f, 0, 0));
+	CU_ASSERT_EQUAL(server_stats(f.s).timed_out, 1);
+}
+
+/* How often a thread of a server went to sleep; 0 for any other. */
+static unsigned long count_sleeps_of(const char *task)
+{
+	char path[300], line[128];
+	unsigned long n = 0;
+	bool ours = false;
+	FILE *f;
+
+	snprintf(path, sizeof(path), "/proc/self/task/%s/status", task);
+	f = fopen(path, "re");
+	while (f && fgets(line, sizeof(line), f)) {
+		ours = ours || strcmp(line, "Name:\tacceptor\n") == 0 ||
+		       strncmp(line, "Name:\tMHD-", 10) == 0;
+		sscanf(line, "voluntary_ctxt_switches: %lu", &n);
+	}
+	if (f)
+		fclose(f);
+	return ours ? n : 0;
+}
+
+static unsigned long count_sleeps(void)
+{
+	DIR *tasks = opendir("/proc/self/task");
+	unsigned long sum = 0;
+	struct dirent *e;
+
+	while (tasks && (e = readdir(tasks)))
+		sum += count_sleeps_of(e->d_name);
+	if (tasks)
+		closedir(tasks);
+	return sum;
+}
+
+/* Without a client nothing wakes up, neither before the first nor after the last. */
+static void test_idle_sleeps(void)
+{
+	_cleanup_fixture_ struct fixture f;
+	_cleanup_reply_ struct peer_reply r = {0};
+
+	if (!fixture_start(&f, &fixture_options))
+		return;
+	for (int round = 0; round < 2; round++) {
+		struct peer p = {.fd = -1};
+		unsigned long before;
+
+		poll(NULL, 0, 1200); /* threads have begun; the sweep sees that nobody is left */
+		before = count_sleeps();
+		CU_ASSERT_TRUE(before > 0);
+		poll(NULL, 0, 2500);
+		CHECK_ROW("idle", count_sleeps() - before <= 1, "%lu wake-ups",
+			count_sleeps() - before);
+		CU_ASSERT_TRUE(peer_open(&p, server_port(f.s), NULL));
+		CU_ASSERT_EQUAL(peer_request(&p, "GET", "/", "", SPAN_NONE, &r), 200);
+		peer_close(&p);
+	}
+}
+
 CU_TestInfo server_life_tests[] = {
 	{"slow clients", test_slow_clients},
 	{"slow second request", test_slow_second_request},
@@ -302,5 +400,8 @@ CU_TestInfo server_life_tests[] = {
 	{"drain with a deadline", test_drain_deadline},
 	{"errors at the start", test_start_errors},
 	{"one thread", test_one_thread},
+	{"sweeps itself", test_own_sweep},
+	{"sweeps itself when quiesced", test_quiesced_sweep},
+	{"idle", test_idle_sleeps},
 	CU_TEST_INFO_NULL,
 };

@@ -8,6 +8,7 @@
 #include <string.h>
 #include <sys/socket.h>
 
+#include "common/net/server_private.h"
 #include "tests/unit/peer.h"
 #include "tests/unit/server_fixture.h"
 #include "tests/unit/test.h"

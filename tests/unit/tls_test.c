@@ -11,6 +11,7 @@
 
 #include "common/base/clock.h"
 #include "common/net/server.h"
+#include "common/net/server_private.h"
 #include "tests/unit/peer.h"
 #include "tests/unit/test.h"
 

@@ -1,0 +1,331 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * The acceptor's thread: takes clients in, makes room for them, hands them to the worker that has
+ * the fewest, and closes what takes too long. It wakes up for clients and, only while there are
+ * connections, for their deadlines. */
+#include <arpa/inet.h>
+#include <errno.h>
+#include <limits.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <poll.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "common/base/clock.h"
+#include "common/net/server_private.h"
+
+enum {
+	/* Data younger than this may belong to what began the phase: the kernel counts in ticks. */
+	RECENT_USEC = 50 * 1000,
+	/* Between sweeps while a request is under way; while the last clients leave. */
+	SWEEP_USEC = USEC_PER_SEC,
+	SWEEP_DRAINING_USEC = 100 * USEC_PER_MSEC,
+};
+
+static int fail_listen(const struct server_options *o, const char *what, struct error *err)
+{
+	int e = errno;
+
+	return error_set(err, -e, strchr(o->address, ':') ? "%s [%s]:%u: %s" : "%s %s:%u: %s", what,
+		o->address, o->port, strerror(e));
+}
+
+int server_listen(struct server *s, const struct server_options *o, struct error *err)
+{
+	struct sockaddr_in v4 = {.sin_family = AF_INET, .sin_port = htons(o->port)};
+	struct sockaddr_in6 v6 = {.sin6_family = AF_INET6, .sin6_port = htons(o->port)};
+	bool is_v4 = inet_pton(AF_INET, o->address, &v4.sin_addr) == 1;
+	struct sockaddr *addr = is_v4 ? (struct sockaddr *)&v4 : (struct sockaddr *)&v6;
+	socklen_t size = is_v4 ? sizeof(v4) : sizeof(v6);
+	int on = 1, off = 0;
+
+	if (!is_v4 && inet_pton(AF_INET6, o->address, &v6.sin6_addr) != 1)
+		return error_set(err, -EINVAL, "listen address '%s': not an IPv4 or IPv6 address",
+			o->address);
+	s->listen_fd = socket(addr->sa_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+	if (s->listen_fd < 0)
+		return fail_listen(o, "cannot create a socket for", err);
+	setsockopt(s->listen_fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on));
+	if (!is_v4) /* "::" serves both */
+		setsockopt(s->listen_fd, IPPROTO_IPV6, IPV6_V6ONLY, &off, sizeof(off));
+	if (bind(s->listen_fd, addr, size) < 0 || listen(s->listen_fd, SOMAXCONN) < 0)
+		return fail_listen(o, "cannot listen on", err);
+	if (getsockname(s->listen_fd, addr, &size) < 0)
+		return fail_listen(o, "cannot tell the port of", err);
+	s->port = ntohs(is_v4 ? v4.sin_port : v6.sin6_port);
+	return 0;
+}
+
+static struct http_exchange *exchange_new(struct server *s, int fd)
+{
+	struct http_exchange *x = calloc(1, sizeof(*x));
+
+	if (!x)
+		return NULL;
+	x->server = s;
+	x->fd = fd;
+	x->uri = BUF_INIT(s->limits.max_header);
+	x->body = BUF_INIT(s->limits.max_body);
+	x->out = BUF_INIT(SERVER_RESPONSE_MAX);
+	exchange_phase(x, PHASE_ACCEPTED);
+	return x;
+}
+
+/* The list, with the lock held. */
+static void list_add(struct server *s, struct http_exchange *x)
+{
+	x->next = s->head;
+	if (x->next)
+		x->next->prev = x;
+	s->head = x;
+	s->n++;
+	x->worker->n++;
+}
+
+/* Shuts the connection down if it is still in the phase that was judged; its worker sees the end
+ * of it and cleans up. With the lock held. */
+static bool shut(struct http_exchange *x, uint64_t seen)
+{
+	int64_t now = clock_monotonic_usec();
+
+	if (!atomic_compare_exchange_strong(&x->phase, &seen, phase_at(PHASE_CLOSING, now)))
+		return false;
+	shutdown(x->fd, SHUT_RDWR);
+	return true;
+}
+
+static bool has_input(int fd)
+{
+	int n = 0;
+
+	return ioctl(fd, FIONREAD, &n) == 0 && n > 0;
+}
+
+/* Between requests libmicrohttpd tells nothing before a request line is complete; that one has
+ * begun, the kernel knows. And it overlooks the end of a client's stream that arrives together with
+ * data. */
+static void sweep_idle(struct server *s, struct http_exchange *x, uint64_t seen, int64_t now)
+{
+	struct tcp_info info = {0};
+	socklen_t size = sizeof(info);
+	int64_t received;
+
+	if (getsockopt(x->fd, IPPROTO_TCP, TCP_INFO, &info, &size) < 0)
+		return;
+	received = clock_monotonic_usec() - (int64_t)info.tcpi_last_data_recv * USEC_PER_MSEC;
+	if (received > phase_since(seen) + RECENT_USEC)
+		atomic_compare_exchange_strong(&x->phase, &seen, phase_at(PHASE_READING, received));
+	else if ((now - phase_since(seen) > s->limits.idle_usec ||
+			 info.tcpi_state == TCP_CLOSE_WAIT) &&
+		!has_input(x->fd))
+		shut(x, seen);
+}
+
+/* When the connection must be looked at again. */
+static int64_t sweep_one(struct server *s, struct http_exchange *x, int64_t now)
+{
+	uint64_t seen = atomic_load(&x->phase);
+	enum phase phase = phase_of(seen);
+
+	if (phase == PHASE_IDLE)
+		sweep_idle(s, x, seen, now);
+	else if (phase != PHASE_ACCEPTED && phase != PHASE_HANDLING && phase != PHASE_CLOSING &&
+		now - phase_since(seen) > s->limits.request_usec && shut(x, seen))
+		atomic_fetch_add(&s->timed_out, 1);
+	seen = atomic_load(&x->phase);
+	if (phase_of(seen) != PHASE_IDLE)
+		return now + SWEEP_USEC;
+	/* A request that begins meanwhile does not pass its time before this. */
+	if (phase_since(seen) + s->limits.idle_usec < now + s->limits.request_usec)
+		return phase_since(seen) + s->limits.idle_usec + 1;
+	return now + s->limits.request_usec;
+}
+
+int64_t server_sweep(struct server *s, int64_t now)
+{
+	int64_t next = INT64_MAX;
+
+	pthread_mutex_lock(&s->lock);
+	for (struct http_exchange *x = s->head; x; x = x->next) {
+		int64_t at = sweep_one(s, x, now);
+
+		if (at < next)
+			next = at;
+	}
+	pthread_mutex_unlock(&s->lock);
+	return next == INT64_MAX || next > now + SWEEP_USEC ? next : now + SWEEP_USEC;
+}
+
+/* Sweeps if that is due. On the acceptor's thread, without the lock. */
+static void tend(struct server *s)
+{
+	int64_t now = clock_monotonic_usec();
+
+	if (now < s->next_sweep)
+		return;
+	s->next_sweep = server_sweep(s, now);
+	if (atomic_load(&s->draining) && s->next_sweep > now + SWEEP_DRAINING_USEC)
+		s->next_sweep = now + SWEEP_DRAINING_USEC;
+	if (s->on_sweep)
+		s->on_sweep(s->ctx, now);
+}
+
+/* How long a connection must have been idle to be closed for a new one. */
+static int64_t evict_usec(const struct server *s)
+{
+	return s->limits.idle_usec / 8 < SERVER_EVICT_USEC ? s->limits.idle_usec / 8 :
+							     SERVER_EVICT_USEC;
+}
+
+/* Makes room for a waiting client. With the lock held. */
+static void evict(struct server *s, int64_t now)
+{
+	struct http_exchange *oldest = NULL;
+	uint64_t seen = 0;
+
+	for (struct http_exchange *x = s->head; x; x = x->next) {
+		uint64_t v = atomic_load(&x->phase);
+
+		if (phase_of(v) == PHASE_CLOSING)
+			return; /* there will be room soon */
+		if (phase_of(v) == PHASE_IDLE && now - phase_since(v) >= evict_usec(s) &&
+			(!oldest || v < seen) && !has_input(x->fd)) {
+			oldest = x;
+			seen = v;
+		}
+	}
+	if (oldest && shut(oldest, seen))
+		atomic_fetch_add(&s->evicted, 1);
+}
+
+/* A client waits: is there room, now or before the drain begins? */
+static bool make_room(struct server *s)
+{
+	bool room;
+
+	pthread_mutex_lock(&s->lock);
+	while (!(room = s->n < s->limits.max_connections) && !atomic_load(&s->draining)) {
+		int64_t now = clock_monotonic_usec();
+
+		evict(s, now);
+		server_wait_changed(s, now + evict_usec(s));
+		pthread_mutex_unlock(&s->lock);
+		tend(s);
+		pthread_mutex_lock(&s->lock);
+	}
+	pthread_mutex_unlock(&s->lock);
+	return room;
+}
+
+static struct worker *least_loaded(struct server *s)
+{
+	struct worker *least = &s->workers[0];
+
+	for (unsigned i = 1; i < s->n_workers; i++)
+		if (s->workers[i].n < least->n)
+			least = &s->workers[i];
+	return least;
+}
+
+static void add_connection(struct server *s, int fd, const struct sockaddr *addr, socklen_t size)
+{
+	struct http_exchange *x = exchange_new(s, fd), *lost;
+
+	if (!x) {
+		close(fd);
+		return;
+	}
+	pthread_mutex_lock(&s->lock);
+	/* libmicrohttpd drops a connection without a word when memory ends on its way. */
+	lost = server_find_accepted(s, fd);
+	if (lost) {
+		server_unlist(s, lost);
+		exchange_free(lost);
+	}
+	x->worker = least_loaded(s);
+	list_add(s, x);
+	pthread_mutex_unlock(&s->lock);
+	if (MHD_add_connection(x->worker->daemon, fd, addr, size) == MHD_YES)
+		return;
+	pthread_mutex_lock(&s->lock);
+	server_unlist(s, x);
+	pthread_mutex_unlock(&s->lock);
+	exchange_free(x);
+}
+
+/* Takes one client; -errno when none is there or something is exhausted. */
+static int accept_one(struct server *s)
+{
+	struct sockaddr_storage addr;
+	socklen_t size = sizeof(addr);
+	int64_t due;
+	int fd = accept4(s->listen_fd, (struct sockaddr *)&addr, &size, SOCK_NONBLOCK | SOCK_CLOEXEC);
+
+	if (fd < 0)
+		return -errno;
+	add_connection(s, fd, (struct sockaddr *)&addr, size);
+	due = clock_monotonic_usec() + SWEEP_USEC;
+	if (due < s->next_sweep)
+		s->next_sweep = due;
+	return 0;
+}
+
+/* Milliseconds for poll(2). */
+static int until_sweep(const struct server *s)
+{
+	int64_t left = s->next_sweep - clock_monotonic_usec();
+
+	if (s->next_sweep == INT64_MAX)
+		return -1;
+	return left <= 0 ? 0 : left > INT_MAX ? INT_MAX : (int)(left / USEC_PER_MSEC) + 1;
+}
+
+static void accept_clients(struct server *s)
+{
+	struct pollfd fds[] = {{.fd = s->wake_fd, .events = POLLIN},
+		{.fd = s->listen_fd, .events = POLLIN}};
+
+	while (!atomic_load(&s->draining)) {
+		int r = 0;
+
+		if (poll(fds, 2, until_sweep(s)) > 0 && fds[1].revents && make_room(s))
+			r = accept_one(s);
+		if (r == -EMFILE || r == -ENFILE || r == -ENOBUFS || r == -ENOMEM)
+			poll(fds, 1, 100); /* the client keeps waiting; spinning would not help it */
+		tend(s);
+	}
+	/* These clients believe that they are connected. */
+	while (make_room(s) && accept_one(s) == 0)
+		;
+}
+
+/* No more clients come; those that are there leave. */
+static void see_off(struct server *s)
+{
+	pthread_mutex_lock(&s->lock);
+	s->accepting = false;
+	pthread_cond_broadcast(&s->changed);
+	s->next_sweep = 0;
+	while (s->n > 0 && !atomic_load(&s->stopping)) {
+		server_wait_changed(s, s->next_sweep);
+		pthread_mutex_unlock(&s->lock);
+		tend(s);
+		pthread_mutex_lock(&s->lock);
+	}
+	pthread_mutex_unlock(&s->lock);
+}
+
+void *server_acceptor(void *arg)
+{
+	struct server *s = arg;
+
+	pthread_setname_np(pthread_self(), "acceptor");
+	s->next_sweep = INT64_MAX;
+	accept_clients(s);
+	see_off(s);
+	return NULL;
+}
