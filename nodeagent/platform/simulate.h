@@ -6,19 +6,27 @@
 
 #include "nodeagent/platform/platform.h"
 
+enum {
+	SIMULATION_EPC_DEFAULT = 128 << 20, /* bytes */
+	SIMULATION_SLOTS_DEFAULT = 16,
+	SIMULATION_SLOTS_MAX = 4096,
+};
+
 struct simulation {
 	bool sgx, tdx_host, snp_host, tdx_guest, snp_guest;
-	uint64_t epc_bytes;
+	uint64_t epc_bytes; /* whole pages of 4 KiB */
 	unsigned numa;
-	uint64_t slots; /* confidential VMs at once */
-	bool aesm;      /* AESM is there as well */
+	uint64_t tdx_slots, snp_slots; /* confidential VMs at once */
+	bool aesm;                     /* AESM is there as well */
 };
 
 /* "sgx[:epc=128Mi][,numa=2][,aesm]", "tdx-host[:slots=16]", "snp-host[:slots=16]", "tdx-guest",
  * "snp-guest"; several with '+'. -EINVAL says what is wrong and what could stand there. */
 int simulation_parse(struct simulation *ret_s, const char *text, struct error *err);
 
-/* Makes the device nodes (character devices 1:3, /dev/null's, 0666) in host_dir, an absolute path
- * that the kubelet's runtime finds under the same name, and describes the platform. Idempotent. */
+/* Makes the device nodes (character devices 1:3, /dev/null's, 0666) below host_dir/dev, an absolute
+ * path that the kubelet's runtime finds under the same name, and describes the platform. A node
+ * that is something else is replaced. AESM's socket is host_dir/aesmd/aesm.socket; its folder is
+ * made, and whoever plays AESM listens there. Idempotent; needs CAP_MKNOD when sgx is simulated. */
 int simulation_apply(const struct simulation *s, const char *host_dir, struct platform *ret_p,
 	struct error *err);

@@ -39,6 +39,7 @@
 	X(mutate)                                                                                  \
 	X(names)                                                                                   \
 	X(patch)                                                                                   \
+	X(platform)                                                                                \
 	X(pod)                                                                                     \
 	X(podsecurity)                                                                             \
 	X(profile)                                                                                 \
@@ -50,6 +51,7 @@
 	X(server_life)                                                                             \
 	X(settings)                                                                                \
 	X(sgx)                                                                                     \
+	X(simulate)                                                                                \
 	X(store)                                                                                   \
 	X(tls)                                                                                     \
 	X(validate)                                                                                \

@@ -1,0 +1,163 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "tests/unit/tree.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <ftw.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/sysmacros.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+#include "tests/unit/test.h"
+
+enum { PATH_MAX_ = 512 };
+
+bool tree_new(struct tree *t)
+{
+	*t = (struct tree){.root = "/tmp/casemate-tree-XXXXXX"};
+	return mkdtemp(t->root) != NULL;
+}
+
+static void make_parents(char *path)
+{
+	for (char *p = path + 1; (p = strchr(p, '/')) != NULL; p++) {
+		*p = '\0';
+		mkdir(path, 0755);
+		*p = '/';
+	}
+}
+
+static bool write_bytes(const char *path, const void *bytes, size_t n)
+{
+	FILE *f = fopen(path, "w");
+
+	if (!f)
+		return false;
+	fwrite(bytes, 1, n, f);
+	return fclose(f) == 0;
+}
+
+static bool write_hex(const char *path, const char *hex)
+{
+	unsigned char bytes[256];
+	size_t n = 0;
+
+	for (; sscanf(hex, "%2hhx", &bytes[n]) == 1; hex += 2)
+		n++;
+	return write_bytes(path, bytes, n);
+}
+
+static bool make_socket(struct tree *t, const char *path, bool listens)
+{
+	struct sockaddr_un addr = {.sun_family = AF_UNIX};
+	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+
+	if ((size_t)snprintf(addr.sun_path, sizeof(addr.sun_path), "%s", path) >=
+		sizeof(addr.sun_path))
+		return false;
+	if (fd < 0 || bind(fd, (struct sockaddr *)&addr, sizeof(addr)) < 0)
+		return false;
+	if (!listens)
+		return close(fd) == 0;
+	if (t->n_sockets == TREE_SOCKETS_MAX)
+		return false;
+	t->sockets[t->n_sockets++] = fd;
+	return listen(fd, 8) == 0;
+}
+
+static bool make_device(struct tree *t, const char *path, const char *mode)
+{
+	mode_t m = (mode_t)strtoul(mode, NULL, 8);
+
+	if (mknod(path, S_IFCHR | m, makedev(1, 3)) < 0) {
+		t->no_devices = errno == EPERM;
+		return t->no_devices;
+	}
+	return chmod(path, m) == 0;
+}
+
+static int remove_one(const char *path, const struct stat *st, int type, struct FTW *ftw)
+{
+	(void)st;
+	(void)type;
+	(void)ftw;
+	return remove(path);
+}
+
+static void remove_all(const char *path)
+{
+	nftw(path, remove_one, 16, FTW_DEPTH | FTW_PHYS);
+}
+
+void tree_step(struct tree *t, const char *step)
+{
+	char path[PATH_MAX_];
+	const char *end = strchrnul(step + 2, ' '), *rest = *end ? end + 1 : end;
+	bool ok = false;
+
+	snprintf(path, sizeof(path), "%s%.*s", t->root, (int)(end - step - 2), step + 2);
+	make_parents(path);
+	switch (step[0]) {
+	case 'f':
+		ok = write_bytes(path, rest, strlen(rest));
+		break;
+	case 'x':
+		ok = write_hex(path, rest);
+		break;
+	case 'c':
+		ok = make_device(t, path, rest);
+		break;
+	case 'd':
+		ok = mkdir(path, 0755) == 0 || errno == EEXIST;
+		break;
+	case 'l':
+		ok = symlink(rest, path) == 0;
+		break;
+	case 'p':
+		ok = mkfifo(path, 0666) == 0;
+		break;
+	case 's':
+	case 'o':
+		ok = make_socket(t, path, step[0] == 's');
+		break;
+	case '-':
+		remove_all(path);
+		ok = true;
+		break;
+	}
+	CHECK_ROW(step, ok, "this step failed: %s", strerror(errno));
+}
+
+void tree_steps(struct tree *t, const char *const *steps)
+{
+	for (size_t i = 0; steps && steps[i]; i++)
+		tree_step(t, steps[i]);
+}
+
+void tree_free(struct tree *t)
+{
+	for (unsigned i = 0; i < t->n_sockets; i++)
+		close(t->sockets[i]);
+	remove_all(t->root);
+}
+
+const char *tree_text(const struct tree *t, const char *path)
+{
+	static char text[4096];
+	char full[PATH_MAX_];
+	FILE *f;
+	size_t n;
+
+	snprintf(full, sizeof(full), "%s%s", t->root, path);
+	f = fopen(full, "r");
+	n = f ? fread(text, 1, sizeof(text) - 1, f) : 0;
+	text[n] = '\0';
+	if (f)
+		fclose(f);
+	return text;
+}
