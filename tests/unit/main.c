@@ -23,12 +23,14 @@
 	X(clock)                                                                                   \
 	X(confidential)                                                                            \
 	X(config)                                                                                  \
+	X(devices)                                                                                 \
 	X(error)                                                                                   \
 	X(event)                                                                                   \
 	X(file_watch)                                                                              \
 	X(files)                                                                                   \
 	X(grpc)                                                                                    \
 	X(health)                                                                                  \
+	X(holdings)                                                                                \
 	X(http)                                                                                    \
 	X(http_tls)                                                                                \
 	X(json)                                                                                    \
@@ -45,6 +47,7 @@
 	X(profile)                                                                                 \
 	X(profile_set)                                                                             \
 	X(quantity)                                                                                \
+	X(registration)                                                                            \
 	X(review)                                                                                  \
 	X(secret)                                                                                  \
 	X(server)                                                                                  \
