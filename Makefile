@@ -75,11 +75,12 @@ LIBS    := $(foreach p,$(PARTS),$(call lib,$(p)))
 BINS    := $(foreach p,$(PROGS),$(B)/$(p)/casemate-$(p)) $(EXEC:%=$(B)/%/casemate-exec)
 GEN_H   := $(foreach p,$(PARTS),$(call gen,$(p),h))
 UNIT    := $(B)/tests/unit/run
+GRPC_PEER := $(B)/tests/integration/grpc/peer
 FUZZ_SRC := $(wildcard tests/fuzz/*_fuzz.c)
 FUZZERS := $(FUZZ_SRC:%.c=$(B)/%)
 FUZZ_AUX := $(call objs,$(filter-out $(FUZZ_SRC),$(call srcs,tests/fuzz)))
 BENCHES := $(patsubst %.c,$(B)/%,$(wildcard tests/bench/*.c))
-OBJS    := $(foreach p,$(PARTS) tests/unit tests/fuzz tests/bench,$(call objs,$(call srcs,$(p))))
+OBJS    := $(foreach p,$(PARTS) tests/unit tests/fuzz tests/bench tests/integration,$(call objs,$(call srcs,$(p))))
 
 all: $(BINS)
 
@@ -121,6 +122,8 @@ $(UNIT): $(call objs,$(call srcs,tests/unit)) $(LIBS)
 	$(Q)$(CC) $(ldflags) -o $@ $(filter %.o,$^) -Wl,--whole-archive $(filter %.a,$^) -Wl,--no-whole-archive $(libs) -lcunit
 $(FUZZERS): $(B)/%: $(B)/%.o $(FUZZ_AUX) $(LIBS)
 	$(Q)$(CC) $(ldflags) -fsanitize=fuzzer -o $@ $^ $(libs)
+$(GRPC_PEER): $(GRPC_PEER).o $(B)/tests/unit/grpc_fixture.o $(call lib,common)
+	$(Q)$(CC) $(ldflags) -o $@ $^ $(libs)
 $(BENCHES): $(B)/%: $(B)/%.o $(LIBS)
 	$(Q)$(CC) $(ldflags) -o $@ $^ $(libs)
 
@@ -162,10 +165,11 @@ check-chart:
 	tests/chart/check
 check-image: all
 	tests/chart/image-test
-check-programs: all
+check-programs: all $(GRPC_PEER)
 	tests/integration/standalone-test
 	tests/integration/review-test
 	tests/integration/tls-test
+	tests/integration/grpc-test
 check-cluster: all image
 	tests/cluster/smoke-test
 	tests/chart/cluster-test

@@ -182,6 +182,9 @@ static void stream_closed(struct grpc_session *s, struct grpc_flow *f, uint32_t 
 		stream_free(st);
 	} else if (s->closed) {
 		stream_done(st, GRPC_UNAVAILABLE, grpc_session_why(s));
+	} else if (code == NGHTTP2_CANCEL && f->deadline_usec <= s->now_usec) {
+		/* The server's timer was faster than ours. */
+		stream_done(st, GRPC_DEADLINE_EXCEEDED, "no answer before the deadline");
 	} else {
 		snprintf(text, sizeof(text), "the server ended the call (%s)",
 			nghttp2_http2_strerror(code));
