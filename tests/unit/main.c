@@ -40,6 +40,7 @@
 	X(metrics)                                                                                 \
 	X(mutate)                                                                                  \
 	X(names)                                                                                   \
+	X(offer)                                                                                   \
 	X(patch)                                                                                   \
 	X(platform)                                                                                \
 	X(pod)                                                                                     \

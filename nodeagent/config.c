@@ -1,0 +1,185 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "nodeagent/config.h"
+
+#include <errno.h>
+#include <stddef.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "common/base/settings_file.h"
+
+enum {
+	CONFIG_ARENA_MAX = 4 * 1024 * 1024,
+	LIMIT_MAX = 4096, /* RESOURCE_DEVICES_MAX */
+};
+
+#define DEFAULT_FILE "/etc/casemate/agent.yaml"
+#define SECONDS(n)   ((int64_t)(n) * 1000000)
+#define AT(field)    offsetof(struct agent_config, field)
+
+static const char *const log_formats[] = {"text", "json", NULL};
+
+static const struct setting table[] = {
+	{.name = "config", .type = SETTING_STRING, .offset = AT(file), .meta = "FILE",
+		.no_file = true, .help = "configuration (" DEFAULT_FILE " when it exists)"},
+	{.name = "checkConfig", .type = SETTING_BOOL, .offset = AT(check_config),
+		.help = "check the configuration and exit"},
+	{.name = "standalone", .type = SETTING_BOOL, .offset = AT(standalone),
+		.help = "without Kubernetes: findings, page and metrics of this machine, listening "
+			"on 127.0.0.1"},
+	{.name = "nodeName", .type = SETTING_STRING, .offset = AT(node_name), .meta = "NAME",
+		.help = "of this agent's Node (the host's name)"},
+	{.name = "kubeconfig", .type = SETTING_STRING, .offset = AT(kubeconfig), .meta = "FILE",
+		.help = "credentials of the API server (in a cluster: its own)"},
+	{.name = "sysroot", .type = SETTING_STRING, .offset = AT(sysroot), .def = "/",
+		.meta = "DIR", .help = "where dev, sys, proc and etc of the node are read"},
+	{.name = "cpuid", .type = SETTING_STRING, .offset = AT(cpuid_file), .meta = "FILE",
+		.help = "a recorded CPUID instead of the processor's"},
+	{.name = "simulate", .type = SETTING_STRING, .offset = AT(simulate), .meta = "PLATFORM",
+		.help = "for development, protects nothing: sgx:epc=128Mi,numa=2,aesm and/or "
+			"tdx-host:slots=16, snp-host, tdx-guest, snp-guest, joined by +"},
+	{.name = "simulationDir", .type = SETTING_STRING, .offset = AT(simulation_dir),
+		.def = "/var/lib/casemate/simulated", .meta = "DIR",
+		.help = "where the simulated device nodes are made"},
+	{.name = "kubelet.dir", .type = SETTING_STRING, .offset = AT(kubelet_dir),
+		.def = "/var/lib/kubelet", .meta = "DIR", .help = "the kubelet's --root-dir"},
+	{.name = "enclaveLimit", .type = SETTING_INT, .offset = AT(enclave_limit), .def = "110",
+		.min = 1, .max = LIMIT_MAX, .help = "containers with enclaves at once"},
+	{.name = "provisionLimit", .type = SETTING_INT, .offset = AT(provision_limit),
+		.def = "110", .min = 0, .max = LIMIT_MAX,
+		.help = "containers with the provision device at once; 0: none is offered"},
+	{.name = "aesm.enabled", .type = SETTING_BOOL, .offset = AT(aesm.enabled), .def = "true",
+		.help = "offer casemate.dev/aesm where AESM runs"},
+	{.name = "aesm.socket", .type = SETTING_STRING, .offset = AT(aesm.socket),
+		.def = "/var/run/aesmd/aesm.socket", .meta = "FILE", .help = "of AESM on the node"},
+	{.name = "aesm.dir", .type = SETTING_STRING, .offset = AT(aesm.dir),
+		.def = "/run/casemate/aesm", .meta = "DIR",
+		.help = "of the sockets that containers get"},
+	{.name = "aesm.limit", .type = SETTING_INT, .offset = AT(aesm.limit), .def = "110",
+		.min = 1, .max = LIMIT_MAX, .help = "containers that may ask AESM"},
+	{.name = "aesm.timeout", .type = SETTING_DURATION, .offset = AT(aesm.timeout_usec),
+		.def = "10s", .min = SECONDS(1), .max = SECONDS(300), .help = "of one request to AESM"},
+	{.name = "aesm.maxConnections", .type = SETTING_INT, .offset = AT(aesm.max_connections),
+		.def = "8", .min = 1, .max = 64, .help = "of one container to AESM"},
+	{.name = "epc.publish", .type = SETTING_BOOL, .offset = AT(epc.publish), .def = "true",
+		.help = "keep sgx.intel.com/epc on the Node (off: NFD or another does)"},
+	{.name = "epc.reserve", .type = SETTING_QUANTITY, .offset = AT(epc.reserve), .def = "0",
+		.help = "EPC kept back from pods"},
+	{.name = "epc.accounting", .type = SETTING_BOOL, .offset = AT(epc.accounting),
+		.def = "true", .help = "watch the node's pods, to show what EPC they requested"},
+	{.name = "epc.enforce", .type = SETTING_BOOL, .offset = AT(epc.enforce), .def = "true",
+		.help = "limit containers to their EPC by cgroup, where the kernel can"},
+	{.name = "health.listen", .type = SETTING_STRING, .offset = AT(health_listen),
+		.meta = "ADDRESS:PORT", .help = "/livez and /readyz (0.0.0.0:9080); \"none\": off"},
+	{.name = "metrics.listen", .type = SETTING_STRING, .offset = AT(metrics_listen),
+		.meta = "ADDRESS:PORT",
+		.help = "/metrics, page and /api/v1/status (0.0.0.0:9081); \"none\": off"},
+	{.name = "page.listen", .type = SETTING_STRING, .offset = AT(page_listen),
+		.def = "127.0.0.1:9082", .meta = "ADDRESS:PORT",
+		.help = "page and /api/v1/status in plain HTTP, for port-forward and `status`"},
+	{.name = "logging.format", .type = SETTING_ENUM, .offset = AT(log_format), .def = "text",
+		.choices = log_formats, .help = "text or json"},
+	{.name = "logging.verbosity", .type = SETTING_INT, .offset = AT(verbosity), .def = "2",
+		.max = 10, .help = "2 is normal, 4 for debugging"},
+};
+
+static int check_paths(const struct agent_config *c, struct error *err)
+{
+	const struct {
+		const char *setting, *path;
+	} absolute[] = {
+		{"sysroot", c->sysroot},
+		{"simulationDir", c->simulation_dir},
+		{"kubelet.dir", c->kubelet_dir},
+		{"aesm.socket", c->aesm.socket},
+		{"aesm.dir", c->aesm.dir},
+	};
+
+	for (size_t i = 0; i < ARRAY_SIZE(absolute); i++)
+		if (absolute[i].path[0] != '/')
+			return error_set(err, -EINVAL,
+				"%s: \"%s\" must be an absolute path, as the node has it",
+				absolute[i].setting, absolute[i].path);
+	return 0;
+}
+
+static int finish(struct agent_config *c, struct error *err)
+{
+	const char *any = c->standalone ? "127.0.0.1" : "0.0.0.0";
+	int r = check_paths(c, err);
+
+	if (r < 0)
+		return r;
+	if (*c->simulate) {
+		r = simulation_parse(&c->simulation, c->simulate, err);
+		if (r < 0)
+			return error_prefix(err, r, "simulate");
+	}
+	if (*c->simulate && (strcmp(c->sysroot, "/") != 0 || *c->cpuid_file))
+		return error_set(err, -EINVAL,
+			"simulate: a simulated platform reads no other; drop sysroot and cpuid");
+	if (!*c->health_listen)
+		c->health_listen = arena_printf(&c->arena, "%s:9080", any);
+	if (!*c->metrics_listen)
+		c->metrics_listen = arena_printf(&c->arena, "%s:9081", any);
+	return c->health_listen && c->metrics_listen ? 0 : error_oom(err);
+}
+
+/* A Node is named after its host unless the kubelet was told otherwise; in a Pod the downward API
+ * tells. */
+static int default_node_name(struct agent_config *c, struct error *err)
+{
+	char host[256] = "";
+
+	if (*c->node_name)
+		return 0;
+	if (gethostname(host, sizeof(host) - 1) < 0 || !*host)
+		return error_set(err, -EINVAL, "nodeName: not given, and the host has no name");
+	c->node_name = arena_printf(&c->arena, "%s", host);
+	return c->node_name ? 0 : error_oom(err);
+}
+
+int agent_config_load(struct agent_config **ret_c, int argc, char **argv, struct error *err)
+{
+	_cleanup_(agent_config_free_p) struct agent_config *c = calloc(1, sizeof(*c));
+	const struct settings_load load = {
+		.table = table,
+		.n = ARRAY_SIZE(table),
+		.file = AT(file),
+		.default_file = DEFAULT_FILE,
+		.argc = argc,
+		.argv = argv,
+	};
+	int r;
+
+	if (!c)
+		return error_oom(err);
+	c->arena = ARENA_INIT(CONFIG_ARENA_MAX);
+	r = settings_load(&load, c, &c->arena, NULL, err);
+	if (r < 0)
+		return r;
+	r = default_node_name(c, err);
+	if (r == 0)
+		r = finish(c, err);
+	if (r < 0)
+		return *c->file ? error_prefix(err, settings_blame_file(r), "%s", c->file) : r;
+	*ret_c = TAKE_PTR(c);
+	return 0;
+}
+
+void agent_config_free(struct agent_config *c)
+{
+	struct arena a;
+
+	if (!c)
+		return;
+	a = c->arena;
+	arena_free(&a);
+	free(c);
+}
+
+int agent_config_help(struct buf *out)
+{
+	return settings_help(out, table, ARRAY_SIZE(table));
+}
