@@ -173,6 +173,7 @@ check-programs: all $(GRPC_PEER)
 check-cluster: all image
 	tests/cluster/smoke-test
 	tests/chart/cluster-test
+	tests/cluster/fence-test
 	tests/cluster/admission-test
 cluster-up:
 	tests/cluster/up

@@ -25,3 +25,15 @@
 {{- default "default" $sa.name -}}
 {{- end -}}
 {{- end -}}
+
+{{/* The agents' account; list items of matchConditions and variables. */}}
+{{- define "casemate.agent.isUser" -}}
+- name: is-the-agent
+  expression: request.userInfo.username == 'system:serviceaccount:{{ .Release.Namespace }}:{{ include "casemate.agent.serviceAccount" . }}'
+{{- end -}}
+
+{{/* The node that the token is bound to, by itself or through its Pod; '' when to none. */}}
+{{- define "casemate.agent.ownNode" -}}
+- name: node
+  expression: request.userInfo.?extra['authentication.kubernetes.io/node-name'][?0].orValue('')
+{{- end -}}

@@ -4,7 +4,7 @@ namespaceSelector:
   - {key: kubernetes.io/metadata.name, operator: NotIn, values: {{ include "casemate.excludedNamespaces" . | fromYamlArray | toJson }}}
 {{- end -}}
 
-{{/* (list $ POLICY) */}}
+{{/* (list $ POLICY ACTIONS) */}}
 {{- define "casemate.policy.binding" -}}
 {{- $root := index . 0 -}}
 apiVersion: admissionregistration.k8s.io/v1
@@ -14,7 +14,7 @@ metadata:
   {{- include "casemate.metadata" (dict "root" $root) | nindent 2 }}
 spec:
   policyName: {{ index . 1 }}
-  validationActions: {{ $root.Values.policies.validationActions | toJson }}
+  validationActions: {{ index . 2 | toJson }}
 {{- end -}}
 
 {{/* {<tee>: [class...]} as CEL. */}}
