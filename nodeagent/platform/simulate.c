@@ -240,9 +240,9 @@ static int make_folder(const char *path, struct error *err)
 	return 0;
 }
 
-static int make_devices(const struct platform *p, const char *host_dir, struct error *err)
+static int make_devices(const char *host_dir, struct error *err)
 {
-	const char *const nodes[] = {p->enclave_device, p->provision_device};
+	static const char *const nodes[] = {"sgx_enclave", "sgx_provision"};
 	_cleanup_close_ int dir = -1;
 	char folder[PLATFORM_PATH_MAX];
 	int r;
@@ -258,9 +258,9 @@ static int make_devices(const struct platform *p, const char *host_dir, struct e
 			err, r, "%s: cannot be opened as a folder: %s", folder, strerror(-r));
 	}
 	for (size_t i = 0; i < ARRAY_SIZE(nodes); i++) {
-		r = make_node(dir, strrchr(nodes[i], '/') + 1, err);
+		r = make_node(dir, nodes[i], err);
 		if (r < 0)
-			return error_prefix(err, r, "%s", nodes[i]);
+			return error_prefix(err, r, "%s/%s", folder, nodes[i]);
 	}
 	return 0;
 }
@@ -333,11 +333,49 @@ static void describe_cvms(const struct simulation *s, struct platform *p)
 			"simulated: this node is a SEV-SNP guest");
 }
 
-int simulation_apply(
-	const struct simulation *s, const char *host_dir, struct platform *ret_p, struct error *err)
+/* A node that somebody took away, as a driver that is unloaded takes it. */
+static void check_devices(struct platform *p, const char *host_dir)
+{
+	const struct {
+		enum platform_check check;
+		const char *name;
+		bool *ok;
+	} nodes[] = {
+		{CHECK_SGX_PROVISION_DEVICE, "dev/sgx_provision", &p->provision_ok},
+		{CHECK_SGX_ENCLAVE_DEVICE, "dev/sgx_enclave", &p->enclave_ok},
+	};
+	_cleanup_close_ int dir = open(host_dir, O_PATH | O_DIRECTORY | O_CLOEXEC);
+
+	for (size_t i = 0; i < ARRAY_SIZE(nodes); i++) {
+		if (dir >= 0 && good_node(dir, nodes[i].name))
+			continue;
+		*nodes[i].ok = false;
+		finding_set(p, nodes[i].check, FINDING_MISSING,
+			"simulated: %s/%s is gone: restart the agent, which makes it again",
+			host_dir, nodes[i].name);
+	}
+	p->provision_ok = p->provision_ok && p->enclave_ok;
+}
+
+void simulation_discover(const struct simulation *s, const char *host_dir, struct platform *ret_p)
 {
 	struct platform p = {.simulated = true};
-	int r = 0;
+
+	for (size_t c = 0; c < PLATFORM_CHECK_N; c++)
+		finding_set(&p, (enum platform_check)c, FINDING_MISSING,
+			"not part of what is simulated");
+	if (s->sgx) {
+		describe_sgx(s, host_dir, &p);
+		check_devices(&p, host_dir);
+	}
+	describe_cvms(s, &p);
+	*ret_p = p;
+}
+
+int simulation_make(const struct simulation *s, const char *host_dir, struct error *err)
+{
+	char folder[PLATFORM_PATH_MAX];
+	int r;
 
 	/* the longest name below it must fit as well */
 	if (host_dir[0] != '/' ||
@@ -346,22 +384,11 @@ int simulation_apply(
 			"simulation folder '%.64s': give an absolute path of at most %zu "
 			"characters",
 			host_dir, PLATFORM_PATH_MAX - sizeof("/aesmd/aesm.socket"));
-	for (size_t c = 0; c < PLATFORM_CHECK_N; c++)
-		finding_set(&p, (enum platform_check)c, FINDING_MISSING,
-			"not part of what is simulated");
-	if (s->sgx) {
-		describe_sgx(s, host_dir, &p);
-		r = make_devices(&p, host_dir, err);
-	}
-	if (r == 0 && p.aesm_ok) {
-		char folder[PLATFORM_PATH_MAX];
-
-		snprintf(folder, sizeof(folder), "%s/aesmd", host_dir);
-		r = make_folder(folder, err);
-	}
-	if (r < 0)
+	if (!s->sgx)
+		return 0;
+	r = make_devices(host_dir, err);
+	if (r < 0 || !s->aesm)
 		return r;
-	describe_cvms(s, &p);
-	*ret_p = p;
-	return 0;
+	snprintf(folder, sizeof(folder), "%s/aesmd", host_dir);
+	return make_folder(folder, err);
 }

@@ -25,8 +25,11 @@ struct simulation {
 int simulation_parse(struct simulation *ret_s, const char *text, struct error *err);
 
 /* Makes the device nodes (character devices 1:3, /dev/null's, 0666) below host_dir/dev, an absolute
- * path that the kubelet's runtime finds under the same name, and describes the platform. A node
- * that is something else is replaced. AESM's socket is host_dir/aesmd/aesm.socket; its folder is
- * made, and whoever plays AESM listens there. Idempotent; needs CAP_MKNOD when sgx is simulated. */
-int simulation_apply(const struct simulation *s, const char *host_dir, struct platform *ret_p,
-	struct error *err);
+ * path that the kubelet's runtime finds under the same name. A node that is something else is
+ * replaced. AESM's socket is host_dir/aesmd/aesm.socket; its folder is made, and whoever plays AESM
+ * listens there. Idempotent; needs CAP_MKNOD when sgx is simulated. */
+int simulation_make(const struct simulation *s, const char *host_dir, struct error *err);
+
+/* Describes the platform, without side effects. A device node that is not there any more is a
+ * finding, as on a real platform. */
+void simulation_discover(const struct simulation *s, const char *host_dir, struct platform *ret_p);

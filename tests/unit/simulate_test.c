@@ -164,9 +164,10 @@ static void test_devices(void)
 		int r;
 
 		tree_steps(&t, before[i]);
-		r = simulation_apply(&s, dir, &p, &err);
+		r = simulation_make(&s, dir, &err);
 		if (!CHECK_ROW("devices", r == 0, "%zu: %d: %s", i, r, err.message))
 			break;
+		simulation_discover(&s, dir, &p);
 		check_node(p.enclave_device);
 		check_node(p.provision_device);
 	}
@@ -193,16 +194,15 @@ static void test_refusals(void)
 		{"/c", "/c/dev: cannot make this folder"},
 	};
 	struct simulation s;
-	struct platform p = {.epc_bytes = 7};
 	struct error err = {0};
 	struct tree t;
 	char dir[400];
 
 	CU_ASSERT_EQUAL(simulation_parse(&s, "sgx", &err), 0);
-	CU_ASSERT_EQUAL(simulation_apply(&s, "relative", &p, &err), -EINVAL);
+	CU_ASSERT_EQUAL(simulation_make(&s, "relative", &err), -EINVAL);
 	memset(dir, '/', sizeof(dir) - 1);
 	dir[sizeof(dir) - 1] = '\0';
-	CU_ASSERT_EQUAL(simulation_apply(&s, dir, &p, &err), -EINVAL);
+	CU_ASSERT_EQUAL(simulation_make(&s, dir, &err), -EINVAL);
 	if (geteuid() != 0 || !tree_new(&t))
 		return;
 	tree_steps(&t, steps);
@@ -210,13 +210,47 @@ static void test_refusals(void)
 		int r;
 
 		snprintf(dir, sizeof(dir), "%s%s", t.root, refusals[i].dir);
-		r = simulation_apply(&s, dir, &p, &err);
+		r = simulation_make(&s, dir, &err);
 		CHECK_ROW(refusals[i].dir, r < 0 && strstr(err.message, refusals[i].message),
 			"got %d: %s", r, err.message);
-		/* untouched on failure */
-		CU_ASSERT(p.epc_bytes == 7 && !p.simulated);
 	}
 	tree_free(&t);
+}
+
+/* As on a real platform. */
+static void test_gone(void)
+{
+	static const struct {
+		const char *node;
+		bool enclave, provision;
+		enum platform_check check;
+	} rows[] = {
+		{"sgx_enclave", false, false, CHECK_SGX_ENCLAVE_DEVICE},
+		{"sgx_provision", true, false, CHECK_SGX_PROVISION_DEVICE},
+	};
+
+	for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
+		const char *steps[] = {NULL, NULL};
+		struct simulation s;
+		struct platform p = {0};
+		struct tree t;
+		char dir[128], step[64];
+
+		if (geteuid() != 0 || !tree_new(&t))
+			return;
+		snprintf(dir, sizeof(dir), "%s/sim", t.root);
+		snprintf(step, sizeof(step), "- /sim/dev/%s", rows[i].node);
+		steps[0] = step;
+		CU_ASSERT_EQUAL(simulation_parse(&s, "sgx", NULL), 0);
+		CU_ASSERT_EQUAL(simulation_make(&s, dir, NULL), 0);
+		tree_steps(&t, steps);
+		simulation_discover(&s, dir, &p);
+		CHECK_ROW(rows[i].node,
+			p.enclave_ok == rows[i].enclave && p.provision_ok == rows[i].provision &&
+				p.findings[rows[i].check].state == FINDING_MISSING,
+			"%s", p.findings[rows[i].check].message);
+		tree_free(&t);
+	}
 }
 
 /* What is simulated says so, and what is not is missing. */
@@ -238,7 +272,8 @@ static void test_findings(void)
 		struct platform p;
 
 		CU_ASSERT_EQUAL(simulation_parse(&s, rows[i].text, NULL), 0);
-		CU_ASSERT_EQUAL(simulation_apply(&s, "/nonexistent", &p, NULL), 0);
+		CU_ASSERT_EQUAL(simulation_make(&s, "/nonexistent", NULL), 0);
+		simulation_discover(&s, "/nonexistent", &p);
 		CU_ASSERT(p.simulated && !p.enclave_ok && p.epc_bytes == 0 && p.n_epc == 0);
 		CU_ASSERT_EQUAL(p.tdx_keys, s.tdx_host ? s.tdx_slots : 0);
 		CU_ASSERT_EQUAL(p.snp_asids, s.snp_host ? s.snp_slots : 0);
@@ -256,6 +291,7 @@ static void test_findings(void)
 }
 
 CU_TestInfo simulate_tests[] = {
+	{"a device that is gone", test_gone},
 	{"parse", test_parse},
 	{"too long", test_too_long},
 	{"devices", test_devices},
