@@ -79,6 +79,7 @@ GRPC_PEER := $(B)/tests/integration/grpc/peer
 FUZZ_SRC := $(wildcard tests/fuzz/*_fuzz.c)
 FUZZERS := $(FUZZ_SRC:%.c=$(B)/%)
 FUZZ_AUX := $(call objs,$(filter-out $(FUZZ_SRC),$(call srcs,tests/fuzz)))
+RENDER  := $(B)/tests/integration/page/render
 BENCHES := $(patsubst %.c,$(B)/%,$(wildcard tests/bench/*.c))
 OBJS    := $(foreach p,$(PARTS) tests/unit tests/fuzz tests/bench tests/integration,$(call objs,$(call srcs,$(p))))
 
@@ -124,6 +125,8 @@ $(FUZZERS): $(B)/%: $(B)/%.o $(FUZZ_AUX) $(LIBS)
 	$(Q)$(CC) $(ldflags) -fsanitize=fuzzer -o $@ $^ $(libs)
 $(GRPC_PEER): $(GRPC_PEER).o $(B)/tests/unit/grpc_fixture.o $(call lib,common)
 	$(Q)$(CC) $(ldflags) -o $@ $^ $(libs)
+$(RENDER): $(RENDER).o $(B)/tests/unit/status_fixture.o $(LIBS)
+	$(Q)$(CC) $(ldflags) -o $@ $^ $(libs)
 $(BENCHES): $(B)/%: $(B)/%.o $(LIBS)
 	$(Q)$(CC) $(ldflags) -o $@ $^ $(libs)
 
@@ -165,11 +168,12 @@ check-chart:
 	tests/chart/check
 check-image: all
 	tests/chart/image-test
-check-programs: all $(GRPC_PEER)
+check-programs: all $(GRPC_PEER) $(RENDER)
 	tests/integration/standalone-test
 	tests/integration/review-test
 	tests/integration/tls-test
 	tests/integration/grpc-test
+	RENDER=$(RENDER) tests/integration/page-test
 check-cluster: all image
 	tests/cluster/smoke-test
 	tests/chart/cluster-test

@@ -11,6 +11,7 @@
 	X(access)                                                                                  \
 	X(aesm_frame)                                                                              \
 	X(aesm_relay)                                                                              \
+	X(agent_metrics)                                                                           \
 	X(arena)                                                                                   \
 	X(ask)                                                                                     \
 	X(authority)                                                                               \
@@ -28,6 +29,7 @@
 	X(event)                                                                                   \
 	X(file_watch)                                                                              \
 	X(files)                                                                                   \
+	X(format)                                                                                  \
 	X(grpc)                                                                                    \
 	X(health)                                                                                  \
 	X(holdings)                                                                                \
@@ -56,6 +58,8 @@
 	X(settings)                                                                                \
 	X(sgx)                                                                                     \
 	X(simulate)                                                                                \
+	X(status)                                                                                  \
+	X(status_output)                                                                           \
 	X(store)                                                                                   \
 	X(tls)                                                                                     \
 	X(validate)                                                                                \
