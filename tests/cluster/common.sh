@@ -55,6 +55,7 @@ set_name() {
 	STATE=$RUN/$CLUSTER
 	NETNS=casemate-$CLUSTER
 	MOUNTNS=$STATE/ns/mount
+	CERTS=$STATE/certs
 	CGROUP=casemate-$CLUSTER
 	KUBECONFIG_ADMIN=$STATE/kubeconfig
 	CONTAINERD_SOCKET=$STATE/containerd.sock
