@@ -7,7 +7,7 @@
 
 #include "common/base/cleanup.h"
 #include "common/base/settings_file.h"
-#include "webhook/ops.h"
+#include "common/net/ops.h"
 
 enum { CONFIG_ARENA_MAX = 16 * 1024 * 1024 };
 

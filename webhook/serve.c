@@ -15,6 +15,7 @@
 #include "common/base/settle.h"
 #include "common/net/file_watch.h"
 #include "common/net/loop.h"
+#include "common/net/ops.h"
 #include "common/net/server.h"
 #include "common/net/tls.h"
 #include "webhook/admission/service.h"
@@ -22,13 +23,13 @@
 #include "webhook/certs/certs.h"
 #include "webhook/commands.h"
 #include "webhook/config.h"
-#include "webhook/ops.h"
 #include "webhook/profile_files.h"
 #include "webhook/profile_watch.h"
 
 enum { QUEUE_MAX = 1024 };
 
 #define DRAIN_QUIET_USEC (2 * (int64_t)USEC_PER_SEC)
+#define DRAIN_LOOK_USEC  (50 * USEC_PER_MSEC)
 
 struct daemon {
 	int argc;
@@ -51,8 +52,8 @@ struct daemon {
 	struct file_watch *files;
 	struct server *server;
 	uint64_t shed;
-	bool announced, stopping;
-	int64_t drain_until_usec; /* 0: not draining */
+	bool stopping;
+	int64_t drain_until_usec;
 	int64_t quiet_since_usec; /* draining: no review has come since */
 	uint64_t requests;
 };
@@ -190,7 +191,33 @@ static int on_reload(sd_event_source *source, const struct signalfd_siginfo *inf
 	return 0;
 }
 
-/* The wait for the Service's endpoints is over: no new connections; on_tick sees the last one go. */
+/* Ends when no connection is left, or those that are have been idle for a while: closing one just
+ * as the API server sends a review on it would lose that review. The loop turns on meanwhile:
+ * look-ups of reviews in flight need it. */
+static int on_draining(sd_event_source *source, uint64_t usec, void *ctx)
+{
+	struct daemon *d = ctx;
+	struct server_stats stats = server_stats(d->server);
+	int64_t now = clock_monotonic_usec();
+	unsigned cut;
+
+	(void)usec;
+	if (stats.busy || stats.requests != d->requests)
+		d->quiet_since_usec = now;
+	d->requests = stats.requests;
+	if (stats.connections && now < d->drain_until_usec &&
+		now < d->quiet_since_usec + DRAIN_QUIET_USEC) {
+		sd_event_source_set_time_relative(source, DRAIN_LOOK_USEC);
+		return sd_event_source_set_enabled(source, SD_EVENT_ONESHOT);
+	}
+	cut = server_drain(d->server, 0);
+	if (cut)
+		log_warn("Ended with reviews in flight", LOG_INT("count", cut));
+	return sd_event_exit(d->event, 0);
+}
+
+/* The wait for the Service's endpoints is over: no new connections; on_draining sees the last one
+ * go. */
 static int on_drain(sd_event_source *source, uint64_t usec, void *ctx)
 {
 	struct daemon *d = ctx;
@@ -200,7 +227,8 @@ static int on_drain(sd_event_source *source, uint64_t usec, void *ctx)
 	server_quiesce(d->server);
 	d->quiet_since_usec = clock_monotonic_usec();
 	d->drain_until_usec = d->quiet_since_usec + d->config->shutdown.timeout_usec;
-	return 0;
+	return sd_event_add_time_relative(
+		d->event, NULL, CLOCK_MONOTONIC, 0, 0, on_draining, d);
 }
 
 /* Not ready any more, but serving: the Service's endpoints change only a moment later. Answers ask
@@ -224,69 +252,41 @@ static int on_stop(sd_event_source *source, const struct signalfd_siginfo *info,
 		(uint64_t)delay, 0, on_drain, d);
 }
 
-static void tick_health(struct daemon *d)
-{
-	if (d->profile_watch) {
-		profile_watch_report(d->profile_watch);
-		if (!d->profiles)
-			health_set(d->health, "profiles", false,
-				profile_watch_problem(d->profile_watch));
-	}
-	if (!d->announced && health_ok(d->health, HEALTH_READY)) {
-		settle_memory();
-		d->announced = true;
-		log_info(2, "Ready");
-		sd_notify(false, "READY=1");
-	}
-}
-
-/* Ends when no connection is left, or those that are have been idle for a while: closing one just
- * as the API server sends a review on it would lose that review. The loop turns on meanwhile:
- * look-ups of reviews in flight need it. */
-static void tick_drain(struct daemon *d, const struct server_stats *stats)
-{
-	int64_t now = clock_monotonic_usec();
-	unsigned cut;
-
-	if (!d->drain_until_usec)
-		return;
-	if (stats->busy || stats->requests != d->requests)
-		d->quiet_since_usec = now;
-	d->requests = stats->requests;
-	if (stats->connections && now < d->drain_until_usec &&
-		now < d->quiet_since_usec + DRAIN_QUIET_USEC)
-		return;
-	cut = server_drain(d->server, 0);
-	if (cut)
-		log_warn("Ended with reviews in flight", LOG_INT("count", cut));
-	sd_event_exit(d->event, 0);
-}
-
-static void tick_metrics(struct daemon *d, const struct server_stats *stats)
-{
-	metric_set(d->connections, stats->connections, NULL);
-	metric_set(d->refused, (double)stats->shed, METRIC_VALUES("in-flight"));
-	metric_set(d->refused, (double)stats->too_large, METRIC_VALUES("size"));
-	metric_set(d->refused, (double)stats->timed_out, METRIC_VALUES("time"));
-	metric_set(d->refused, (double)stats->evicted, METRIC_VALUES("connections"));
-	metric_set(d->refused, (double)stats->handshake_failures, METRIC_VALUES("handshake"));
-	service_count_shed(d->service, stats->shed - d->shed);
-	d->shed = stats->shed;
-}
-
-static int on_tick(sd_event_source *source, uint64_t usec, void *ctx)
+/* Before health and metrics are answered. */
+static void refresh(void *ctx)
 {
 	struct daemon *d = ctx;
 	struct server_stats stats = server_stats(d->server);
 
-	(void)usec;
-	ops_heartbeat(d->ops);
-	tick_metrics(d, &stats);
-	tick_health(d);
-	tick_drain(d, &stats);
-	sd_event_source_set_time_relative(source,
-		d->drain_until_usec ? 50 * USEC_PER_MSEC : USEC_PER_SEC);
-	return sd_event_source_set_enabled(source, SD_EVENT_ONESHOT);
+	metric_set(d->connections, stats.connections, NULL);
+	metric_set(d->refused, (double)stats.shed, METRIC_VALUES("in-flight"));
+	metric_set(d->refused, (double)stats.too_large, METRIC_VALUES("size"));
+	metric_set(d->refused, (double)stats.timed_out, METRIC_VALUES("time"));
+	metric_set(d->refused, (double)stats.evicted, METRIC_VALUES("connections"));
+	metric_set(d->refused, (double)stats.handshake_failures, METRIC_VALUES("handshake"));
+	service_count_shed(d->service, stats.shed - d->shed);
+	d->shed = stats.shed;
+	if (!d->profile_watch)
+		return;
+	profile_watch_report(d->profile_watch);
+	if (!d->profiles)
+		health_set(d->health, "profiles", false, profile_watch_problem(d->profile_watch));
+}
+
+static bool announce(struct daemon *d)
+{
+	if (!health_ok(d->health, HEALTH_READY))
+		return false;
+	settle_memory();
+	log_info(2, "Ready");
+	sd_notify(false, "READY=1");
+	return true;
+}
+
+/* Whatever makes the daemon ready happens on the loop. */
+static int on_turn(sd_event_source *source, void *ctx)
+{
+	return announce(ctx) ? sd_event_source_set_enabled(source, SD_EVENT_OFF) : 0;
 }
 
 static int setup_loop(struct daemon *d, struct error *err)
@@ -332,8 +332,7 @@ static int setup_observation(struct daemon *d, struct error *err)
 		"Connections that are open.", NULL);
 	d->refused = metrics_counter(d->metrics, "casemate_webhook_limits_reached_total",
 		"Requests refused and connections closed, by the limit that they met.", limit);
-	return ops_new(&d->ops, d->health, d->config->health_listen, d->metrics,
-		d->config->metrics_listen, err);
+	return 0;
 }
 
 static int setup_api(struct daemon *d, struct error *err)
@@ -470,11 +469,26 @@ static int setup_server(struct daemon *d, struct error *err)
 	return 0;
 }
 
+static int setup_ops(struct daemon *d, struct error *err)
+{
+	return ops_new(&d->ops,
+		&(struct ops_options){
+			.event = d->event,
+			.health = d->health,
+			.metrics = d->metrics,
+			.health_listen = d->config->health_listen,
+			.metrics_listen = d->config->metrics_listen,
+			.refresh = refresh,
+			.ctx = d,
+		},
+		err);
+}
+
 static int setup(struct daemon *d, struct error *err)
 {
 	static int (*const steps[])(struct daemon *, struct error *) = {setup_loop,
 		setup_observation, setup_api, setup_service, setup_profiles, setup_certs,
-		setup_files, setup_server};
+		setup_files, setup_server, setup_ops};
 
 	for (size_t i = 0; i < ARRAY_SIZE(steps); i++) {
 		int r = steps[i](d, err);
@@ -488,6 +502,7 @@ static int setup(struct daemon *d, struct error *err)
 /* Against the order of setup: whoever is called by another goes after it. */
 static void teardown(struct daemon *d)
 {
+	ops_free(d->ops);
 	server_stop(d->server);
 	file_watch_free(d->files);
 	certs_free(d->certs);
@@ -498,7 +513,6 @@ static void teardown(struct daemon *d)
 	kube_client_free(d->kube);
 	service_free(d->service);
 	loop_queue_free(d->queue);
-	ops_free(d->ops);
 	health_free(d->health);
 	metrics_free(d->metrics);
 	webhook_config_unref(d->config);
@@ -509,8 +523,8 @@ static int run(struct daemon *d, struct error *err)
 {
 	int r = setup(d, err);
 
-	if (r >= 0)
-		r = sd_event_add_time_relative(d->event, NULL, CLOCK_MONOTONIC, 0, 0, on_tick, d);
+	if (r >= 0 && !announce(d))
+		r = sd_event_add_post(d->event, NULL, on_turn, d);
 	if (r >= 0)
 		r = sd_event_loop(d->event);
 	if (r < 0 && !err->code)

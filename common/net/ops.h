@@ -65,6 +65,7 @@ struct ops_options {
 	 * NULL: nothing to do. */
 	void (*refresh)(void *ctx);
 	void *ctx;
+	int64_t stall_usec; /* 0: OPS_STALL_SEC */
 	const struct ops_security *security; /* copied; its strings outlive the ops. NULL: plain */
 	const struct caller_judge *judge;    /* copied; NULL: no tokens */
 };

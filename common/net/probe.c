@@ -60,9 +60,10 @@ int command_probe(int argc, char **argv)
 	int status;
 
 	if (argc != 1 || argv[0][0] == '-') {
-		fputs("Usage: PROGRAM probe http://HOST:PORT/PATH\n\n"
-		      "Exit code 0: the answer was 2xx; it is printed.\n",
-			argc == 1 && strcmp(argv[0], "--help") == 0 ? stdout : stderr);
+		fprintf(argc == 1 && strcmp(argv[0], "--help") == 0 ? stdout : stderr,
+			"Usage: %s probe http://HOST:PORT/PATH\n\n"
+			"Exit code 0: the answer was 2xx; it is printed.\n",
+			program_invocation_short_name);
 		return argc == 1 && strcmp(argv[0], "--help") == 0 ? COMMAND_DONE : COMMAND_USAGE;
 	}
 	status = probe(argv[0], &err);

@@ -43,6 +43,7 @@
 	X(mutate)                                                                                  \
 	X(names)                                                                                   \
 	X(offer)                                                                                   \
+	X(ops)                                                                                     \
 	X(patch)                                                                                   \
 	X(platform)                                                                                \
 	X(pod)                                                                                     \
