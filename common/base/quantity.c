@@ -197,6 +197,20 @@ int quantity_from_json(struct quantity *ret_q, struct json_val v, struct error *
 	return quantity_parse(ret_q, raw, err);
 }
 
+int quantity_count_from_json(int64_t *ret_n, struct json_val v, struct error *err)
+{
+	struct quantity q;
+	int64_t n;
+	int r = quantity_from_json(&q, v, err);
+
+	if (r < 0)
+		return -EINVAL;
+	if (quantity_int64(q, &n) < 0 || n < 0)
+		return error_set(err, -EINVAL, "must be a whole number and not negative");
+	*ret_n = n;
+	return 0;
+}
+
 struct quantity quantity_of(int64_t n)
 {
 	return (struct quantity){(__int128)n * NANO};

@@ -23,6 +23,9 @@ int quantity_parse(struct quantity *ret_q, struct span text, struct error *err);
 /* From JSON as a pod carries it: a string or a number. */
 int quantity_from_json(struct quantity *ret_q, struct json_val v, struct error *err);
 
+/* A count, as of an extended resource: whole and not negative. -EINVAL says what it is instead. */
+int quantity_count_from_json(int64_t *ret_n, struct json_val v, struct error *err);
+
 struct quantity quantity_of(int64_t n);
 int quantity_cmp(struct quantity a, struct quantity b);
 

@@ -51,6 +51,7 @@ struct kube_watch {
 	int64_t opened_usec;
 	unsigned events; /* of this watch */
 	unsigned busy;
+	bool cached; /* lists may be */
 	bool listing, synced, connected;
 	bool relist; /* this watch is of no use any more */
 	bool dead;   /* freed while busy */
@@ -286,17 +287,24 @@ static bool watch_take_chunk(struct kube_watch *w, struct span chunk)
 	return !w->dead;
 }
 
+static void watch_tell_connection(struct kube_watch *w)
+{
+	if (w->handler.connection)
+		w->handler.connection(w->handler.ctx);
+}
+
 static bool watch_on_data(void *ctx, struct span chunk)
 {
 	struct kube_watch *w = ctx;
 	bool go_on;
 
+	watch_enter(w);
 	if (!w->connected) {
 		w->connected = true;
 		w->problem[0] = '\0';
 		w->opened_usec = clock_monotonic_usec();
+		watch_tell_connection(w);
 	}
-	watch_enter(w);
 	go_on = watch_take_chunk(w, chunk);
 	w->relist = !go_on;
 	watch_leave(w);
@@ -332,6 +340,8 @@ static void watch_on_end(void *ctx, const struct kube_result *res)
 	} else {
 		watch_step(w); /* the API server ends each watch after a while */
 	}
+	if (opened)
+		watch_tell_connection(w);
 	watch_leave(w);
 }
 
@@ -357,6 +367,8 @@ static int watch_start(struct kube_watch *w, struct error *err)
 		if (w->next) {
 			buf_puts(&url, "&continue=");
 			add_escaped(&url, w->next);
+		} else if (w->cached) {
+			buf_puts(&url, "&resourceVersion=0");
 		}
 		req.timeout_usec = WATCH_LIST_USEC;
 	} else {
@@ -427,6 +439,7 @@ int kube_watch_new(struct kube_watch **ret_w, struct kube_client *c,
 	w->client = c;
 	w->handler = *h;
 	w->name = o->name;
+	w->cached = o->cached;
 	w->max_object = w->line.max = o->max_object ? o->max_object : WATCH_OBJECT_MAX;
 	w->limit = WATCH_PAGE_OBJECTS;
 	w->listing = true;

@@ -19,6 +19,9 @@ struct kube_watch_handler {
 	void (*removed)(void *ctx, struct json_val object);
 	/* The list is complete (first sync and each relist). */
 	void (*synced)(void *ctx);
+	/* kube_watch_connected() changed; NULL allowed. It is false for a moment each time the API
+	 * server ends a watch, every five to ten minutes. */
+	void (*connection)(void *ctx);
 	void *ctx;
 	/* Each of them may free the watch. */
 };
@@ -28,6 +31,9 @@ struct kube_watch_options {
 	const char *label_selector; /* NULL: none; unescaped */
 	const char *field_selector;
 	const char *name;           /* for logs and metrics: "enclaveprofiles"; a literal */
+	/* Lists come from the API server's memory and may lag behind; the watch then catches up.
+	 * For selections out of very many, which etcd would read all of each time. */
+	bool cached;
 	size_t max_object;          /* bytes of one event or list page; 0: 16 MiB */
 	int64_t backoff_usec;       /* the first; 0: 0.8 s. Doubles up to 30 s, with jitter */
 };

@@ -261,6 +261,39 @@ static void test_from_json(void)
 	CHECK_STR("missing", span_str(err.message), "expected a quantity, got nothing");
 }
 
+static void test_count(void)
+{
+	static const struct {
+		const char *text, *want; /* NULL: it is one */
+		int64_t n;
+	} rows[] = {
+		{"\"128Mi\"", NULL, 134217728},
+		{"134217728", NULL, 134217728},
+		{"0", NULL, 0},
+		{"\"1e3\"", NULL, 1000},
+		{"\"1000m\"", NULL, 1},
+		{"\"500m\"", "must be a whole number and not negative", 7},
+		{"-1", "must be a whole number and not negative", 7},
+		{"\"8Ei\"", "\"8Ei\" is out of range", 7},
+		{"null", "expected a quantity", 7},
+	};
+	static const struct json_limits limits = {1000, 100, 10};
+	_cleanup_json_ struct json doc = {0};
+
+	for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
+		struct error err = {0};
+		int64_t n = 7;
+		int r;
+
+		CU_ASSERT_EQUAL(json_parse(&doc, span_str(rows[i].text), &limits, NULL), 0);
+		r = quantity_count_from_json(&n, json_root(&doc), &err);
+		CHECK_ROW(rows[i].text, r == (rows[i].want ? -EINVAL : 0) && n == rows[i].n,
+			"got %d, %lld", r, (long long)n);
+		CHECK_ROW(rows[i].text, !rows[i].want || strstr(err.message, rows[i].want),
+			"got %s", err.message);
+	}
+}
+
 static struct quantity of(const char *text)
 {
 	struct quantity q = {0};
@@ -372,6 +405,7 @@ CU_TestInfo quantity_tests[] = {
 	{"messages", test_messages},
 	{"a million digits", test_very_long},
 	{"from JSON", test_from_json},
+	{"counts", test_count},
 	{"comparison and sums", test_arithmetic},
 	{"whole numbers", test_whole_numbers},
 	{"BinarySI", test_format},

@@ -43,6 +43,7 @@ static void answer(void *ctx, unsigned n, const char *request, struct fake_reply
 struct told {
 	struct buf trace;
 	const char *until;
+	bool connections; /* are told: "C" connected, "D" not */
 	struct kube_watch **watch;
 	char free_at; /* the watch is freed inside this callback */
 };
@@ -94,6 +95,16 @@ static void synced(void *ctx)
 	maybe_free(t, 'S');
 }
 
+static void connection(void *ctx)
+{
+	struct told *t = ctx;
+	bool open = kube_watch_connected(*t->watch);
+
+	if (t->connections)
+		buf_puts(&t->trace, open ? "C " : "D ");
+	maybe_free(t, open ? 'C' : 'D');
+}
+
 static bool is_told(void *ctx)
 {
 	struct told *t = ctx;
@@ -117,12 +128,14 @@ static bool is_settled(void *ctx)
 	       kube_watch_connected(s->w) == !s->problem[0];
 }
 
-static int watch_begin(struct kube_fix *f, struct told *t, struct kube_watch **w, size_t max)
+static int watch_begin(
+	struct kube_fix *f, struct told *t, struct kube_watch **w, size_t max, bool cached)
 {
-	const struct kube_watch_handler h = {list_begin, upsert, removed, synced, t};
+	const struct kube_watch_handler h = {list_begin, upsert, removed, synced, connection, t};
 	const struct kube_watch_options o = {.path = "/api/v1/configmaps",
 		.label_selector = "a in (b,c),d=e",
 		.name = "configmaps",
+		.cached = cached,
 		.max_object = max,
 		.backoff_usec = 2 * USEC_PER_MSEC};
 
@@ -268,7 +281,7 @@ static void test_scripts(void)
 
 		if (!kube_fix_begin(&f, answer, (void *)rows[i].steps))
 			return;
-		CU_ASSERT_EQUAL(watch_begin(&f, &t, &w, 0), 0);
+		CU_ASSERT_EQUAL(watch_begin(&f, &t, &w, 0, false), 0);
 		CHECK_ROW(rows[i].name, kube_fix_wait(&f, is_told, &t), "told %s", t.trace.p);
 		/* The last step may bring nothing that is told. */
 		while (n < 8 && rows[i].steps[n].expect)
@@ -331,7 +344,7 @@ static void test_cut_everywhere(void)
 	t.until = want.p;
 	if (!kube_fix_begin(&f, answer_cut, &last))
 		return;
-	CU_ASSERT_EQUAL(watch_begin(&f, &t, &w, 0), 0);
+	CU_ASSERT_EQUAL(watch_begin(&f, &t, &w, 0, false), 0);
 	CHECK_ROW("cut", kube_fix_wait(&f, is_told, &t), "told %zu of %zu bytes", t.trace.len,
 		want.len);
 	CU_ASSERT_EQUAL(fake_server_requests(f.server), last + 1);
@@ -365,13 +378,46 @@ static void test_too_large(void)
 
 	if (!kube_fix_begin(&f, answer, (void *)steps))
 		return;
-	CU_ASSERT_EQUAL(watch_begin(&f, &t, &w, 150), 0);
+	CU_ASSERT_EQUAL(watch_begin(&f, &t, &w, 150, false), 0);
 	CHECK_ROW("too large", kube_fix_wait(&f, is_told, &t), "told %s", t.trace.p);
 	for (unsigned i = 0; i < ARRAY_SIZE(steps) - 2; i++) {
 		_cleanup_free_ char *request = fake_server_request(f.server, i);
 
 		CHECK_ROW("too large", request && strstr(request, steps[i].expect), "%u: %s", i,
 			request);
+	}
+	kube_watch_free(w);
+	buf_free(&t.trace);
+	kube_fix_end(&f);
+}
+
+/* Lists out of the API server's memory, also after the version got too old; a page is not one. */
+static void test_cached(void)
+{
+	static const struct step steps[] = {
+		{"?limit=500" SELECTOR "&resourceVersion=0 ", NULL, 200,
+			LIST("1", ",\"continue\":\"x\"", OBJECT("a", "1", "1")), PLAIN},
+		{"&continue=x ", "resourceVersion", 200, LIST("1", "", ""), PLAIN},
+		{WATCH("1"), NULL, 200, EVENT("ERROR", GONE), STREAM},
+		{"?limit=500" SELECTOR "&resourceVersion=0 ", NULL, 200, LIST("4", "", ""), PLAIN},
+		{WATCH("4"), NULL, 200, "", STREAM_OPEN},
+		{0},
+	};
+	struct told t = {.until = "B +a=1 S C D B S C ", .connections = true};
+	struct kube_watch *w = NULL;
+	struct kube_fix f;
+
+	if (!kube_fix_begin(&f, answer, (void *)steps))
+		return;
+	CU_ASSERT_EQUAL(watch_begin(&f, &t, &w, 0, true), 0);
+	CHECK_ROW("cached", kube_fix_wait(&f, is_told, &t), "told %s", t.trace.p);
+	for (unsigned i = 0; i < ARRAY_SIZE(steps) - 1; i++) {
+		_cleanup_free_ char *request = fake_server_request(f.server, i);
+
+		CHECK_ROW("cached",
+			request && strstr(request, steps[i].expect) &&
+				!(steps[i].expect_not && strstr(request, steps[i].expect_not)),
+			"%u: %s", i, request);
 	}
 	kube_watch_free(w);
 	buf_free(&t.trace);
@@ -390,8 +436,8 @@ static void test_free(void)
 	static const struct {
 		char at;
 		const char *want;
-	} rows[] = {{'B', "B "}, {'+', "B +a=1 "}, {'S', "B +a=1 S "}, {'-', "B +a=1 S -a=1 "},
-		{'0', NULL}};
+	} rows[] = {{'B', "B "}, {'+', "B +a=1 "}, {'S', "B +a=1 S "}, {'C', "B +a=1 S "},
+		{'-', "B +a=1 S -a=1 "}, {'D', "B +a=1 S -a=1 +a=1 "}, {'0', NULL}};
 
 	for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
 		struct told t = {.until = rows[i].want, .free_at = rows[i].at};
@@ -400,7 +446,7 @@ static void test_free(void)
 
 		if (!kube_fix_begin(&f, answer, (void *)steps))
 			return;
-		CU_ASSERT_EQUAL(watch_begin(&f, &t, &w, 0), 0);
+		CU_ASSERT_EQUAL(watch_begin(&f, &t, &w, 0, false), 0);
 		if (!rows[i].want)
 			kube_watch_free(TAKE_PTR(w));
 		else
@@ -418,6 +464,7 @@ CU_TestInfo watch_tests[] = {
 	{"scripts", test_scripts},
 	{"events cut at every byte", test_cut_everywhere},
 	{"pages and events that are too large", test_too_large},
+	{"cached lists, and connections", test_cached},
 	{"freed inside callbacks", test_free},
 	CU_TEST_INFO_NULL,
 };

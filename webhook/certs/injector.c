@@ -108,7 +108,13 @@ int injector_new(struct injector **ret_i, const struct injector_options *o, stru
 		.field_selector = selector,
 		.name = o->resource,
 		.max_object = INJECTOR_OBJECT_MAX};
-	const struct kube_watch_handler h = {on_list_begin, on_upsert, on_removed, on_synced, i};
+	const struct kube_watch_handler h = {
+		.list_begin = on_list_begin,
+		.upsert = on_upsert,
+		.removed = on_removed,
+		.synced = on_synced,
+		.ctx = i,
+	};
 	int r;
 
 	if (!i)

@@ -512,7 +512,13 @@ static int add_injector(struct self *s, struct injector **ret_i, const char *res
 
 static int begin(struct self *s, sd_event *event, const struct certs_options *o, struct error *err)
 {
-	const struct kube_watch_handler h = {on_list_begin, on_upsert, on_removed, on_synced, s};
+	const struct kube_watch_handler h = {
+		.list_begin = on_list_begin,
+		.upsert = on_upsert,
+		.removed = on_removed,
+		.synced = on_synced,
+		.ctx = s,
+	};
 	char selector[SELF_PATH_MAX];
 	struct kube_watch_options w = {.path = s->collection,
 		.field_selector = selector,

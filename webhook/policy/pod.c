@@ -75,14 +75,6 @@ static int check_container(struct json_val v, struct error *err)
 	return check_type(json_get(v, "restartPolicy"), JSON_STRING, "restartPolicy", err);
 }
 
-static enum container_kind kind_of(struct json_val v, bool init)
-{
-	if (!init)
-		return CONTAINER_APP;
-	return json_str_is(json_get(v, "restartPolicy"), "Always") ? CONTAINER_SIDECAR
-								   : CONTAINER_INIT;
-}
-
 static int view_containers(
 	struct pod *p, struct json_val list, const char *name, struct arena *a, struct error *err)
 {
@@ -97,7 +89,7 @@ static int view_containers(
 		*c = (struct container){
 			.v = it.value,
 			.name = json_str(json_get(it.value, "name"), a),
-			.kind = kind_of(it.value, name[0] == 'i'),
+			.kind = container_kind(it.value, name[0] == 'i'),
 			.index = it.index,
 			.list = name,
 		};
@@ -205,46 +197,30 @@ static int overhead_of(const struct pod *p, const char *resource, int64_t *ret_n
 {
 	struct json_val v =
 		resource ? json_find(p->spec, "overhead", resource) : (struct json_val){0};
-	struct quantity q;
 	int r;
 
 	*ret_n = 0;
 	if (is_absent(v))
 		return 0;
-	r = quantity_from_json(&q, v, err);
-	if (r == 0 && (quantity_int64(q, ret_n) < 0 || *ret_n < 0))
-		r = error_set(err, -EINVAL, "must be a whole number and not negative");
+	r = quantity_count_from_json(ret_n, v, err);
 	return r < 0 ? error_prefix(err, r, "spec.overhead[\"%s\"]", resource) : 0;
 }
 
 int pod_effective(const struct pod *p, const int64_t *amounts, const char *resource, int64_t *ret_n,
 	struct error *err)
 {
-	int64_t apps = 0, sidecars = 0, peak = 0, total, overhead;
-	bool over = false;
+	struct pod_sum sum = {0};
+	int64_t overhead;
 	int r = overhead_of(p, resource, &overhead, err);
 
 	if (r < 0)
 		return r;
-	for (size_t i = 0; i < p->n; i++) {
-		int64_t *sum = p->containers[i].kind == CONTAINER_APP ? &apps : &sidecars;
-
-		if (p->containers[i].kind != CONTAINER_INIT) {
-			over |= __builtin_add_overflow(*sum, amounts[i], sum);
-			continue;
-		}
-		over |= __builtin_add_overflow(sidecars, amounts[i], &total);
-		if (total > peak)
-			peak = total;
-	}
-	over |= __builtin_add_overflow(apps, sidecars, &total);
-	if (total < peak)
-		total = peak;
-	over |= __builtin_add_overflow(total, overhead, &total);
-	if (over)
-		return error_set(err, -ERANGE,
+	for (size_t i = 0; i < p->n; i++)
+		pod_sum_add(&sum, p->containers[i].kind, amounts[i]);
+	r = pod_sum_total(&sum, overhead, ret_n);
+	if (r < 0)
+		return error_set(err, r,
 			"the pod's containers ask for more than 9223372036854775807 of %s together",
 			resource ? resource : "a resource");
-	*ret_n = total;
 	return 0;
 }

@@ -10,12 +10,7 @@
 #include "common/base/error.h"
 #include "common/base/json.h"
 #include "common/base/quantity.h"
-
-enum container_kind {
-	CONTAINER_APP,
-	CONTAINER_SIDECAR /* native: init with restartPolicy Always */,
-	CONTAINER_INIT
-};
+#include "common/kube/pod_sum.h"
 
 struct container {
 	struct json_val v;

@@ -73,13 +73,10 @@ void amounts_find(struct amounts *ret, struct json_val container)
 static int read_side(struct json_val v, int64_t *ret_n, struct span container, const char *side,
 	const char *resource, struct error *err)
 {
-	struct quantity q;
-	int r = quantity_from_json(&q, v, err);
+	int r = quantity_count_from_json(ret_n, v, err);
 
-	if (r == 0 && (quantity_int64(q, ret_n) < 0 || *ret_n < 0))
-		r = error_set(err, -EINVAL, "must be a whole number and not negative");
 	if (r < 0)
-		return error_prefix(err, -EINVAL,
+		return error_prefix(err, r,
 			"container \"" SPAN_FMT "\": resources.%s[\"%s\"]", SHOWN(container), side,
 			resource);
 	return 0;

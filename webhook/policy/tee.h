@@ -5,6 +5,7 @@
 #pragma once
 
 #include "common/base/span.h"
+#include "common/kube/resources.h"
 
 enum tee {
 	TEE_NONE,
@@ -33,15 +34,9 @@ enum tee tee_parse(struct span s);
 #define ANNOTATION_INTEL_QUOTE "sgx.intel.com/quote-provider"
 #define ANNOTATION_MIRROR     "kubernetes.io/config.mirror"
 
-#define RESOURCE_EPC       "sgx.intel.com/epc"
-#define RESOURCE_ENCLAVE   "sgx.intel.com/enclave"
-#define RESOURCE_PROVISION "sgx.intel.com/provision"
-#define RESOURCE_AESM      "casemate.dev/aesm"
-#define RESOURCE_KEYS      "casemate.dev/keys"
-#define RESOURCE_TDX_SLOT  "tdx.intel.com/keys"
-#define RESOURCE_SNP_SLOT  "sev-snp.amd.com/esids"
-#define RESOURCE_AKS_EPC   "kubernetes.azure.com/sgx_epc_mem_in_MiB"
-#define RESOURCE_ALI_EPC   "alibabacloud.com/sgx_epc_MiB"
+/* Others: common/kube/resources.h. */
+#define RESOURCE_AKS_EPC "kubernetes.azure.com/sgx_epc_mem_in_MiB"
+#define RESOURCE_ALI_EPC "alibabacloud.com/sgx_epc_MiB"
 
 #define LABEL_PREFIX   "casemate.dev.node-restriction.kubernetes.io/"
 #define LABEL_ATTESTED LABEL_PREFIX "attested" /* true | simulated */
