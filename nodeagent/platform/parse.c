@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "nodeagent/platform/parse.h"
 
+#include "common/base/cleanup.h"
+
 bool parse_word(struct span *rest, char sep, struct span *ret_word)
 {
 	const char *end;
@@ -148,4 +150,38 @@ bool parse_registration(struct span data, struct registration_status *ret_s)
 		return false;
 	*ret_s = (struct registration_status){.complete = p[STATUS] & 1, .error = p[ERROR]};
 	return true;
+}
+
+bool parse_is_tee_device(struct span name)
+{
+	return span_starts(name, "sgx") || span_starts(name, "isgx") || span_starts(name, "tdx") ||
+	       span_starts(name, "sev");
+}
+
+bool parse_uevent(struct span message)
+{
+	static const char *const modules[] = {
+		"kvm_intel", "kvm_amd", "ccp", "tdx_guest", "sev_guest", "tsm", "tsm_report"};
+	struct span first, pair, subsystem = SPAN_NONE, device = SPAN_NONE, path = SPAN_NONE;
+
+	if (!parse_word(&message, '\0', &first) || first.len == 0 ||
+		!memchr(first.p, '@', first.len))
+		return false;
+	while (parse_word(&message, '\0', &pair)) {
+		if (span_starts(pair, "SUBSYSTEM="))
+			subsystem = span_after(pair, "SUBSYSTEM=");
+		else if (span_starts(pair, "DEVNAME="))
+			device = span_after(pair, "DEVNAME=");
+		else if (span_starts(pair, "DEVPATH="))
+			path = span_after(pair, "DEVPATH=");
+	}
+	/* /dev/kvm comes last, when KVM's parameters are what they will be */
+	if (span_is(subsystem, "misc"))
+		return parse_is_tee_device(device) || span_is(device, "kvm");
+	if (!span_is(subsystem, "module"))
+		return false;
+	for (size_t i = 0; i < ARRAY_SIZE(modules); i++)
+		if (span_is(span_after(path, "/module/"), modules[i]))
+			return true;
+	return false;
 }

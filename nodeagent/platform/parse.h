@@ -47,3 +47,9 @@ struct registration_status {
 	uint8_t error; /* the highest bit: software's, else firmware's */
 };
 bool parse_registration(struct span data, struct registration_status *ret_s);
+
+/* Whether a kernel uevent (kobject_uevent: "ACTION@DEVPATH", then KEY=VALUE, each ended by NUL) is
+ * about a device or module that discovery looks at. */
+bool parse_uevent(struct span message);
+/* A device node's name that discovery looks at: "sgx_enclave", "sev-guest". */
+bool parse_is_tee_device(struct span name);

@@ -71,6 +71,8 @@ static void fuzz_lines(struct span text)
 	if (parse_misc(text, "sgx_epc", &n))
 		must(memchr(text.p, '\n', text.len) != NULL);
 	parse_on(text);
+	if (parse_uevent(text))
+		must(memmem(text.p, text.len, "SUBSYSTEM=m", 11) != NULL);
 	if (parse_registration(text, &status))
 		must(text.len == 11);
 }

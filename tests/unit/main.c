@@ -40,6 +40,7 @@
 	X(log)                                                                                     \
 	X(loop)                                                                                    \
 	X(metrics)                                                                                 \
+	X(monitor)                                                                                \
 	X(mutate)                                                                                  \
 	X(names)                                                                                   \
 	X(offer)                                                                                   \

@@ -94,6 +94,20 @@ static void remove_all(const char *path)
 	nftw(path, remove_one, 16, FTW_DEPTH | FTW_PHYS);
 }
 
+static bool move(const struct tree *t, const char *from, const char *to)
+{
+	char path[PATH_MAX_];
+
+	snprintf(path, sizeof(path), "%s%s", t->root, to);
+	return rename(from, path) == 0;
+}
+
+static void close_sockets(struct tree *t)
+{
+	while (t->n_sockets > 0)
+		close(t->sockets[--t->n_sockets]);
+}
+
 void tree_step(struct tree *t, const char *step)
 {
 	char path[PATH_MAX_];
@@ -125,6 +139,13 @@ void tree_step(struct tree *t, const char *step)
 	case 'o':
 		ok = make_socket(t, path, step[0] == 's');
 		break;
+	case 'k':
+		close_sockets(t);
+		ok = true;
+		break;
+	case 'm':
+		ok = move(t, path, rest);
+		break;
 	case '-':
 		remove_all(path);
 		ok = true;
@@ -141,8 +162,7 @@ void tree_steps(struct tree *t, const char *const *steps)
 
 void tree_free(struct tree *t)
 {
-	for (unsigned i = 0; i < t->n_sockets; i++)
-		close(t->sockets[i]);
+	close_sockets(t);
 	remove_all(t->root);
 }
 

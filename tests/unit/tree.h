@@ -9,6 +9,8 @@
  *   "p /path"           a FIFO
  *   "s /path"           a Unix socket that listens
  *   "o /path"           a Unix socket that nobody listens on
+ *   "k /path"           close the listening sockets, leave their files
+ *   "m /path /other"    move
  *   "- /path"           remove what is there, with all below it
  * Folders on the way are made. */
 #pragma once
