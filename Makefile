@@ -166,6 +166,7 @@ manifests:
 	manifests/render
 check-chart:
 	tests/chart/check
+	tests/chart/monitoring-test
 check-image: all
 	tests/chart/image-test
 check-programs: all $(GRPC_PEER) $(RENDER)
