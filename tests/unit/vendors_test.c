@@ -356,7 +356,8 @@ static void test_intel_bugs(void)
 
 #define AKS(n)          "'kubernetes.azure.com/sgx_epc_mem_in_MiB':" n
 #define ALI(n)          "'alibabacloud.com/sgx_epc_MiB':" n
-#define WARN_TRANSLATED "the pod gets no sgx.intel.com/provision"
+#define WARN_TRANSLATED                                                                            \
+	"the pod gets no sgx.intel.com/provision; if it makes quotes in-process"
 #define WITH_CPU(more)                                                                             \
 	"'resources':{'limits':{'cpu':'2'," more "},'requests':{'cpu':'1'," more "}}"
 
@@ -366,7 +367,8 @@ static void test_aks_and_alibaba(void)
 		{.name = "AKS: EPC in MiB, no provision",
 			.pod = POD("", APPS(NAMED("a", LIMITS(AKS("10"))))),
 			.reason = REASON_Injected,
-			.warns = WARN_TRANSLATED,
+			.warns = WARN_TRANSLATED ", name its container in annotation "
+				 "sgx.intel.com/quote-provider",
 			.want = POD(
 				INJECTED_EPC("10Mi"), CLASS_SGX "," APPS(NAMED("a", SGX("10Mi"))))},
 		{.name = "AKS: cpu and memory are lost",
@@ -428,16 +430,15 @@ static void test_aks_and_alibaba(void)
 			.pod = POD("'casemate.dev/tee':'sgx','casemate.dev/epc':'1024Ki'",
 				APPS(NAMED("a", LIMITS(AKS("1"))))),
 			.reason = REASON_Injected,
-			.warns = WARN_TRANSLATED,
+			.warns = WARN_TRANSLATED ", set annotation casemate.dev/quote: in-process",
 			.want = POD("'casemate.dev/tee':'sgx','casemate.dev/"
 				    "epc':'1024Ki'," INJECTED_EPC("1Mi"),
 				CLASS_SGX "," APPS(NAMED("a", SGX("1Mi"))))},
-		{.name = "AKS: in-process when asked for",
-			.pod = POD("'casemate.dev/quote':'in-process'",
-				APPS(NAMED("a", LIMITS(AKS("1"))))),
+		{.name = "AKS: in-process as Intel's pods ask for it",
+			.pod = POD(PROVIDER("a"), APPS(NAMED("a", LIMITS(AKS("1"))))),
 			.reason = REASON_Injected,
 			.warns = WARN_PROVISION,
-			.want = POD("'casemate.dev/quote':'in-process'," INJECTED_EPC("1Mi"),
+			.want = POD(PROVIDER("a") "," INJECTED_EPC("1Mi"),
 				CLASS_SGX "," APPS(NAMED("a", SGX_PROVISION("1Mi"))))},
 		{.name = "AKS: no warning for a pod that says how",
 			.pod = POD(
@@ -522,11 +523,85 @@ static void test_marblerun(void)
 	RUN(rows);
 }
 
+/* What of Casemate's own a pod may carry, and the ways in which a pod takes the provision device. */
+static const char *const own_asks[] = {
+	"'casemate.dev/tee':'sgx'",
+	"'casemate.dev/profile':'sgx'",
+	"'casemate.dev/epc':'1Mi'",
+	"'casemate.dev/epc.app':'1Mi'",
+	"'casemate.dev/containers':'app'",
+	"'casemate.dev/quote':'in-process'",
+	"'casemate.dev/quote':''",
+};
+#define TAKES(resources) "'containers':[{'name':'app','resources':{'limits':{" resources "}}}]"
+static const struct {
+	const char *annotations, *spec;
+} provision_asks[] = {
+	{PROVIDER("app"), TAKES(EPC("1Mi"))},
+	{PROVIDER("app"), TAKES(AKS("1"))},
+	{PROVIDER("app"), TAKES(ALI("1") "," PROVISION)},
+	{PROVIDER(""), TAKES(EPC("1Mi") "," PROVISION)},
+	{PROVIDER("gone"), TAKES(EPC("1Mi") "," PROVISION)},
+	{PROVIDER("app"), TAKES(ENCLAVE "," PROVISION)},
+	{"'a':'b'", TAKES(EPC("1Mi") "," PROVISION)},
+	{PROVIDER(""), TAKES(PROVISION)},
+};
+
+/* 1: passed, 0: refused for the device, -1: refused for something else. */
+static int may_take_provision(struct fixture *f, const char *annotations, const char *labels,
+	const char *spec, struct policy_result *res)
+{
+	_cleanup_patch_ struct patch patch = PATCH_INIT(1 << 20);
+	const char *pod = arena_printf(&f->a,
+		"{'metadata':{'labels':{%s},'annotations':{%s}},'spec':{%s}}", labels, annotations,
+		spec);
+
+	f->rq.object = fixture_quoted(f, pod ? pod : "null");
+	f->failed |= policy_foresee(&f->rq, &f->a, &patch, res) < 0;
+	if (res->verdict != VERDICT_REFUSED)
+		return 1;
+	return res->reason == REASON_ProvisionNotAllowed ? 0 : -1;
+}
+
+/* The vendors' permission is for pods that ask as their vendor's webhook taught them and in no
+ * other way: adding a vendor's annotation or request to a pod of Casemate's gives nothing. */
+static void test_permission_is_vendors_alone(void)
+{
+	static const char *const profiles[] = {
+		PROFILE("sgx", "'tee':'sgx','epc':{'default':'1Mi'},"
+			       "'podSelector':{'matchLabels':{'app':'selected'}}"),
+		NULL};
+	_cleanup_fixture_ struct fixture f = {0};
+	struct policy_result res;
+
+	fixture_init(&f);
+	fixture_profiles(&f, profiles);
+	for (size_t i = 0; i < ARRAY_SIZE(provision_asks); i++) {
+		const char *spec = provision_asks[i].spec, *vendors = provision_asks[i].annotations;
+		bool epc = strstr(spec, "epc");
+		int got = may_take_provision(&f, vendors, "", spec, &res);
+
+		/* no EPC: it asks in no way of a vendor's */
+		CHECK_ROW(vendors, epc ? got == 1 : got < 1, "%zu: %d", i, got);
+		got = may_take_provision(&f, vendors, "'app':'selected'", spec, &res);
+		CHECK_ROW("a profile's podSelector", got == 0, "%zu: %d", i, got);
+		for (size_t j = 0; j < ARRAY_SIZE(own_asks); j++) {
+			const char *both = arena_printf(&f.a, "%s,%s", own_asks[j], vendors);
+
+			got = may_take_provision(&f, both ? both : "", "", spec, &res);
+			CHECK_ROW(own_asks[j], got < 1, "%zu: passed", i);
+			CHECK_ROW(own_asks[j], got == 0 || !epc || strstr(both, "quote':''"),
+				"%zu: %s", i, res.message);
+		}
+	}
+}
+
 CU_TestInfo vendors_tests[] = {
 	{"Intel exactly", test_intel_exactly},
 	{"Intel by default", test_intel_default},
 	{"Intel's bugs", test_intel_bugs},
 	{"AKS and Alibaba", test_aks_and_alibaba},
 	{"MarbleRun", test_marblerun},
+	{"permission is vendors' alone", test_permission_is_vendors_alone},
 	CU_TEST_INFO_NULL,
 };

@@ -27,7 +27,7 @@ struct ask {
 	struct amounts *amounts;       /* one a container; values read when tee is not TEE_NONE */
 	const struct profile *profile; /* the one that applies, valid; NULL: none */
 	enum tee tee;                  /* TEE_NONE: asks for nothing */
-	bool vendor; /* carries a vendor's EPC request and asks in no way of Casemate's own */
+	bool vendor; /* carries a vendor's EPC request, without a profile or casemate.dev/tee */
 };
 
 enum { ASK_REFUSED = 1 };

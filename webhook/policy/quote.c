@@ -36,11 +36,20 @@ static int resolve_mode(struct ask *k, enum quote_mode *ret_mode, struct span *r
 	return 0;
 }
 
+/* A pod as it was written for its vendor's webhook. One that also asks in a way of Casemate's own
+ * knows Casemate, and its rules hold: else any annotation of a vendor's would loosen them. */
+static bool is_vendors_alone(const struct ask *k)
+{
+	const struct annotations *ann = &k->ann;
+
+	return k->vendor && !ann->epc.p && !ann->any_epc_of && !ann->containers.p && !ann->quote.p;
+}
+
 /* May a container of this pod hold the provision device? */
 static int permit_provision(struct ask *k, struct span container)
 {
 	const struct policy_config *config = k->rq->config;
-	bool vendors = !k->profile && (k->vendor || k->ann.intel_quote.p);
+	bool vendors = is_vendors_alone(k);
 	const char *remedy;
 
 	if (config->in_process == IN_PROCESS_ALWAYS)
@@ -165,12 +174,14 @@ static void plan_aesm(struct ask *k, struct sgx_plan *plan)
 /* AKS's and Alibaba's webhooks gave every pod the provision device. */
 static void warn_translated(struct ask *k)
 {
+	bool vendors = is_vendors_alone(k) && k->rq->config->vendor_in_process;
+	const char *how = vendors ? "name its container in annotation " ANNOTATION_INTEL_QUOTE
+				  : "set annotation " ANNOTATION_QUOTE ": in-process";
+
 	for (size_t i = 0; i < k->pod.n; i++) {
 		if (k->amounts[i].v[RES_AKS_EPC].present || k->amounts[i].v[RES_ALI_EPC].present) {
-			policy_warn(k->res, k->a,
-				"the pod gets no %s; if it makes quotes in-process, set "
-				"annotation %s: in-process",
-				RESOURCE_PROVISION, ANNOTATION_QUOTE);
+			policy_warn(k->res, k->a, "the pod gets no %s; if it makes quotes in-process, %s",
+				RESOURCE_PROVISION, how);
 			return;
 		}
 	}
