@@ -12,7 +12,10 @@
 #include "common/base/cleanup.h"
 #include "common/base/error.h"
 
-enum { POD_RESOURCES_MAX = 4096 /* holdings in one answer; more are cut, and cut says so */ };
+enum {
+	POD_RESOURCES_MAX = 4096,     /* holdings in one answer; more are cut, and cut says so */
+	POD_RESOURCES_ASKS_MAX = 256, /* that wait; more are refused (-ENOBUFS) */
+};
 
 /* A container that holds devices of a resource of ours (those whose name has one of the prefixes
  * given). */
@@ -32,7 +35,7 @@ struct pod_resources;
  * "sgx.intel.com/"; outlives it. */
 int pod_resources_new(struct pod_resources **ret_p, sd_event *event, const char *socket,
 	const char *const *prefixes, struct error *err);
-void pod_resources_free(struct pod_resources *p); /* no callback after this */
+void pod_resources_free(struct pod_resources *p); /* no callback after this; not from within one */
 DEFINE_CLEANUP(struct pod_resources *, pod_resources_free)
 
 /* done: exactly once unless freed; h is NULL and err set on failure, else valid during the call.

@@ -132,7 +132,7 @@ static bool to_stop(const struct registration *r)
 
 int64_t registration_due(const struct registration *r)
 {
-	return to_stop(r) ? INT64_MIN : r->due_usec;
+	return to_stop(r) ? 0 : r->due_usec;
 }
 
 enum registration_action registration_act(struct registration *r, int64_t now, uint32_t chance)

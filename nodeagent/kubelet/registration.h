@@ -64,7 +64,7 @@ void registration_init(struct registration *r);
 void registration_event(
 	struct registration *r, enum registration_event e, int64_t now_usec, uint32_t chance);
 
-/* When registration_act() has something to do: INT64_MAX unless something happens. */
+/* When registration_act() has something to do: 0: now; INT64_MAX: not unless something happens. */
 int64_t registration_due(const struct registration *r);
 /* What is to be done now; once each. */
 enum registration_action registration_act(

@@ -25,6 +25,7 @@
 	X(confidential)                                                                            \
 	X(config)                                                                                  \
 	X(devices)                                                                                 \
+	X(dir_watch)                                                                               \
 	X(error)                                                                                   \
 	X(event)                                                                                   \
 	X(file_watch)                                                                              \
@@ -47,7 +48,9 @@
 	X(ops)                                                                                     \
 	X(patch)                                                                                   \
 	X(platform)                                                                                \
+	X(plugin)                                                                                  \
 	X(pod)                                                                                     \
+	X(pod_resources)                                                                           \
 	X(podsecurity)                                                                             \
 	X(profile)                                                                                 \
 	X(profile_set)                                                                             \
