@@ -170,7 +170,8 @@ static void call_open(struct grpc_call *c)
 
 	c->opened = true;
 	if (c->f.header_bytes > GRPC_HEADERS_MAX) {
-		snprintf(text, sizeof(text), "the headers have more than %d bytes", GRPC_HEADERS_MAX);
+		snprintf(text, sizeof(text), "the headers have more than %d bytes",
+			GRPC_HEADERS_MAX);
 		call_conclude(c, "431", GRPC_RESOURCE_EXHAUSTED, text);
 	} else if (!c->post) {
 		call_conclude(c, "405", GRPC_INTERNAL, "gRPC calls are POST requests");
@@ -198,10 +199,12 @@ static void refuse_message(struct grpc_call *c, int code)
 		snprintf(text, sizeof(text), "the message has more than %zu bytes", c->f.in.max);
 		break;
 	case -EOPNOTSUPP:
-		call_conclude(c, "200", GRPC_UNIMPLEMENTED, "compressed messages are not supported");
+		call_conclude(
+			c, "200", GRPC_UNIMPLEMENTED, "compressed messages are not supported");
 		return;
 	case -EBADMSG:
-		call_conclude(c, "200", GRPC_INTERNAL, "the message's first byte is neither 0 nor 1");
+		call_conclude(
+			c, "200", GRPC_INTERNAL, "the message's first byte is neither 0 nor 1");
 		return;
 	case -ENOBUFS:
 		snprintf(text, sizeof(text), "the connection's incomplete requests are too large");
@@ -220,7 +223,8 @@ static void call_data(struct grpc_flow *f, struct span bytes)
 	if (c->concluded || bytes.len == 0)
 		return;
 	if (c->whole) {
-		call_conclude(c, "200", GRPC_UNIMPLEMENTED, "the request has more than one message");
+		call_conclude(
+			c, "200", GRPC_UNIMPLEMENTED, "the request has more than one message");
 		return;
 	}
 	r = grpc_flow_feed(f, &bytes);

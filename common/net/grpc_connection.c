@@ -6,8 +6,8 @@
 #include <string.h>
 
 enum {
-	PIECE_MAX = 16 << 10,    /* bytes read or written at once */
-	READS_MAX = 4,           /* pieces before other connections get their turn */
+	PIECE_MAX = 16 << 10, /* bytes read or written at once */
+	READS_MAX = 4,        /* pieces before other connections get their turn */
 	TIMER_ACCURACY_USEC = 20 * USEC_PER_MSEC,
 };
 
@@ -193,12 +193,12 @@ static void connection_read(struct grpc_connection *c)
 		if (n < 0 && (errno == EAGAIN || errno == EINTR))
 			return;
 		if (n <= 0) {
-			grpc_session_lost(c->session, n == 0 ? "the peer closed the connection"
-							     : strerror(errno));
+			grpc_session_lost(c->session,
+				n == 0 ? "the peer closed the connection" : strerror(errno));
 			return;
 		}
-		grpc_session_receive(c->session, (struct span){piece, (size_t)n},
-			clock_monotonic_usec());
+		grpc_session_receive(
+			c->session, (struct span){piece, (size_t)n}, clock_monotonic_usec());
 		if (c->ended || (size_t)n < sizeof(piece))
 			return;
 	}
@@ -304,8 +304,9 @@ int grpc_address(struct sockaddr_un *ret_a, const char *path, struct error *err)
 	if (!path || !path[0])
 		return error_set(err, -EINVAL, "a socket needs a path");
 	if (strlen(path) >= sizeof(ret_a->sun_path))
-		return error_set(err, -ENAMETOOLONG, "%s: the path of a socket has at most %zu bytes",
-			path, sizeof(ret_a->sun_path) - 1);
+		return error_set(err, -ENAMETOOLONG,
+			"%s: the path of a socket has at most %zu bytes", path,
+			sizeof(ret_a->sun_path) - 1);
 	*ret_a = (struct sockaddr_un){.sun_family = AF_UNIX};
 	strcpy(ret_a->sun_path, path);
 	return 0;

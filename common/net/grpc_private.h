@@ -36,7 +36,7 @@ struct grpc_session {
 	nghttp2_session *h2;
 	struct grpc_session_options o;
 	const struct grpc_role *role;
-	int64_t now_usec; /* as last told */
+	int64_t now_usec;     /* as last told */
 	int64_t preface_usec; /* by when SETTINGS must have come; INT64_MAX: they have */
 	struct grpc_flow *flows;
 	size_t n_flows;

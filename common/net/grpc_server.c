@@ -183,7 +183,7 @@ bool grpc_server_in_place(const struct grpc_server *s)
 	struct stat st;
 
 	return s->ino && lstat(s->address.sun_path, &st) == 0 && st.st_dev == s->dev &&
-		st.st_ino == s->ino;
+	       st.st_ino == s->ino;
 }
 
 void grpc_server_stop(struct grpc_server *s)

@@ -255,8 +255,8 @@ static void on_goaway(struct grpc_session *s, const char *whose, const nghttp2_g
 
 	for (; n < g->opaque_data_len && n + 1 < sizeof(text); n++)
 		text[n] = g->opaque_data[n] >= 0x20 && g->opaque_data[n] < 0x7f
-			? (char)g->opaque_data[n]
-			: '?';
+				  ? (char)g->opaque_data[n]
+				  : '?';
 	text[n] = '\0';
 	if (!s->why[0])
 		snprintf(s->why, sizeof(s->why), "%s (%s%s%s)", whose,
@@ -332,8 +332,8 @@ static int on_header(nghttp2_session *h2, const nghttp2_frame *frame, const uint
 	return 0;
 }
 
-static int on_data(nghttp2_session *h2, uint8_t flags, int32_t id, const uint8_t *p, size_t n,
-	void *userdata)
+static int on_data(
+	nghttp2_session *h2, uint8_t flags, int32_t id, const uint8_t *p, size_t n, void *userdata)
 {
 	struct grpc_session *s = userdata;
 	struct grpc_flow *f = grpc_flow_of(s, id);

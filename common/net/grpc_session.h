@@ -13,10 +13,10 @@
 #include "common/net/grpc.h"
 
 enum {
-	GRPC_STREAMS_MAX = 100,       /* at a time; gRPC clients assume that many */
-	GRPC_HEADERS_MAX = 16 << 10,  /* bytes of a header list, as SETTINGS counts them */
+	GRPC_STREAMS_MAX = 100,      /* at a time; gRPC clients assume that many */
+	GRPC_HEADERS_MAX = 16 << 10, /* bytes of a header list, as SETTINGS counts them */
 	GRPC_UNSENT_MAX = 2 * GRPC_MESSAGE_MAX, /* bytes of messages that wait for a peer to read */
-	GRPC_UNSENT_FRAMES_MAX = 256, /* other frames; beyond, no input is taken */
+	GRPC_UNSENT_FRAMES_MAX = 256,           /* other frames; beyond, no input is taken */
 
 	/* How long a peer may take for its preface and SETTINGS, and a client for a whole request.
 	 */

@@ -232,8 +232,8 @@ int grpc_session_start(struct grpc_session *s, const struct grpc_stream_options 
 	if (s->over || !nghttp2_session_check_request_allowed(s->h2))
 		return error_set(err, -ESHUTDOWN, "%s: %s", o->path, grpc_session_why(s));
 	if (s->n_flows >= GRPC_STREAMS_MAX)
-		return error_set(err, -EBUSY, "%s: %d calls are under way", o->path,
-			GRPC_STREAMS_MAX);
+		return error_set(
+			err, -EBUSY, "%s: %d calls are under way", o->path, GRPC_STREAMS_MAX);
 	st = calloc(1, sizeof(*st));
 	if (!st)
 		return error_oom(err);

@@ -17,8 +17,8 @@ struct echo {
 	struct grpc_call *held[ECHO_HELD_MAX]; /* NULL: closed or finished */
 	size_t n_held;
 	unsigned handled, closed, refused; /* calls; replies that were not taken */
-	bool silent; /* Hold does not reply */
-	struct { /* private: what closed gets */
+	bool silent;                       /* Hold does not reply */
+	struct {                           /* private: what closed gets */
 		struct echo *e;
 		size_t i;
 	} slots[ECHO_HELD_MAX];
@@ -30,8 +30,8 @@ enum { ECHO_METHODS = 5 };
 struct asked {
 	struct grpc_stream *stream;
 	unsigned messages, dones;
-	size_t bytes;       /* of all messages */
-	struct buf last;    /* message */
+	size_t bytes;    /* of all messages */
+	struct buf last; /* message */
 	enum grpc_status status;
 	char text[3 * GRPC_STATUS_TEXT_MAX];
 };

@@ -46,8 +46,8 @@ static bool fix_serve(struct fix *f)
 	};
 	struct error err = {0};
 
-	return CHECK_ROW("serve", grpc_server_start(&f->server, f->event, &o, &err) == 0, "%s",
-		err.message);
+	return CHECK_ROW(
+		"serve", grpc_server_start(&f->server, f->event, &o, &err) == 0, "%s", err.message);
 }
 
 static bool fix_connect(struct fix *f)
@@ -87,13 +87,14 @@ static bool fix_run(struct fix *f, const unsigned *counter, unsigned want)
 	return *counter >= want;
 }
 
-static bool fix_ask(struct fix *f, struct asked *a, const char *path, struct span message,
-	int64_t timeout_usec)
+static bool fix_ask(
+	struct fix *f, struct asked *a, const char *path, struct span message, int64_t timeout_usec)
 {
 	struct grpc_stream_options o = asked_options(a, path, message, timeout_usec);
 	struct error err = {0};
 
-	return CHECK_ROW(path, grpc_start(f->channel, &o, &a->stream, &err) == 0, "%s", err.message);
+	return CHECK_ROW(
+		path, grpc_start(f->channel, &o, &a->stream, &err) == 0, "%s", err.message);
 }
 
 static void test_calls(void)

@@ -32,6 +32,12 @@
 	X(files)                                                                                   \
 	X(format)                                                                                  \
 	X(grpc)                                                                                    \
+	X(grpc_call)                                                                               \
+	X(grpc_limits)                                                                             \
+	X(grpc_message)                                                                            \
+	X(grpc_session)                                                                            \
+	X(grpc_stream)                                                                             \
+	X(grpc_wire)                                                                               \
 	X(health)                                                                                  \
 	X(holdings)                                                                                \
 	X(http)                                                                                    \

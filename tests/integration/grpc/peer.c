@@ -134,8 +134,9 @@ static void check(const char *name, bool ok, const struct asked *a)
 	if (ok)
 		printf("ok: peer: %s\n", name);
 	else
-		printf("FAILED: peer: %s: %s \"%s\", %u messages, %zu bytes, ended %u times\n", name,
-			grpc_status_name(a->status), a->text, a->messages, a->bytes, a->dones);
+		printf("FAILED: peer: %s: %s \"%s\", %u messages, %zu bytes, ended %u times\n",
+			name, grpc_status_name(a->status), a->text, a->messages, a->bytes,
+			a->dones);
 	fflush(stdout);
 }
 
