@@ -174,6 +174,7 @@ check-programs: all $(GRPC_PEER) $(RENDER)
 	tests/integration/review-test
 	tests/integration/tls-test
 	tests/integration/grpc-test
+	RENDER=$(RENDER) tests/integration/status-test
 	RENDER=$(RENDER) tests/integration/page-test
 check-cluster: all image
 	tests/cluster/smoke-test

@@ -4,8 +4,10 @@
 #include "common/base/cleanup.h"
 #include "common/base/command.h"
 #include "common/net/probe.h"
+#include "nodeagent/status/cmd_status.h"
 
 static const struct command commands[] = {
+	{"status", command_status, "what this node has, who uses it, what to fix"},
 	{"probe", command_probe, "is a health endpoint happy? for images without a shell"},
 };
 

@@ -105,7 +105,7 @@ static void verdict(struct buf *b, const struct status *s, size_t n_problems)
 	capital(b, words.p ? words.p : "");
 	buf_printf(b, "</p>\n<p class=\"soft\">%s%s", s->platform->simulated ? "Simulated " : "",
 		tees.len ? tees.p : "No TEE");
-	if (s->platform->epc_bytes && status_epc_free(s) >= 0) {
+	if (s->platform->enclave_ok && status_epc_free(s) >= 0) {
 		buf_puts(b, ", ");
 		format_bytes(b, status_epc_free(s));
 		buf_puts(b, " of EPC free");

@@ -47,6 +47,11 @@ const char *status_tee_title(enum status_tee t)
 	return tees[t].title;
 }
 
+enum platform_check status_tee_check(enum status_tee t)
+{
+	return tees[t].check;
+}
+
 enum status_tee status_check_tee(enum platform_check c)
 {
 	return checks[c].tee;

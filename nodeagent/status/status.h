@@ -129,6 +129,8 @@ const char *status_tee_title(enum status_tee t); /* "TDX host" */
 enum finding_state status_tee_state(const struct platform *p, enum status_tee t);
 /* Is there any sign of it on this node? What is not is told apart from what needs attention. */
 bool status_tee_present(const struct platform *p, enum status_tee t);
+/* The check that says whether there is a sign. */
+enum platform_check status_tee_check(enum status_tee t);
 enum status_tee status_check_tee(enum platform_check c);
 const char *status_check_title(enum platform_check c); /* "Kernel driver" */
 

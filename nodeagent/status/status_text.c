@@ -207,20 +207,20 @@ static void put_containers(struct buf *b, const struct status *s)
 		buf_puts(b, "  and more, see --json\n");
 }
 
+/* Of what is not on this node, just why not. */
 static void put_platform(struct buf *b, const struct platform *p)
 {
-	_cleanup_buf_ struct buf absent = BUF_INIT(CELL_MAX);
 	struct table t = table(3);
 
 	buf_puts(b, "\nPlatform\n");
-	for (size_t i = 0; i < PLATFORM_CHECK_N; i++)
-		if (status_tee_present(p, status_check_tee(i)))
+	for (size_t i = 0; i < PLATFORM_CHECK_N; i++) {
+		enum status_tee tee = status_check_tee(i);
+
+		if (status_tee_present(p, tee) || status_tee_check(tee) == i)
 			row(&t, platform_check_name(i), finding_state_name(p->findings[i].state),
 				p->findings[i].message);
+	}
 	print(b, &t);
-	status_tees(p, false, &absent);
-	if (absent.len)
-		buf_printf(b, "  not on this node: %s\n", absent.p);
 }
 
 int status_text(const struct status *s, struct buf *b)
