@@ -81,7 +81,8 @@ FUZZERS := $(FUZZ_SRC:%.c=$(B)/%)
 FUZZ_AUX := $(call objs,$(filter-out $(FUZZ_SRC),$(call srcs,tests/fuzz)))
 RENDER  := $(B)/tests/integration/page/render
 BENCHES := $(patsubst %.c,$(B)/%,$(wildcard tests/bench/*.c))
-OBJS    := $(foreach p,$(PARTS) tests/unit tests/fuzz tests/bench tests/integration,$(call objs,$(call srcs,$(p))))
+PEERS   := $(B)/tests/cluster/plugin_peer
+OBJS    := $(foreach p,$(PARTS) tests/unit tests/fuzz tests/bench tests/integration,$(call objs,$(call srcs,$(p)))) $(PEERS:=.o)
 
 all: $(BINS)
 
@@ -127,7 +128,7 @@ $(GRPC_PEER): $(GRPC_PEER).o $(B)/tests/unit/grpc_fixture.o $(call lib,common)
 	$(Q)$(CC) $(ldflags) -o $@ $^ $(libs)
 $(RENDER): $(RENDER).o $(B)/tests/unit/status_fixture.o $(LIBS)
 	$(Q)$(CC) $(ldflags) -o $@ $^ $(libs)
-$(BENCHES): $(B)/%: $(B)/%.o $(LIBS)
+$(BENCHES) $(PEERS): $(B)/%: $(B)/%.o $(LIBS)
 	$(Q)$(CC) $(ldflags) -o $@ $^ $(libs)
 
 $(B)/gen/%.pb-c.c $(B)/gen/%.pb-c.h: %.proto
@@ -158,6 +159,7 @@ run-fuzz: $(FUZZERS:%=%.run)
 		{ tail -40 $<.log; exit 1; }
 	@sed -n 's|^stat::number_of_executed_units: *|$(*F) executions: |p' $<.log
 bench-bins: $(BENCHES)
+peers: $(PEERS)
 bench: all bench-bins
 	tests/bench/run $(B)
 image: all
@@ -176,8 +178,9 @@ check-programs: all $(GRPC_PEER) $(RENDER)
 	tests/integration/grpc-test
 	RENDER=$(RENDER) tests/integration/status-test
 	RENDER=$(RENDER) tests/integration/page-test
-check-cluster: all image
+check-cluster: all image peers
 	tests/cluster/smoke-test
+	tests/cluster/plugin-test
 	tests/chart/cluster-test
 	tests/cluster/fence-test
 	tests/cluster/admission-test
@@ -227,7 +230,7 @@ deps:
 	DEBIAN_FRONTEND=noninteractive apt-get install -y --no-install-recommends $$(sed 's/\#.*//' packages.txt)
 clean:
 	$(RM) -r $(BUILD) compile_commands.json
-.PHONY: all help bench image manifests check-chart check-image check-programs check-cluster cluster-up cluster-down test demo unit check check-san check-tsan fuzz run-fuzz bench-bins compdb install headers arrows lint format deps clean \
+.PHONY: all help bench image manifests check-chart check-image check-programs check-cluster cluster-up cluster-down test demo unit check check-san check-tsan fuzz run-fuzz bench-bins peers compdb install headers arrows lint format deps clean \
 	compile_commands.json
 
 -include $(wildcard $(OBJS:.o=.d) $(GEN_H:.h=.d))

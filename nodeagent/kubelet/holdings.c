@@ -52,40 +52,78 @@ static int add(struct reading *rd, const struct holding *h)
 	return 0;
 }
 
-static int read_devices(struct reading *rd, struct holding h, const V1__ContainerDevices *d)
+/* The ids' array doubles whenever it is full. */
+static int add_id(struct reading *rd, struct holding *h, const ProtobufCBinaryData *id)
 {
-	const char **ids = arena_array(rd->a, const char *, d->n_device_ids);
-	int r = ids ? 0 : error_oom(rd->err);
+	const char **ids = (const char **)h->ids;
+	size_t n = h->n_ids;
 
-	h.ids = ids;
-	h.n_ids = d->n_device_ids;
-	if (r >= 0)
-		r = read_name(rd, &h.resource, &d->resource_name, "resource");
-	for (size_t i = 0; r >= 0 && i < d->n_device_ids; i++)
-		r = read_name(rd, &ids[i], &d->device_ids[i], "device id");
-	return r < 0 ? r : add(rd, &h);
+	if ((n & (n - 1)) == 0) {
+		ids = arena_array(rd->a, const char *, n ? 2 * n : 1);
+		if (!ids)
+			return error_oom(rd->err);
+		if (n)
+			memcpy(ids, h->ids, n * sizeof(*ids));
+		h->ids = ids;
+	}
+	h->n_ids++;
+	return read_name(rd, &ids[n], id, "device id");
 }
 
+/* The holding of d's resource among those from first on, which are the container's; else a new one,
+ * or NULL when there is no room (rd->cut), or for an error. */
+static struct holding *holding_of(struct reading *rd, size_t first, const struct holding *container,
+	const V1__ContainerDevices *d, int *ret_r)
+{
+	struct span name = {(const char *)d->resource_name.data, d->resource_name.len};
+	struct holding h = *container;
+
+	for (size_t i = first; i < rd->n; i++)
+		if (span_is(name, rd->v[i].resource))
+			return &rd->v[i];
+	if (rd->n == POD_RESOURCES_MAX) {
+		rd->cut = true;
+		return NULL;
+	}
+	if (rd->n - first == HOLDINGS_RESOURCES_MAX) {
+		*ret_r = error_set(rd->err, -EBADMSG,
+			"pod resources: %s/%s: more than %d resources of ours for one container",
+			h.namespace_, h.pod, HOLDINGS_RESOURCES_MAX);
+		return NULL;
+	}
+	*ret_r = read_name(rd, &h.resource, &d->resource_name, "resource");
+	if (*ret_r >= 0)
+		*ret_r = add(rd, &h);
+	return *ret_r < 0 ? NULL : &rd->v[rd->n - 1];
+}
+
+/* The kubelet has an entry for each device. */
 static int read_container(
 	struct reading *rd, const V1__PodResources *pod, const V1__ContainerResources *c)
 {
-	struct holding h = {0};
+	struct holding container = {0};
+	size_t first = rd->n;
 	int r = 0;
 
 	for (size_t i = 0; r >= 0 && i < c->n_devices; i++) {
-		if (!is_ours(rd, c->devices[i]))
+		const V1__ContainerDevices *d = c->devices[i];
+		struct holding *h;
+
+		if (!is_ours(rd, d))
 			continue;
-		if (rd->n == POD_RESOURCES_MAX) {
-			rd->cut = true;
-			return 0;
+		if (!container.pod) {
+			r = read_name(rd, &container.namespace_, &pod->namespace_, "namespace");
+			if (r >= 0)
+				r = read_name(rd, &container.pod, &pod->name, "pod's name");
+			if (r >= 0)
+				r = read_name(
+					rd, &container.container, &c->name, "container's name");
+			if (r < 0)
+				return r;
 		}
-		r = read_name(rd, &h.namespace_, &pod->namespace_, "namespace");
-		if (r >= 0)
-			r = read_name(rd, &h.pod, &pod->name, "pod's name");
-		if (r >= 0)
-			r = read_name(rd, &h.container, &c->name, "container's name");
-		if (r >= 0)
-			r = read_devices(rd, h, c->devices[i]);
+		h = holding_of(rd, first, &container, d, &r);
+		for (size_t k = 0; h && r >= 0 && k < d->n_device_ids; k++)
+			r = add_id(rd, h, &d->device_ids[k]);
 	}
 	return r;
 }

@@ -9,6 +9,7 @@
 enum {
 	HOLDINGS_MESSAGE_MAX = 2 << 20, /* bytes of an answer: a thousand pods take a tenth */
 	HOLDINGS_MEMORY_MAX = 16 << 20, /* and decoded */
+	HOLDINGS_RESOURCES_MAX = 32,     /* of ours, for one container */
 };
 
 /* In a, which may be released when *ret_h is not needed any more. -EBADMSG: broken, or a name that

@@ -80,12 +80,16 @@ static void register_anew(struct plugin *p)
 
 static void act(struct plugin *p, enum registration_action a)
 {
-	if (a == REGISTRATION_STOP)
+	if (a == REGISTRATION_STOP) {
 		plugin_stop(p);
-	else if (a == REGISTRATION_REGISTER)
+	} else if (a == REGISTRATION_REGISTER) {
 		register_anew(p);
-	else if (a == REGISTRATION_LOOK && !plugin_rival(p))
+	} else if (a == REGISTRATION_LOOK && !plugin_rival(p)) {
+		plugin_problem(p,
+			"the other device plugin of %s has gone; taking over in some seconds",
+			p->resource.name);
 		plugin_event(p, REGISTRATION_RIVAL_GONE);
+	}
 }
 
 static enum plugin_state state_of(const struct plugin *p)

@@ -18,7 +18,7 @@ enum {
 };
 
 /* A container that holds devices of a resource of ours (those whose name has one of the prefixes
- * given). */
+ * given): all of them, in no order. */
 struct holding {
 	const char *namespace_, *pod, *container, *resource;
 	const char *const *ids;

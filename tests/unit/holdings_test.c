@@ -118,6 +118,64 @@ static void test_many(void)
 	CU_ASSERT(h.n == POD_RESOURCES_MAX && h.cut);
 }
 
+/* Kubelets have an entry for each device of a container, in any order; some one for all. */
+static void test_merged(void)
+{
+	static const struct span m = SPAN_LIT("\n\x5d\n\x01p\x12\x01n\x1a\x55\n\x01"
+					      "c"
+					      "\x12\x10\n\x09sgx.dev/b\x12\x03"
+					      "b-1"
+					      "\x12\x10\n\x09sgx.dev/a\x12\x03"
+					      "a-2"
+					      "\x12\x15\n\x09sgx.dev/b\x12\x03"
+					      "b-3\x12\x03"
+					      "b-0"
+					      "\x12\x15\n\x09sgx.dev/b\x12\x03"
+					      "b-2\x12\x03"
+					      "b-4");
+	static const char *const all[] = {"sgx.dev/", NULL};
+	_cleanup_arena_ struct arena a = ARENA_INIT(HOLDINGS_MEMORY_MAX);
+	struct holdings h = {0};
+	struct error err = {0};
+
+	CU_ASSERT_EQUAL(holdings_read(&h, &a, m, all, &err), 0);
+	CHECK_STR("no error", span_str(err.message), "");
+	CU_ASSERT_EQUAL(h.n, 2);
+	if (h.n != 2)
+		return;
+	CU_ASSERT_STRING_EQUAL(h.v[0].resource, "sgx.dev/b");
+	CU_ASSERT_EQUAL(h.v[0].n_ids, 5);
+	for (size_t i = 0; i < h.v[0].n_ids; i++)
+		CU_ASSERT_EQUAL(h.v[0].ids[i][2], "13024"[i]);
+	CU_ASSERT(h.v[1].n_ids == 1 && strcmp(h.v[1].ids[0], "a-2") == 0);
+	CU_ASSERT_STRING_EQUAL(h.v[1].container, "c");
+}
+
+static void test_many_resources(void)
+{
+	_cleanup_arena_ struct arena a = ARENA_INIT(HOLDINGS_MEMORY_MAX);
+	_cleanup_buf_ struct buf container = BUF_INIT(4096), pod = BUF_INIT(4096);
+	struct holdings h = {0};
+	struct error err = {0};
+
+	buf_puts(&container, "\n\x01"
+			     "c");
+	for (int i = 0; i <= HOLDINGS_RESOURCES_MAX; i++)
+		buf_printf(&container,
+			"\x12\x14\n\x0f"
+			"casemate.dev/%02d\x12\x01i",
+			i);
+	buf_printf(&pod, "\n\x01p\x12\x01n\x1a%c%c", (int)((container.len & 0x7f) | 0x80),
+		(int)(container.len >> 7));
+	buf_span(&pod, buf_view(&container));
+	buf_reset(&container);
+	buf_printf(&container, "\n%c%c", (int)((pod.len & 0x7f) | 0x80), (int)(pod.len >> 7));
+	buf_span(&container, buf_view(&pod));
+	CU_ASSERT_EQUAL(holdings_read(&h, &a, buf_view(&container), prefixes, &err), -EBADMSG);
+	CHECK_STR("many resources", span_str(err.message),
+		"pod resources: n/p: more than 32 resources of ours for one container");
+}
+
 static void test_truncations(void)
 {
 	const struct span ids[] = {SPAN_LIT("key-1"), SPAN_LIT("key-2")};
@@ -141,6 +199,8 @@ CU_TestInfo holdings_tests[] = {
 	{"who holds what", test_read},
 	{"names that are none", test_bad},
 	{"more than there is room for", test_many},
+	{"a container's devices together", test_merged},
+	{"a container of many resources", test_many_resources},
 	{"answers cut short", test_truncations},
 	CU_TEST_INFO_NULL,
 };
