@@ -107,9 +107,8 @@ ROWS = [
     ("CasemateEpcNearlyFull", "nodes without EPC", 32, 0, {
         agent("epc_bytes", 'kind="total", numa="0"'): "0x60", agent("epc_bytes", 'kind="free", numa=""'): "0x60"}),
 
-    ("CasemateEpcContested", "contested", 1, 1, {agent("capacity_state", 'state="Contested"'): "1x5"}),
-    ("CasemateEpcContested", "published", 1, 0, {
-        agent("capacity_state", 'state="Contested"'): "0x5", agent("capacity_state", 'state="Published"'): "1x5"}),
+    ("CasemateEpcContested", "contested", 1, 1, {agent("capacity_contested", 'key="sgx.intel.com/epc"'): "1x5"}),
+    ("CasemateEpcContested", "published", 1, 0, {agent("capacity_contested", 'key="sgx.intel.com/epc"'): "0x5"}),
 
     ("CasemateQuotesFailing", "AESM is away", 40, 1, quotes("unavailable", 20)),
     ("CasemateQuotesFailing", "AESM is slow", 40, 1, quotes("timeout", 20)),
