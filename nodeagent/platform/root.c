@@ -83,7 +83,7 @@ static const char *fd_path(char out[FD_PATH_MAX], int fd)
 }
 
 /* Looks before it opens: opening some devices does something (a watchdog starts). */
-static int open_regular(const struct root *r, const char *path)
+static int open_regular(const struct root *r, const char *path, int access)
 {
 	_cleanup_close_ int at = root_open(r, path, O_PATH);
 	char self[FD_PATH_MAX];
@@ -96,7 +96,7 @@ static int open_regular(const struct root *r, const char *path)
 		return -errno;
 	if (!S_ISREG(st.st_mode))
 		return -EINVAL;
-	fd = open(fd_path(self, at), O_RDONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
+	fd = open(fd_path(self, at), access | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
 	return fd < 0 ? -errno : fd;
 }
 
@@ -112,7 +112,7 @@ static ssize_t read_some(int fd, char *buf, size_t n)
 
 int root_read(const struct root *r, const char *path, char *buf, size_t cap)
 {
-	_cleanup_close_ int fd = open_regular(r, path);
+	_cleanup_close_ int fd = open_regular(r, path, O_RDONLY);
 	size_t len = 0;
 
 	if (fd < 0)
@@ -139,6 +139,22 @@ int root_read_span(
 	if (n >= 0)
 		*ret_text = (struct span){buf, (size_t)n};
 	return n;
+}
+
+int root_write(const struct root *r, const char *path, const char *text)
+{
+	_cleanup_close_ int fd = open_regular(r, path, O_WRONLY | O_TRUNC);
+	size_t len = strlen(text);
+	ssize_t n;
+
+	if (fd < 0)
+		return fd;
+	do
+		n = write(fd, text, len);
+	while (n < 0 && errno == EINTR);
+	if (n < 0)
+		return -errno;
+	return (size_t)n == len ? 0 : -EIO;
 }
 
 /* Bytes of a file on their way to becoming lines. */
@@ -186,7 +202,7 @@ static bool liner_drain(struct liner *l)
 int root_each_line(const struct root *r, const char *path,
 	bool (*line)(void *ctx, struct span line), void *ctx)
 {
-	_cleanup_close_ int fd = open_regular(r, path);
+	_cleanup_close_ int fd = open_regular(r, path, O_RDONLY);
 	struct liner l;
 	size_t total = 0;
 

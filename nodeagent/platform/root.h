@@ -40,6 +40,9 @@ int root_read(const struct root *r, const char *path, char *buf, size_t cap);
 int root_read_span(
 	const struct root *r, const char *path, char *buf, size_t cap, struct span *ret_text);
 
+/* Writes text into a regular file that exists, in one go, as the kernel's files want it. */
+int root_write(const struct root *r, const char *path, const char *text);
+
 /* Each line of a regular file, without its newline, until line() says false. */
 int root_each_line(const struct root *r, const char *path,
 	bool (*line)(void *ctx, struct span line), void *ctx);

@@ -26,6 +26,7 @@
 	X(config)                                                                                  \
 	X(devices)                                                                                 \
 	X(dir_watch)                                                                               \
+	X(epc_cgroup)                                                                              \
 	X(error)                                                                                   \
 	X(event)                                                                                   \
 	X(file_watch)                                                                              \
