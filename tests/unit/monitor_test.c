@@ -176,7 +176,7 @@ static void test_soon_and_rarely(void)
 	bench_free(&b);
 }
 
-/* 10,000 changes at once, more than inotify's queue takes. */
+/* 10,000 changes at once, more than inotify's queue takes: the one that matters is lost. */
 static void test_flood(void)
 {
 	static const char *const base[] = {"d /dev", NULL};
@@ -190,12 +190,13 @@ static void test_flood(void)
 	for (int i = 0; i < 10000; i++) {
 		int fd;
 
-		snprintf(path, sizeof(path), "%s/dev/sgx%d", b.t.root, i);
+		snprintf(path, sizeof(path), "%s/dev/loop%d", b.t.root, i);
 		fd = open(path, O_CREAT | O_WRONLY | O_CLOEXEC, 0600);
 		if (fd >= 0)
 			close(fd);
 		unlink(path);
 	}
+	tree_step(&b.t, "f /dev/sgx_provision x");
 	start = clock_msec();
 	while (clock_msec() < start + 500) {
 		sd_event_run(b.event, 100000);

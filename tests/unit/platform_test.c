@@ -192,6 +192,8 @@ static const struct tree_row {
 	{"CPUID and kernel disagree", CPUID_SGX, sgx_server, {"f " NODE(1) "536870912\n"},
 		{"sgx-epc Misconfigured CPUID tells of 2Gi of EPC and the kernel of 1536Mi",
 			"enclave"}},
+	{"a third NUMA node", CPUID_SGX, sgx_server, {"f " NODE(2) "1073741824\n"},
+		{"sgx-epc Misconfigured the kernel of 3Gi"}},
 	{"registration not done", CPUID_SGX, sgx_server,
 		{"x " STATUS "0700000001000300000000", "x " REQUEST "00"},
 		{"sgx-registration Misconfigured mpa_registration", "enclave"}},
