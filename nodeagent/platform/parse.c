@@ -66,10 +66,10 @@ bool parse_numbered(const char *name, const char *prefix, uint64_t *ret_n)
 
 bool parse_misc(struct span text, const char *name, uint64_t *ret_n)
 {
-	struct span line, word;
+	struct span wanted = span_str(name), line, word;
 
 	while (text.len > 0 && memchr(text.p, '\n', text.len) && parse_line(&text, &line)) {
-		if (!parse_word(&line, ' ', &word) || !span_is(word, name))
+		if (!parse_word(&line, ' ', &word) || !span_equal(word, wanted))
 			continue;
 		if (span_is(line, "max")) {
 			*ret_n = UINT64_MAX;
@@ -94,12 +94,12 @@ bool parse_is_flags(struct span line)
 	return parse_word(&line, ':', &key) && span_is(trim(key), "flags");
 }
 
-static bool has_word(struct span list, char sep, const char *wanted)
+static bool has_word(struct span list, char sep, struct span wanted)
 {
 	struct span word;
 
 	while (parse_word(&list, sep, &word))
-		if (span_is(word, wanted))
+		if (span_equal(word, wanted))
 			return true;
 	return false;
 }
@@ -108,7 +108,7 @@ bool parse_has_flag(struct span line, const char *flag)
 {
 	struct span key;
 
-	return parse_word(&line, ':', &key) && has_word(trim(line), ' ', flag);
+	return parse_word(&line, ':', &key) && has_word(trim(line), ' ', span_str(flag));
 }
 
 void parse_mount(struct mount_flags *m, struct span line)
@@ -119,7 +119,7 @@ void parse_mount(struct mount_flags *m, struct span line)
 	for (size_t i = 0; i < 6; i++)
 		if (!parse_word(&line, ' ', &fields[i]))
 			return;
-	noexec = has_word(fields[5], ',', "noexec");
+	noexec = has_word(fields[5], ',', SPAN_LIT("noexec"));
 	if (span_is(fields[4], "/")) {
 		m->root_noexec = noexec;
 	} else if (span_is(fields[4], "/dev")) {

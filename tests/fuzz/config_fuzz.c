@@ -8,7 +8,7 @@
 #include <errno.h>
 #include <stdlib.h>
 
-#include "webhook/ops.h"
+#include "common/net/ops.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
