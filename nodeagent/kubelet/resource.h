@@ -39,9 +39,9 @@ struct resource_request; /* a PreStartContainer that waits: resource_pre_start_d
 struct resource {
 	const char *name;   /* "sgx.intel.com/enclave" */
 	const char *prefix; /* of its device ids: "sgx-enclave-" and a number from 0 */
-	/* For each container: the devices it gets, all ids known and healthy. Negative: the pod is
-	 * not admitted, and err's message is what its status shows. Must be quick: a millisecond.
-	 */
+	/* For each container: the devices it gets, all ids known and healthy, each once, in any
+	 * order (another one for pre_start). Negative: the pod is not admitted, and err's message is
+	 * what its status shows. Must be quick: a millisecond. */
 	int (*allocate)(void *ctx, const char *const *ids, size_t n, struct allocation *ret_a,
 		struct error *err);
 	/* Before each start of the container; NULL: the kubelet does not ask. Ends, now or later

@@ -49,13 +49,24 @@ static void say(const char *fmt, ...)
 	fflush(stdout);
 }
 
+static int compare(const void *a, const void *b)
+{
+	return strcmp(*(const char *const *)a, *(const char *const *)b);
+}
+
+/* In one order, whatever the kubelet's is this time. */
 static void join(char out[IDS_MAX], const char *const *ids, size_t n)
 {
+	const char *sorted[DEVICES];
 	size_t len = 0;
 
+	if (n > DEVICES)
+		n = DEVICES;
+	memcpy(sorted, ids, n * sizeof(*ids));
+	qsort(sorted, n, sizeof(*sorted), compare);
 	out[0] = '\0';
 	for (size_t i = 0; i < n && len < IDS_MAX; i++)
-		len += (size_t)snprintf(out + len, IDS_MAX - len, "%s%s", i ? "," : "", ids[i]);
+		len += (size_t)snprintf(out + len, IDS_MAX - len, "%s%s", i ? "," : "", sorted[i]);
 }
 
 static int allocate(
