@@ -106,5 +106,9 @@ struct platform_source {
 };
 
 /* Looks at everything, quickly and without side effects. Never fails: what cannot be read is a
- * finding. */
+ * finding. Below sysroot it reads /dev, /proc (cpuinfo, cmdline, sys/kernel/osrelease, 1/mountinfo;
+ * without that last one /dev's own mount flags), /sys (devices/system/{cpu,node}, firmware/efi,
+ * fs/cgroup, kernel/config, module), /boot or /lib/modules (the kernel's configuration; optional),
+ * the runtime's configuration (/etc/containerd, /etc/crio and what it imports, as /opt/kata) and
+ * the folder of AESM's socket. */
 void platform_discover(struct platform *ret_p, const struct platform_source *src);

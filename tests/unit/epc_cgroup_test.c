@@ -13,6 +13,8 @@
 #define UID  "0f1e2d3c-aaaa-bbbb-cccc-1234567890ab"
 #define UID_ "0f1e2d3c_aaaa_bbbb_cccc_1234567890ab"
 #define ID   "8d2a5f0c1b"
+#define A40  "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa"
+#define LONG A40 A40 A40 A40
 
 static const struct {
 	const char *name, *path;
@@ -92,9 +94,8 @@ static void test_layouts(void)
 
 static void test_bad_names(void)
 {
-	static const char *const names[] = {"", ".", "..", "a/b", "../x", "a.b", "a b", "a\n",
-		"aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa"
-		"aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa"};
+	static const char *const names[] = {
+		"", ".", "..", "a/b", "../x", "a.b", "a b", "a\n", LONG};
 	struct epc_cgroup *c = NULL;
 	char path[EPC_CGROUP_PATH_MAX];
 	struct tree t;
