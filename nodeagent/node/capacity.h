@@ -3,7 +3,8 @@
  * Keeps capacities of this agent's own Node true: status.capacity of sgx.intel.com/epc,
  * tdx.intel.com/keys, sev-snp.amd.com/esids. Watches the Node and writes on a difference alone:
  * after a kubelet that zeroed it, a Node made anew, a stray writer. Two writes of others within ten
- * minutes are a second publisher: it stops and says so. On the loop's thread. */
+ * minutes are a second publisher: it stops and says so. When: capacity_plan.h. On the loop's
+ * thread. */
 #pragma once
 
 #include "common/base/json.h"
@@ -20,15 +21,17 @@ enum capacity_state {
 	CAPACITY_UNKNOWN,   /* the Node has not been seen yet */
 	CAPACITY_PUBLISHED, /* what the Node says is what was set */
 	CAPACITY_PENDING,   /* a write is under way or waits to be tried again */
-	CAPACITY_CONTESTED, /* a second publisher; nothing is written until a restart or a change
-			     * of what is to be published */
+	CAPACITY_CONTESTED, /* a second publisher; nothing is written until the capacity is removed,
+			     * zeroed by a kubelet, or as it was set, until a change of what is to
+			     * be published, or a restart */
 };
 
 struct capacity_options {
-	const char *node;                   /* name */
-	struct kube_event_recorder *events; /* EpcRepublished; NULL: none */
-	struct metrics *metrics;            /* NULL: none */
-	/* State, problem or the Node's identity changed; NULL allowed. */
+	const char *node; /* name */
+	/* EpcRepublished, CapacityRepublished (slots), CapacityContested; NULL: none. */
+	struct kube_event_recorder *events;
+	struct metrics *metrics; /* NULL: none */
+	/* State, problem, connection or the Node's identity changed; NULL allowed. */
 	void (*changed)(void *ctx);
 	void *ctx;
 };
@@ -37,8 +40,8 @@ int capacity_new(struct capacity **ret_c, struct kube_client *kube,
 void capacity_free(struct capacity *c); /* leaves the Node as it is */
 DEFINE_CLEANUP(struct capacity *, capacity_free)
 
-/* What the Node is to have: value < 0: nothing of ours (an own earlier key is removed, a stranger's
- * left alone). */
+/* What the Node is to have: value < 0: nothing of ours (an own earlier key is removed, also that of
+ * an earlier run, a stranger's left alone). What was never set is not touched. */
 void capacity_set(struct capacity *c, enum capacity_key k, int64_t value);
 
 enum capacity_state capacity_state(const struct capacity *c);

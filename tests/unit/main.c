@@ -19,6 +19,8 @@
 	X(buf)                                                                                     \
 	X(bundle)                                                                                  \
 	X(cabundle)                                                                                \
+	X(capacity)                                                                                \
+	X(capacity_plan)                                                                           \
 	X(certs)                                                                                   \
 	X(client)                                                                                  \
 	X(clock)                                                                                   \
@@ -53,6 +55,7 @@
 	X(names)                                                                                   \
 	X(offer)                                                                                   \
 	X(ops)                                                                                     \
+	X(node_view)                                                                               \
 	X(patch)                                                                                   \
 	X(platform)                                                                                \
 	X(plugin)                                                                                  \
