@@ -47,6 +47,9 @@ static const struct setting serve_settings[] = {
 		.help = "certificate chain (PEM); read again when it changes"},
 	{.name = "tls.key", .type = SETTING_STRING, .offset = AT(tls.key), .meta = "FILE",
 		.help = "its private key (PEM)"},
+	{.name = "tls.ca", .type = SETTING_STRING, .offset = AT(tls.ca), .meta = "FILE",
+		.help = "mode files: the CAs that signed it (PEM), kept as caBundle in the webhook "
+			"configurations"},
 	{.name = "tls.clientCa", .type = SETTING_STRING, .offset = AT(tls.client_ca),
 		.meta = "FILE",
 		.help = "demand client certificates of these CAs (an API server must be "

@@ -31,7 +31,7 @@ struct webhook_config {
 
 	struct {
 		int mode; /* enum tls_mode */
-		const char *cert, *key, *client_ca; /* files */
+		const char *cert, *key, *ca, *client_ca; /* files */
 		const char *secret_name, *service_name;
 		const char *mutating_configuration, *validating_configuration;
 		int64_t ca_lifetime_usec, leaf_lifetime_usec;

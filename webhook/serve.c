@@ -125,7 +125,7 @@ static bool needs_restart(const struct webhook_config *a, const struct webhook_c
 	       strcmp(a->metrics_listen, b->metrics_listen) != 0 || a->threads != b->threads ||
 	       a->standalone != b->standalone || strcmp(a->kubeconfig, b->kubeconfig) != 0 ||
 	       a->tls.mode != b->tls.mode || strcmp(a->tls.cert, b->tls.cert) != 0 ||
-	       strcmp(a->tls.key, b->tls.key) != 0 ||
+	       strcmp(a->tls.key, b->tls.key) != 0 || strcmp(a->tls.ca, b->tls.ca) != 0 ||
 	       strcmp(a->tls.client_ca, b->tls.client_ca) != 0 ||
 	       strcmp(a->tls.secret_name, b->tls.secret_name) != 0 ||
 	       a->tls.min_version != b->tls.min_version ||
@@ -411,6 +411,7 @@ static int setup_certs(struct daemon *d, struct error *err)
 		.leaf_lifetime_usec = c->tls.leaf_lifetime_usec,
 		.cert_file = c->tls.cert,
 		.key_file = c->tls.key,
+		.ca_file = !c->standalone && c->tls.mode == TLS_FILES ? c->tls.ca : "",
 		.must_load = c->standalone,
 	};
 

@@ -160,6 +160,86 @@ static void test_checks(void)
 	CU_ASSERT_EQUAL(authority_check_ca(f.leaf.cert, now, NULL), -EBADMSG);
 }
 
+/* Gives c another name and issuer, and no limit to the length of a path. */
+static void sign_anew(struct credential *c, const char *name, const struct credential *issuer)
+{
+	X509_NAME *subject = X509_NAME_new();
+	X509_EXTENSION *ext = X509V3_EXT_conf_nid(
+		NULL, NULL, NID_basic_constraints, "critical,CA:TRUE");
+	int at = X509_get_ext_by_NID(c->cert, NID_basic_constraints, -1);
+
+	X509_NAME_add_entry_by_txt(
+		subject, "CN", MBSTRING_ASC, (const unsigned char *)name, -1, -1, 0);
+	X509_set_subject_name(c->cert, subject);
+	X509_NAME_free(subject);
+	X509_EXTENSION_free(X509_delete_ext(c->cert, at));
+	X509_add_ext(c->cert, ext, -1);
+	X509_EXTENSION_free(ext);
+	X509_set_issuer_name(c->cert, X509_get_subject_name(issuer->cert));
+	CU_ASSERT(X509_sign(c->cert, issuer->key, EVP_sha256()) > 0);
+}
+
+/* Others' certificates: root, middle, leaf. */
+static void test_chains(void)
+{
+	struct authority_names names;
+	struct credential root = {0}, middle = {0}, leaf = {0}, other = {0};
+
+	CU_ASSERT_EQUAL(authority_names(&names, "casemate", "system", NULL), 0);
+	snprintf(names.name[1], sizeof(names.name[1]), "*.wild.svc");
+	CU_ASSERT_EQUAL(authority_make_ca(&root, now, 300 * DAY, NULL), 0);
+	CU_ASSERT_EQUAL(authority_make_ca(&middle, now, 200 * DAY, NULL), 0);
+	CU_ASSERT_EQUAL(authority_make_ca(&other, now, 300 * DAY, NULL), 0);
+	sign_anew(&root, "root", &root);
+	sign_anew(&middle, "middle", &root);
+	CU_ASSERT_EQUAL(authority_make_leaf(&leaf, &middle, &names, now, 7 * DAY, NULL), 0);
+	{
+		const struct bundle whole = {.cert = {leaf.cert, middle.cert}, .n = 2};
+		const struct bundle alone = {.cert = {leaf.cert}, .n = 1};
+		const struct bundle with_root = {.cert = {root.cert}, .n = 1};
+		const struct bundle with_middle = {.cert = {other.cert, middle.cert}, .n = 2};
+		const struct bundle with_other = {.cert = {other.cert}, .n = 1};
+		const struct {
+			const char *row;
+			const struct bundle *chain, *roots;
+			const char *name;
+			int64_t at;
+			const char *want; /* NULL: passes */
+		} rows[] = {
+			{"root", &whole, &with_root, "casemate.system.svc", now, NULL},
+			{"middle trusted", &alone, &with_middle, "casemate.system.svc", now, NULL},
+			{"leaf trusted", &alone, &alone, "casemate.system.svc", now, NULL},
+			{"wildcard", &whole, &with_root, "a.wild.svc", now, NULL},
+			{"middle missing", &alone, &with_root, "casemate.system.svc", now,
+				"unable to get local issuer certificate"},
+			{"another root", &whole, &with_other, "casemate.system.svc", now,
+				"unable to get local issuer certificate"},
+			{"another name", &whole, &with_root, "other.system.svc", now,
+				"not for the name other.system.svc"},
+			{"expired", &whole, &with_root, "casemate.system.svc", now + 8 * DAY,
+				"expired 86400 seconds ago"},
+			{"not yet", &whole, &with_root, "casemate.system.svc", now - DAY,
+				"not valid for another 86100 seconds"},
+			{"an authority serves", &with_root, &with_root, "root", now,
+				"unsuitable certificate purpose"},
+		};
+
+		for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
+			struct error err = {0};
+			int r = authority_check_chain(
+				rows[i].chain, rows[i].roots, rows[i].name, rows[i].at, &err);
+
+			CHECK_ROW(rows[i].row, r == (rows[i].want ? -EBADMSG : 0), "got %d", r);
+			CHECK_STR(rows[i].row, span_str(err.message),
+				rows[i].want ? rows[i].want : "");
+		}
+	}
+	credential_free(&root);
+	credential_free(&middle);
+	credential_free(&leaf);
+	credential_free(&other);
+}
+
 static void test_lifetimes(void)
 {
 	_cleanup_(fixture_free) struct fixture f;
@@ -228,6 +308,7 @@ CU_TestInfo authority_tests[] = {
 	{"names", test_names},
 	{"what is made verifies", test_made},
 	{"checks", test_checks},
+	{"others' chains", test_chains},
 	{"lifetimes", test_lifetimes},
 	{"keys", test_keys},
 	CU_TEST_INFO_NULL,

@@ -28,7 +28,7 @@ static void certs_free(struct certs *c)
 		credential_free(&c->c[i]);
 }
 
-/* "012": which authorities, in their order. */
+/* "012", and on as in ASCII: which authorities, in their order. */
 static void describe(char *out, const struct bundle *b, const struct certs *c)
 {
 	for (size_t i = 0; i < b->n; i++)
@@ -56,8 +56,9 @@ static void test_sets(void)
 		{"same", "01", "01", 0, 0, "01"},
 		{"order of a stays", "10", "012", 0, 0, "102"},
 		{"from nothing", "", "210", 0, 0, "210"},
-		{"all fit", "0123", "4567", 0, 0, "01234567"},
-		{"one too many", "0123", "45678", 0, -ENOBUFS, "01234567"},
+		{"all fit", "0123456789:;", "<=>?@ABCDEFG", 0, 0, "0123456789:;<=>?@ABCDEFG"},
+		{"one too many", "0123456789:;", "<=>?@ABCDEFGH", 0, -ENOBUFS,
+			"0123456789:;<=>?@ABCDEFG"},
 		{"none expired", "21", "0", 100, 0, "210"},
 		{"the first expired", "21", "0", 101, 0, "21"},
 		{"most expired", "21", "0", 201, 0, "2"},

@@ -9,104 +9,208 @@
 
 static const struct json_limits limits = {1 << 20, 1 << 12, 16};
 
-#define TEST_VERSION "[{\"op\":\"test\",\"path\":\"/metadata/resourceVersion\",\"value\":\"7\"}"
-#define SET(i, name)                                                                               \
-	",{\"op\":\"test\",\"path\":\"/webhooks/" i "/name\",\"value\":\"" name "\"},"             \
-	"{\"op\":\"add\",\"path\":\"/webhooks/" i                                                  \
-	"/clientConfig/caBundle\",\"value\":\"V0FOVA==\"}"
+enum { CERTS = 4, ENTRIES_MAX = 3, TEXT_MAX = 8192 };
 
-static void test_patch(void)
+static const struct bundle none;
+
+struct fix {
+	struct credential c[CERTS];
+};
+
+static bool begin(struct fix *f)
 {
-	static const struct {
-		const char *name, *webhooks;
-		size_t entries, differing;
-		const char *want;
-	} rows[] = {
-		{"none", "", 0, 0, TEST_VERSION "]"},
-		{"empty", "[]", 0, 0, TEST_VERSION "]"},
-		{"in place", "[{\"name\":\"a\",\"clientConfig\":{\"caBundle\":\"V0FOVA==\"}}]", 1,
-			0, TEST_VERSION "]"},
-		{"unset", "[{\"name\":\"a\",\"clientConfig\":{\"url\":\"https://x\"}}]", 1, 1,
-			TEST_VERSION SET("0", "a") "]"},
-		{"null", "[{\"name\":\"a\",\"clientConfig\":{\"caBundle\":null}}]", 1, 1,
-			TEST_VERSION SET("0", "a") "]"},
-		{"overwritten", "[{\"name\":\"a\",\"clientConfig\":{\"caBundle\":\"Zg==\"}}]", 1, 1,
-			TEST_VERSION SET("0", "a") "]"},
-		{"one of three",
-			"[{\"name\":\"a\",\"clientConfig\":{\"caBundle\":\"V0FOVA==\"}},"
-			"{\"name\":\"b\\\"~/\",\"clientConfig\":{\"caBundle\":\"\"}},"
-			"{\"name\":\"c\",\"clientConfig\":{\"caBundle\":\"V0FOVA==\"}}]",
-			3, 1, TEST_VERSION SET("1", "b\\\"~/") "]"},
-		{"two of two",
-			"[{\"name\":\"a\",\"clientConfig\":{}},{\"name\":\"b\",\"clientConfig\":{}}"
-			"]",
-			2, 2, TEST_VERSION SET("0", "a") SET("1", "b") "]"},
-	};
+	int r = 0;
 
-	for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
+	*f = (struct fix){0};
+	for (size_t i = 0; r == 0 && i < CERTS; i++)
+		r = authority_make_ca(&f->c[i], 1800000000, 100, NULL);
+	CU_ASSERT_EQUAL(r, 0);
+	return r == 0;
+}
+
+static void end(struct fix *f)
+{
+	for (size_t i = 0; i < CERTS; i++)
+		credential_free(&f->c[i]);
+}
+
+/* "ac": the first and the third certificate. */
+static void make_bundle(const struct fix *f, const char *letters, struct bundle *ret)
+{
+	for (; *letters; letters++)
+		CU_ASSERT_EQUAL(bundle_add(ret, f->c[*letters - 'a'].cert, false), 0);
+}
+
+static void write_base64(const struct fix *f, const char *letters, struct buf *out)
+{
+	_cleanup_bundle_ struct bundle b = {0};
+	_cleanup_buf_ struct buf pem = BUF_INIT(BUNDLE_PEM_MAX);
+
+	make_bundle(f, letters, &b);
+	CU_ASSERT_EQUAL(bundle_write(&b, &pem), 0);
+	buf_base64(out, pem.p, pem.len);
+}
+
+/* entries: one for each, separated by blanks, of certificates by letter; "-": no caBundle, "0":
+ * null, "!": what is no PEM, "?": no base64. */
+static void write_configuration(const struct fix *f, const char *entries, struct buf *out)
+{
+	char text[64], *left = text, *entry;
+	int i = 0;
+
+	snprintf(text, sizeof(text), "%s", entries);
+	buf_puts(out, "{\"metadata\":{\"resourceVersion\":\"7\"},\"webhooks\":[");
+	while ((entry = strsep(&left, " "))) {
+		buf_printf(out, "%s{\"name\":\"%c\\\"~/\",\"clientConfig\":{", i ? "," : "",
+			'p' + i);
+		if (*entry == '0') {
+			buf_puts(out, "\"caBundle\":null");
+		} else if (*entry == '!' || *entry == '?') {
+			buf_printf(out, "\"caBundle\":\"%s\"", *entry == '!' ? "Zg==" : "f");
+		} else if (*entry != '-') {
+			buf_puts(out, "\"caBundle\":\"");
+			write_base64(f, entry, out);
+			buf_putc(out, '"');
+		}
+		buf_puts(out, "}}");
+		i++;
+	}
+	buf_puts(out, "]}");
+}
+
+/* The patch that sets the entries that are not ".". */
+static void write_patch(const struct fix *f, const char *entries, struct buf *out)
+{
+	char text[64], *left = text, *entry;
+
+	snprintf(text, sizeof(text), "%s", entries);
+	buf_puts(out, "[{\"op\":\"test\",\"path\":\"/metadata/resourceVersion\",\"value\":\"7\"}");
+	for (int i = 0; (entry = strsep(&left, " ")); i++) {
+		if (*entry == '.')
+			continue;
+		buf_printf(out,
+			",{\"op\":\"test\",\"path\":\"/webhooks/%d/name\",\"value\":\"%c\\\"~/\"},"
+			"{\"op\":\"add\",\"path\":\"/webhooks/%d/clientConfig/caBundle\","
+			"\"value\":\"",
+			i, 'p' + i, i);
+		write_base64(f, entry, out);
+		buf_puts(out, "\"}");
+	}
+	buf_putc(out, ']');
+}
+
+/* a and b are wanted, c may stay, d may not; b is needed. */
+static const struct {
+	const char *entries;
+	size_t n, lacking, differing, refusing;
+	const char *patch, *strangers;
+} rows[] = {
+	{"ab", 1, 0, 0, 0, ".", ""},
+	{"ba", 1, 0, 0, 0, ".", ""},
+	{"cba", 1, 0, 0, 0, ".", "c"},
+	{"-", 1, 1, 1, 1, "ab", ""},
+	{"0", 1, 1, 1, 1, "ab", ""},
+	{"!", 1, 1, 1, 1, "ab", ""},
+	{"?", 1, 1, 1, 1, "ab", ""},
+	{"b", 1, 1, 1, 0, "ab", ""},
+	{"a", 1, 1, 1, 1, "ab", ""},
+	{"c", 1, 1, 1, 1, "abc", "c"},
+	{"abd", 1, 0, 1, 0, "ab", "d"},
+	{"dcba", 1, 0, 1, 0, "abc", "dc"},
+	{"d", 1, 1, 1, 1, "ab", "d"},
+	{"ab ab", 2, 0, 0, 0, ". .", ""},
+	{"ab - bac", 3, 1, 1, 1, ". ab .", "c"},
+	{"ac abd -", 3, 2, 3, 2, "abc ab ab", "cd"},
+};
+
+static void test_review(void)
+{
+	struct fix f;
+	_cleanup_bundle_ struct bundle wanted = {0}, kept = {0}, needed = {0};
+	const struct cabundle_rules rules = {&wanted, &kept};
+
+	if (begin(&f)) {
+		make_bundle(&f, "ab", &wanted);
+		make_bundle(&f, "c", &kept);
+		make_bundle(&f, "b", &needed);
+	}
+	for (size_t i = 0; wanted.n && i < ARRAY_SIZE(rows); i++) {
 		_cleanup_json_ struct json doc = {0};
-		_cleanup_buf_ struct buf text = BUF_INIT(4096), patch = BUF_INIT(4096);
+		_cleanup_bundle_ struct bundle strangers = {0}, want = {0};
+		_cleanup_buf_ struct buf text = BUF_INIT(1 << 16), patch = BUF_INIT(1 << 16);
+		_cleanup_buf_ struct buf want_patch = BUF_INIT(1 << 16);
 		struct cabundle_state state;
 		int r;
 
-		buf_printf(&text, "{\"metadata\":{\"resourceVersion\":\"7\"}%s%s}",
-			rows[i].webhooks[0] ? ",\"webhooks\":" : "", rows[i].webhooks);
+		write_configuration(&f, rows[i].entries, &text);
 		CU_ASSERT_EQUAL(json_parse(&doc, buf_view(&text), &limits, NULL), 0);
-		state = cabundle_review(json_root(&doc), SPAN_LIT("V0FOVA=="), NULL);
-		CHECK_ROW(rows[i].name,
-			state.entries == rows[i].entries && state.differing == rows[i].differing &&
-				state.refusing == rows[i].entries,
-			"%zu entries, %zu differ, %zu refuse", state.entries, state.differing,
-			state.refusing);
-		r = cabundle_patch(json_root(&doc), SPAN_LIT("V0FOVA=="), &patch);
-		CHECK_ROW(rows[i].name, r == (int)rows[i].differing, "got %d", r);
-		CHECK_STR(rows[i].name, buf_view(&patch), rows[i].want);
+		state = cabundle_review(json_root(&doc), &rules, &needed);
+		CHECK_ROW(rows[i].entries,
+			state.entries == rows[i].n && state.lacking == rows[i].lacking &&
+				state.differing == rows[i].differing &&
+				state.refusing == rows[i].refusing,
+			"%zu entries, %zu lack, %zu differ, %zu refuse", state.entries,
+			state.lacking, state.differing, state.refusing);
+		r = cabundle_patch(json_root(&doc), &rules, &patch);
+		CHECK_ROW(rows[i].entries, r == (int)rows[i].differing, "got %d", r);
+		write_patch(&f, rows[i].patch, &want_patch);
+		CHECK_STR(rows[i].entries, buf_view(&patch), want_patch.p);
+		cabundle_strangers(json_root(&doc), &wanted, &strangers);
+		make_bundle(&f, rows[i].strangers, &want);
+		CHECK_ROW(rows[i].entries,
+			strangers.n == want.n && bundle_has_all(&strangers, &want), "%zu strangers",
+			strangers.n);
+		/* nothing is served */
+		state = cabundle_review(json_root(&doc), &rules, &none);
+		CHECK_ROW(rows[i].entries, state.refusing == rows[i].n, "%zu", state.refusing);
 	}
+	end(&f);
 }
 
-static void test_trust(void)
+static void test_nothing(void)
 {
-	_cleanup_credential_ struct credential ours = {0}, other = {0};
-	_cleanup_bundle_ struct bundle both = {0};
-	_cleanup_buf_ struct buf pem = BUF_INIT(BUNDLE_PEM_MAX), text = BUF_INIT(1 << 16);
-	_cleanup_json_ struct json doc = {0};
+	static const char *const texts[] = {"{}", "null", "{\"webhooks\":null}", "{\"webhooks\":[]}",
+		"{\"webhooks\":7}"};
+	const struct cabundle_rules rules = {&none, &none};
 
-	CU_ASSERT_EQUAL(authority_make_ca(&ours, 1800000000, 100, NULL), 0);
-	CU_ASSERT_EQUAL(authority_make_ca(&other, 1800000000, 100, NULL), 0);
-	bundle_add(&both, other.cert, false);
-	bundle_add(&both, ours.cert, false);
-	CU_ASSERT_EQUAL(bundle_write(&both, &pem), 0);
-	buf_puts(&text, "{\"webhooks\":[{\"clientConfig\":{\"caBundle\":\"");
-	buf_base64(&text, pem.p, pem.len);
-	buf_puts(&text, "\"}},{\"clientConfig\":{\"caBundle\":\"Z2FyYmFnZQ==\"}},"
-			"{\"clientConfig\":{\"caBundle\":\"\\u0041===\"}},{}]}");
-	CU_ASSERT_EQUAL(json_parse(&doc, buf_view(&text), &limits, NULL), 0);
-	CU_ASSERT_EQUAL(cabundle_review(json_root(&doc), SPAN_NONE, ours.cert).refusing, 3);
-	bundle_remove(&both, 1);
-	CU_ASSERT_EQUAL(cabundle_review(json_root(&doc), SPAN_NONE, both.cert[0]).refusing, 3);
-	CU_ASSERT_EQUAL(cabundle_review(json_root(&doc), SPAN_NONE, NULL).refusing, 4);
-	/* Wanting nothing, an unset one is as wanted. */
-	CU_ASSERT_EQUAL(cabundle_review(json_root(&doc), SPAN_NONE, NULL).differing, 3);
+	for (size_t i = 0; i < ARRAY_SIZE(texts); i++) {
+		_cleanup_json_ struct json doc = {0};
+		_cleanup_buf_ struct buf out = BUF_INIT(4096);
+		struct cabundle_state state;
+
+		CU_ASSERT_EQUAL(json_parse(&doc, span_str(texts[i]), &limits, NULL), 0);
+		state = cabundle_review(json_root(&doc), &rules, &none);
+		CHECK_ROW(texts[i], state.entries == 0 && state.refusing == 0, "%zu",
+			state.entries);
+		CU_ASSERT_EQUAL(cabundle_patch(json_root(&doc), &rules, &out), 0);
+	}
 }
 
 static void test_bounded(void)
 {
+	struct fix f;
+	_cleanup_bundle_ struct bundle wanted = {0};
 	_cleanup_json_ struct json doc = {0};
-	struct span text = SPAN_LIT("{\"metadata\":{\"resourceVersion\":\"7\"},\"webhooks\":["
-				    "{\"name\":\"a\",\"clientConfig\":{}}]}");
+	_cleanup_buf_ struct buf text = BUF_INIT(1 << 16);
+	const struct cabundle_rules rules = {&wanted, &none};
 
-	CU_ASSERT_EQUAL(json_parse(&doc, text, &limits, NULL), 0);
-	for (size_t max = 0; max < 200; max++) {
-		_cleanup_buf_ struct buf out = BUF_INIT(max);
-		int r = cabundle_patch(json_root(&doc), SPAN_LIT("V0FOVA=="), &out);
+	if (begin(&f)) {
+		make_bundle(&f, "a", &wanted);
+		write_configuration(&f, "- -", &text);
+		CU_ASSERT_EQUAL(json_parse(&doc, buf_view(&text), &limits, NULL), 0);
+		for (size_t max = 0; max < 4096; max += 61) {
+			_cleanup_buf_ struct buf out = BUF_INIT(max);
+			int r = cabundle_patch(json_root(&doc), &rules, &out);
 
-		CHECK_ROW("bounded", r == 1 || r == -E2BIG, "%zu: %d", max, r);
+			CHECK_ROW("bounded", r == 2 || r == -E2BIG, "%zu: %d", max, r);
+		}
 	}
+	end(&f);
 }
 
 CU_TestInfo cabundle_tests[] = {
-	{"what differs is patched", test_patch},
-	{"who trusts us", test_trust},
+	{"what is lacking, what may stay", test_review},
+	{"no entries", test_nothing},
 	{"bounded", test_bounded},
 	CU_TEST_INFO_NULL,
 };

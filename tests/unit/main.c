@@ -41,6 +41,7 @@
 	X(grpc_session)                                                                            \
 	X(grpc_stream)                                                                             \
 	X(grpc_wire)                                                                               \
+	X(handover)                                                                                \
 	X(health)                                                                                  \
 	X(holdings)                                                                                \
 	X(http)                                                                                    \

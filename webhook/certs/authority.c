@@ -249,7 +249,9 @@ bool authority_issued(X509 *ca, X509 *cert)
 	return ok;
 }
 
-static int verify_chain(X509 *leaf, const struct bundle *roots, int64_t now_sec, struct error *err)
+/* between: those that may stand between leaf and root, borrowed; NULL: none. */
+static int verify_chain(X509 *leaf, STACK_OF(X509) * between, const struct bundle *roots,
+	unsigned long flags, int64_t now_sec, struct error *err)
 {
 	X509_STORE *store = X509_STORE_new();
 	X509_STORE_CTX *ctx = X509_STORE_CTX_new();
@@ -258,11 +260,12 @@ static int verify_chain(X509 *leaf, const struct bundle *roots, int64_t now_sec,
 	for (size_t i = 0; store && i < roots->n; i++)
 		if (!X509_STORE_add_cert(store, roots->cert[i]))
 			r = -ENOMEM;
-	if (!store || !ctx || r < 0 || !X509_STORE_CTX_init(ctx, store, leaf, NULL) ||
+	if (!store || !ctx || r < 0 || !X509_STORE_CTX_init(ctx, store, leaf, between) ||
 		!X509_STORE_CTX_set_purpose(ctx, X509_PURPOSE_SSL_SERVER)) {
 		r = error_oom(err);
 	} else {
 		X509_VERIFY_PARAM_set_time(X509_STORE_CTX_get0_param(ctx), (time_t)now_sec);
+		X509_STORE_CTX_set_flags(ctx, flags);
 		if (X509_verify_cert(ctx) != 1)
 			r = error_set(err, -EBADMSG, "%s",
 				X509_verify_cert_error_string(X509_STORE_CTX_get_error(ctx)));
@@ -279,12 +282,31 @@ int authority_check_leaf(X509 *leaf, const struct bundle *roots,
 	int r = check_time(leaf, now_sec, err);
 
 	if (r == 0)
-		r = verify_chain(leaf, roots, now_sec, err);
+		r = verify_chain(leaf, NULL, roots, 0, now_sec, err);
 	for (size_t i = 0; r == 0 && names && i < AUTHORITY_NAMES_MAX; i++)
 		if (X509_check_host(leaf, names->name[i], 0,
 			    X509_CHECK_FLAG_NEVER_CHECK_SUBJECT | X509_CHECK_FLAG_NO_WILDCARDS,
 			    NULL) != 1)
 			r = error_set(err, -EBADMSG, "not for the name %s", names->name[i]);
+	ERR_clear_error();
+	return r;
+}
+
+int authority_check_chain(const struct bundle *chain, const struct bundle *roots, const char *name,
+	int64_t now_sec, struct error *err)
+{
+	STACK_OF(X509) *between = sk_X509_new_null();
+	X509 *leaf = chain->cert[0];
+	int r = between ? check_time(leaf, now_sec, err) : error_oom(err);
+
+	for (size_t i = 1; r == 0 && i < chain->n; i++)
+		if (!sk_X509_push(between, chain->cert[i]))
+			r = error_oom(err);
+	if (r == 0)
+		r = verify_chain(leaf, between, roots, X509_V_FLAG_PARTIAL_CHAIN, now_sec, err);
+	if (r == 0 && X509_check_host(leaf, name, 0, X509_CHECK_FLAG_NEVER_CHECK_SUBJECT, NULL) != 1)
+		r = error_set(err, -EBADMSG, "not for the name %s", name);
+	sk_X509_free(between);
 	ERR_clear_error();
 	return r;
 }

@@ -60,6 +60,11 @@ int authority_check_ca(X509 *cert, int64_t now_sec, struct error *err);
  * -purpose sslserver`. names NULL: not asked. -EBADMSG with why not, -ENOMEM. */
 int authority_check_leaf(X509 *leaf, const struct bundle *roots,
 	const struct authority_names *names, int64_t now_sec, struct error *err);
+/* The same of a certificate that others made: chain, the leaf first, may lead to a root through
+ * intermediates, a root may be any certificate that is trusted by itself, as Go reads a bundle, and
+ * a wildcard is a name. */
+int authority_check_chain(const struct bundle *chain, const struct bundle *roots, const char *name,
+	int64_t now_sec, struct error *err);
 /* Did ca's key sign cert? */
 bool authority_issued(X509 *ca, X509 *cert);
 

@@ -114,6 +114,14 @@ bool bundle_has(const struct bundle *b, const X509 *cert)
 	return false;
 }
 
+bool bundle_has_all(const struct bundle *b, const struct bundle *of)
+{
+	for (size_t i = 0; i < of->n; i++)
+		if (!bundle_has(b, of->cert[i]))
+			return false;
+	return true;
+}
+
 void bundle_remove(struct bundle *b, size_t i)
 {
 	X509_free(b->cert[i]);

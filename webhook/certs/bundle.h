@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
  * A set of certificates, as PEM bundles hold them (RFC 7468): each once (by its bytes), in a stable
- * order, so that every replica writes the same text. Pure. */
+ * order. Pure. */
 #pragma once
 
 #include <openssl/x509.h>
@@ -12,7 +12,7 @@
 #include "common/base/error.h"
 
 enum {
-	BUNDLE_MAX = 8,              /* certificates */
+	BUNDLE_MAX = 24,             /* certificates */
 	BUNDLE_PEM_MAX = 128 * 1024, /* bytes of text read or written */
 };
 
@@ -33,6 +33,7 @@ int bundle_write(const struct bundle *b, struct buf *out);
 /* Puts cert first (first) or last, unless it is in already; -ENOBUFS when full. */
 int bundle_add(struct bundle *b, X509 *cert, bool first);
 bool bundle_has(const struct bundle *b, const X509 *cert);
+bool bundle_has_all(const struct bundle *b, const struct bundle *of);
 void bundle_remove(struct bundle *b, size_t i);
 
 /* Appends what other has and b has not. -ENOBUFS when not all fit; those that fit are in. */

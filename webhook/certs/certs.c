@@ -29,7 +29,7 @@ int certs_new(struct certs **ret_c, sd_event *event, struct kube_client *kube,
 	r = serving_init(&c->serving, tls, metrics, health, err);
 	if (r == 0)
 		r = o->mode == CERTS_SELF ? self_new(&c->self, event, kube, o, &c->serving, err)
-					  : files_new(&c->files, event, o, &c->serving, err);
+					  : files_new(&c->files, event, kube, o, &c->serving, err);
 	if (r < 0)
 		return error_prefix(err, r, "certificates");
 	*ret_c = TAKE_PTR(c);

@@ -5,15 +5,19 @@
  * restart; a broken one never replaces one that works. Everything happens on the loop's thread. A
  * shell: it logs.
  *
- * Health checks (ready): "certificate", and in mode self "ca-bundle": every entry of the webhook
- * configurations trusts what is served. Metrics:
+ * In mode self, and with files of which the authority is known, the caBundle of the webhook
+ * configurations is kept in place, and what replicas of another mode or another authority need stays
+ * in it until they are gone: one kind of certificates takes over from another without a refusal.
+ *
+ * Health checks (ready): "certificate", and where caBundle is kept "ca-bundle": every entry of the
+ * webhook configurations trusts what is served. Metrics:
  *	casemate_webhook_certificate_expiry_timestamp_seconds{kind=leaf|ca}
  *	casemate_webhook_certificate_renewals_total
  *		{result=renewed|repaired|conflict|failed|refused|loaded}
  *	casemate_webhook_ca_bundle_patches_total{result=patched|conflict|failed}
  *
- * What mode self needs from the API server: get, list, watch, patch on the Secret, create on
- * Secrets, and get, list, watch, patch on the two configurations. */
+ * What that needs from the API server: get, list, watch, patch on the two configurations; and mode
+ * self get, list, watch, patch on the Secret, create on Secrets. */
 #pragma once
 
 #include <stdbool.h>
@@ -35,16 +39,21 @@ enum { CERTS_LIFETIME_MIN_USEC = 10 * 1000000 };
 struct certs_options {
 	enum certs_mode mode;
 
-	/* CERTS_SELF */
-	const char *secret_name, *namespace_;         /* of the Secret */
 	const char *service_name, *service_namespace; /* whom the API server calls */
 	/* Whose caBundle is kept in place; "" or NULL: there is none. */
 	const char *mutating_configuration, *validating_configuration;
+	int64_t grace_usec, keep_usec; /* of keeper.h and injector.h; 0: theirs */
+
+	/* CERTS_SELF */
+	const char *secret_name, *namespace_; /* of the Secret */
 	int64_t ca_lifetime_usec;   /* 365 d */
 	int64_t leaf_lifetime_usec; /* 7 d; at most half of the CA's */
 
 	/* CERTS_FILES: PEM, leaf first */
 	const char *cert_file, *key_file;
+	/* The authorities that signed the certificate, for caBundle; "" or NULL: that is somebody
+	 * else's to keep. */
+	const char *ca_file;
 	bool must_load; /* certs_new fails when they are not good; else it goes on looking */
 };
 

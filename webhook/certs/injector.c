@@ -9,7 +9,7 @@
 #include "common/net/backoff.h"
 
 enum {
-	INJECTOR_OBJECT_MAX = 4 * 1024 * 1024, /* bytes of a configuration, or of the Secret */
+	INJECTOR_OBJECT_MAX = 4 * 1024 * 1024, /* bytes of a configuration */
 	INJECTOR_PATH_MAX = 512,
 	INJECTOR_VERSION_MAX = 64,
 	/* So many patches at once, and then one in so many. A fight is not won by speed, but while
@@ -21,6 +21,12 @@ enum {
 
 static const struct json_limits limits = {INJECTOR_OBJECT_MAX, 1 << 17, 64};
 
+/* A certificate that somebody else has put there. */
+struct stranger {
+	X509 *cert;
+	int64_t until_usec; /* it may stay (monotonic) */
+};
+
 struct injector {
 	struct injector_options o;
 	char path[INJECTOR_PATH_MAX];
@@ -29,25 +35,19 @@ struct injector {
 	bool listed;     /* the object was in the list that is being handed over */
 	struct buf text; /* the configuration as received; empty: there is none */
 	struct json doc; /* over text */
-	/* The version that was current before the Secret was read last; "": not read. */
-	char asked[INJECTOR_VERSION_MAX];
-	bool fresh;        /* that Secret is being handed over */
 	int64_t wait_usec; /* not before, unless the configuration changes */
 	int64_t full_usec; /* when the allowance of patches will be whole again (GCRA) */
 	bool held;         /* it is used up, and that was logged */
+	struct stranger strangers[BUNDLE_MAX];
+	size_t n_strangers;
+	struct bundle removed; /* strangers whose time was over */
+	int64_t patched_usec;  /* when the patch on its way was made */
 	struct backoff backoff;
 };
 
 static struct json_val object(const struct injector *i)
 {
 	return i->text.len ? json_root(&i->doc) : (struct json_val){0};
-}
-
-static void copy_version(const struct injector *i, char out[INJECTOR_VERSION_MAX])
-{
-	struct span v = json_raw(json_find(object(i), "metadata", "resourceVersion"));
-
-	snprintf(out, INJECTOR_VERSION_MAX, SPAN_FMT, SPAN_ARG(v));
 }
 
 /*
@@ -144,20 +144,81 @@ void injector_free(struct injector *i)
 		return;
 	kube_watch_free(i->watch);
 	kube_cancel(i->call);
+	for (size_t j = 0; j < i->n_strangers; j++)
+		X509_free(i->strangers[j].cert);
+	bundle_free(&i->removed);
 	json_free(&i->doc);
 	buf_free(&i->text);
 	free((char *)i->o.name);
 	free(i);
 }
 
-struct injector_view injector_view(struct injector *i, struct span wanted, const X509 *serving)
+struct injector_view injector_view(
+	struct injector *i, const struct bundle *wanted, const struct bundle *needed)
 {
+	static const struct bundle none;
+	const struct cabundle_rules rules = {wanted, &none};
+
 	return (struct injector_view){
 		.known = kube_watch_synced(i->watch),
 		.connected = kube_watch_connected(i->watch),
 		.problem = kube_watch_problem(i->watch),
-		.entries = cabundle_review(object(i), wanted, serving),
+		.entries = cabundle_review(object(i), &rules, needed),
 	};
+}
+
+/*
+ * Strangers
+ */
+
+/* Until when a certificate that was not here before may stay. One that was removed and is back is
+ * needed: whoever put it there serves. */
+static int64_t stays_until(const struct injector *i, const X509 *cert, int64_t now_usec)
+{
+	if (bundle_has(&i->removed, cert))
+		return INT64_MAX;
+	for (size_t j = 0; j < i->n_strangers; j++)
+		if (X509_cmp(i->strangers[j].cert, cert) == 0)
+			return i->strangers[j].until_usec;
+	return now_usec + i->o.keep_usec;
+}
+
+static void remember_removed(struct injector *i, X509 *cert)
+{
+	if (i->removed.n == BUNDLE_MAX)
+		bundle_remove(&i->removed, 0);
+	(void)bundle_add(&i->removed, cert, false);
+}
+
+/* Looks who is there; those that may stay go to ret. Returns when the next one's time is over. */
+static int64_t meet_strangers(struct injector *i, const struct bundle *wanted,
+	const struct bundle *gone, int64_t now_usec, int64_t now_sec, struct bundle *ret)
+{
+	_cleanup_bundle_ struct bundle all = {0};
+	struct stranger now[BUNDLE_MAX];
+	int64_t next = INT64_MAX;
+	size_t n = 0;
+
+	cabundle_strangers(object(i), wanted, &all);
+	bundle_drop_expired(&all, now_sec);
+	for (size_t j = 0; j < all.n; j++) {
+		int64_t until = stays_until(i, all.cert[j], now_usec);
+
+		if (bundle_has(gone, all.cert[j]))
+			continue;
+		X509_up_ref(all.cert[j]);
+		now[n++] = (struct stranger){all.cert[j], until};
+		if (until <= now_usec)
+			continue;
+		(void)bundle_add(ret, all.cert[j], false);
+		if (until < next)
+			next = until;
+	}
+	for (size_t j = 0; j < i->n_strangers; j++)
+		X509_free(i->strangers[j].cert);
+	memcpy(i->strangers, now, n * sizeof(now[0]));
+	i->n_strangers = n;
+	return next;
 }
 
 /*
@@ -178,6 +239,14 @@ static void failed(struct injector *i, const char *what, const char *why, int st
 		LOG_STR("resource", i->o.resource), LOG_INT("status", status));
 }
 
+/* The patch has taken out those whose time was over. */
+static void part_with_strangers(struct injector *i)
+{
+	for (size_t j = 0; j < i->n_strangers; j++)
+		if (i->strangers[j].until_usec <= i->patched_usec)
+			remember_removed(i, i->strangers[j].cert);
+}
+
 static void on_patched(void *ctx, const struct kube_result *res)
 {
 	struct injector *i = ctx;
@@ -185,6 +254,7 @@ static void on_patched(void *ctx, const struct kube_result *res)
 	i->call = NULL;
 	if (res->status == 200) {
 		count(i, "patched");
+		part_with_strangers(i);
 		i->wait_usec = clock_monotonic_usec() + INJECTOR_SEEN_USEC;
 	} else if (res->status == 404 || res->status == 409 || res->status == 422) {
 		/* Gone, or another version by now: the watch will say. */
@@ -196,49 +266,16 @@ static void on_patched(void *ctx, const struct kube_result *res)
 	i->o.changed(i->o.ctx);
 }
 
-static void on_secret(void *ctx, const struct kube_result *res)
-{
-	struct injector *i = ctx;
-	_cleanup_json_ struct json doc = {0};
-	struct error err = {0};
-
-	i->call = NULL;
-	if (res->status == 404) {
-		i->o.secret(i->o.ctx, (struct json_val){0});
-	} else if (res->status != 200) {
-		failed(i, "Cannot read the Secret before setting caBundle", res->message,
-			res->status);
-		i->o.changed(i->o.ctx);
-	} else if (json_parse(&doc, res->body, &limits, &err) < 0) {
-		failed(i, "Cannot read the Secret before setting caBundle", err.message,
-			res->status);
-		i->o.changed(i->o.ctx);
-	} else {
-		i->fresh = true;
-		i->o.secret(i->o.ctx, json_root(&doc));
-		i->fresh = false;
-	}
-}
-
-static void call(struct injector *i, const struct kube_request *req, kube_done done)
-{
-	struct error err = {0};
-
-	if (kube_call(i->o.kube, req, done, i, &i->call, &err) < 0) {
-		i->call = NULL;
-		failed(i, "Cannot set caBundle", err.message, 0);
-	}
-}
-
-static void patch(struct injector *i, struct span wanted)
+static void patch(struct injector *i, const struct cabundle_rules *rules, int64_t now_usec)
 {
 	_cleanup_buf_ struct buf body = BUF_INIT(CABUNDLE_PATCH_MAX);
-	int n = cabundle_patch(object(i), wanted, &body);
+	int n = cabundle_patch(object(i), rules, &body);
 	struct kube_request req = {.method = "PATCH",
 		.path = i->path,
 		.patch = KUBE_PATCH_JSON,
 		.body = buf_view(&body),
 		.max_response = INJECTOR_OBJECT_MAX};
+	struct error err = {0};
 
 	if (n < 0) {
 		failed(i, "Cannot set caBundle", strerror(-n), 0);
@@ -246,7 +283,11 @@ static void patch(struct injector *i, struct span wanted)
 	}
 	log_info(1, "Setting caBundle", LOG_STR("configuration", i->o.name),
 		LOG_STR("resource", i->o.resource), LOG_INT("entries", n));
-	call(i, &req, on_patched);
+	i->patched_usec = now_usec;
+	if (kube_call(i->o.kube, &req, on_patched, i, &i->call, &err) < 0) {
+		i->call = NULL;
+		failed(i, "Cannot set caBundle", err.message, 0);
+	}
 }
 
 /* When the allowance has a patch left. */
@@ -261,28 +302,24 @@ static int64_t allowed_at(struct injector *i, int64_t now_usec)
 	return at;
 }
 
-int64_t injector_step(struct injector *i, struct span wanted, int64_t now_usec)
+int64_t injector_step(struct injector *i, const struct bundle *wanted, const struct bundle *gone,
+	int64_t now_usec, int64_t now_sec)
 {
-	struct kube_request get = {
-		.method = "GET", .path = i->o.secret_path, .max_response = INJECTOR_OBJECT_MAX};
-	char version[INJECTOR_VERSION_MAX];
-	int64_t at;
+	_cleanup_bundle_ struct bundle kept = {0};
+	const struct cabundle_rules rules = {wanted, &kept};
+	int64_t at, next;
 
-	if (i->call || cabundle_review(object(i), wanted, NULL).differing == 0)
+	if (i->call)
 		return INT64_MAX;
+	next = meet_strangers(i, wanted, gone, now_usec, now_sec, &kept);
+	if (cabundle_review(object(i), &rules, wanted).differing == 0)
+		return next;
 	at = allowed_at(i, now_usec);
 	if (at < i->wait_usec)
 		at = i->wait_usec;
 	if (at > now_usec)
 		return at;
-	copy_version(i, version);
-	if (i->fresh && strcmp(version, i->asked) == 0) {
-		i->full_usec =
-			(i->full_usec > now_usec ? i->full_usec : now_usec) + INJECTOR_EVERY_USEC;
-		patch(i, wanted);
-	} else {
-		memcpy(i->asked, version, sizeof(version));
-		call(i, &get, on_secret);
-	}
+	i->full_usec = (i->full_usec > now_usec ? i->full_usec : now_usec) + INJECTOR_EVERY_USEC;
+	patch(i, &rules, now_usec);
 	return i->call ? INT64_MAX : i->wait_usec;
 }

@@ -8,7 +8,7 @@
 #include "common/base/log.h"
 #include "common/kube/watch.h"
 #include "common/net/backoff.h"
-#include "webhook/certs/injector.h"
+#include "webhook/certs/keeper.h"
 #include "webhook/certs/store.h"
 
 enum {
@@ -16,7 +16,6 @@ enum {
 	SELF_PATH_MAX = 512,
 	SELF_NAME_MAX = 253,
 	SELF_VERSION_MAX = 32,
-	SELF_CONFIGURATIONS = 2,
 	SELF_LOOK_USEC = 60 * USEC_PER_SEC, /* however far away the next thing is: clocks are set */
 	/* Writes of the Secret: so many at once, then one in a twentieth of a certificate's life.
 	 */
@@ -34,7 +33,7 @@ struct self {
 	char *name, *namespace_;
 	char collection[SELF_PATH_MAX], path[SELF_PATH_MAX]; /* of Secrets, of this one */
 	struct kube_watch *watch;
-	struct injector *injectors[SELF_CONFIGURATIONS];
+	struct keeper *keeper;
 	sd_event_source *timer;
 
 	/* The Secret as last seen. */
@@ -43,9 +42,7 @@ struct self {
 	char version[SELF_VERSION_MAX]; /* resourceVersion; "" before the first */
 	struct store have;              /* of which version; empty when it does not exist */
 
-	struct store served;   /* with which certificate; its leaf is empty before the first */
-	struct buf wanted;     /* caBundle: have's bundle in base64 */
-	int64_t in_place_usec; /* since when every entry has it (monotonic); 0: not so */
+	struct store served; /* with which certificate; its leaf is empty before the first */
 
 	struct kube_call *call;       /* writes or reads the Secret */
 	unsigned writing;             /* what: enum store_change */
@@ -100,20 +97,23 @@ static void serve(struct self *s)
 		LOG_INT("notAfter", s->serving->not_after_sec));
 }
 
-static void note_bundle(struct self *s)
+/* What left the bundle is used by nobody any more (store.h). */
+static void note_bundle(struct self *s, const struct bundle *before)
 {
-	_cleanup_buf_ struct buf pem = BUF_INIT(BUNDLE_PEM_MAX);
+	_cleanup_bundle_ struct bundle gone = {0};
 
-	buf_reset(&s->wanted);
-	if (s->have.bundle.n == 0 || s->have.spoilt)
+	if (s->have.spoilt) /* until it is repaired, what is in place is as good as anything */
 		return;
-	/* Without memory nothing is asserted until the Secret is read again. */
-	if (bundle_write(&s->have.bundle, &pem) < 0 || buf_base64(&s->wanted, pem.p, pem.len) < 0)
-		buf_reset(&s->wanted);
+	for (size_t i = 0; i < before->n; i++)
+		if (!bundle_has(&s->have.bundle, before->cert[i]))
+			(void)bundle_add(&gone, before->cert[i], false);
+	keeper_give_up(s->keeper, &gone);
+	keeper_want(s->keeper, &s->have.bundle);
 }
 
 static void take(struct self *s, struct json_val secret)
 {
+	_cleanup_bundle_ struct bundle before = {0};
 	struct arena none = ARENA_INIT(0);
 	struct span v = json_str(json_find(secret, "metadata", "resourceVersion"), &none);
 	char version[SELF_VERSION_MAX];
@@ -124,6 +124,7 @@ static void take(struct self *s, struct json_val secret)
 	/* The watch may lag behind what we wrote or read. */
 	if (s->exists && version_number(version) <= version_number(s->version))
 		return;
+	bundle_copy(&before, &s->have.bundle);
 	store_free(&s->have);
 	r = store_read(&s->have, secret, &s->rules, now_sec(), &err);
 	if (r == -ENOMEM) {
@@ -138,7 +139,7 @@ static void take(struct self *s, struct json_val secret)
 	}
 	s->exists = true;
 	memcpy(s->version, version, sizeof(version));
-	note_bundle(s);
+	note_bundle(s, &before);
 	if (s->have.ca.cert)
 		serving_expiry(s->serving, "ca", authority_not_after(s->have.ca.cert));
 	serve(s);
@@ -150,10 +151,9 @@ static void take_absence(struct self *s)
 		log_warn("The Secret of the certificates is gone", LOG_STR("secret", s->name));
 	s->exists = false;
 	store_free(&s->have);
-	buf_reset(&s->wanted);
 }
 
-/* GET and the injectors: missing when there is none. */
+/* Missing when there is none. */
 static void on_secret(void *ctx, struct json_val secret)
 {
 	if (json_exists(secret))
@@ -323,56 +323,16 @@ static int64_t grace_usec(const struct self *s)
 	return s->rules.grace_sec * USEC_PER_SEC + s->chance % (USEC_PER_SEC / 4);
 }
 
-/* Has every entry, as far as we can see, exactly the Secret's bundle? */
-static bool in_place(struct self *s)
-{
-	if (s->wanted.len == 0)
-		return false;
-	for (size_t i = 0; i < SELF_CONFIGURATIONS; i++) {
-		struct injector_view v;
-
-		if (!s->injectors[i])
-			continue;
-		v = injector_view(s->injectors[i], buf_view(&s->wanted), NULL);
-		if (!v.known || !v.connected || v.entries.differing)
-			return false;
-	}
-	return true;
-}
-
-static void check_bundles(struct self *s)
-{
-	static const char *const kinds[SELF_CONFIGURATIONS] = {"mutating", "validating"};
-	X509 *serving = store_issuer(&s->served);
-	char why[200] = "";
-
-	for (size_t i = 0; i < SELF_CONFIGURATIONS && !why[0]; i++) {
-		struct injector_view v;
-
-		if (!s->injectors[i])
-			continue;
-		v = injector_view(s->injectors[i], buf_view(&s->wanted), serving);
-		if (!v.known)
-			snprintf(why, sizeof(why),
-				"the %s webhook configuration is not yet read%s%s", kinds[i],
-				v.problem[0] ? ": " : "", v.problem);
-		else if (v.entries.refusing)
-			snprintf(why, sizeof(why),
-				"%zu of %zu entries of the %s webhook configuration do not trust "
-				"the certificate",
-				v.entries.refusing, v.entries.entries, kinds[i]);
-	}
-	if (s->serving->health)
-		health_set(s->serving->health, "ca-bundle", !why[0], why);
-}
-
 /* Decides on the Secret; returns when to look again (monotonic). */
 static int64_t step_secret(struct self *s, int64_t mono)
 {
 	int64_t now_usec = clock_unix_usec(), again_sec, at = write_at(s);
 	_cleanup_store_ struct store next = {0};
 	struct error err = {0};
-	bool trusted = s->in_place_usec && mono - s->in_place_usec >= grace_usec(s);
+	int64_t since = keeper_since(s->keeper);
+	/* What is kept in place is what the Secret holds, unless that is spoilt. */
+	bool trusted = s->have.bundle.n > 0 && !s->have.spoilt && since &&
+		       mono - since >= grace_usec(s);
 	unsigned changes;
 	int r;
 
@@ -405,21 +365,20 @@ static void earlier(int64_t *t, int64_t at)
 
 static int64_t step_once(struct self *s)
 {
-	int64_t mono = clock_monotonic_usec(), wake = mono + SELF_LOOK_USEC;
+	int64_t mono = clock_monotonic_usec(), wake = mono + SELF_LOOK_USEC, since;
+	_cleanup_bundle_ struct bundle needed = {0};
+	X509 *issuer = store_issuer(&s->served);
 
-	if (!in_place(s))
-		s->in_place_usec = 0;
-	else if (!s->in_place_usec)
-		s->in_place_usec = mono;
+	earlier(&wake, keeper_step(s->keeper, mono, now_sec()));
 	earlier(&wake, step_secret(s, mono));
+	since = keeper_since(s->keeper);
 	/* For its own sake: what waits for the grace period. */
-	if (s->in_place_usec && s->in_place_usec + grace_usec(s) > mono)
-		earlier(&wake, s->in_place_usec + grace_usec(s));
-	for (size_t i = 0; i < SELF_CONFIGURATIONS; i++)
-		if (s->injectors[i] && s->wanted.len)
-			earlier(&wake, injector_step(s->injectors[i], buf_view(&s->wanted), mono));
+	if (since && since + grace_usec(s) > mono)
+		earlier(&wake, since + grace_usec(s));
 	serving_check(s->serving, now_sec(), kube_watch_problem(s->watch));
-	check_bundles(s);
+	if (issuer)
+		(void)bundle_add(&needed, issuer, false);
+	earlier(&wake, keeper_check(s->keeper, &needed, mono));
 	return wake > mono ? wake - mono : 0;
 }
 
@@ -495,21 +454,6 @@ static int set_rules(struct store_rules *rules, const struct certs_options *o, s
 	return authority_names(&rules->names, o->service_name, o->service_namespace, err);
 }
 
-static int add_injector(struct self *s, struct injector **ret_i, const char *resource,
-	const char *name, struct error *err)
-{
-	const struct injector_options o = {.kube = s->kube,
-		.resource = resource,
-		.name = name,
-		.secret_path = s->path,
-		.patches = s->serving->patches,
-		.changed = on_changed,
-		.secret = on_secret,
-		.ctx = s};
-
-	return name && name[0] ? injector_new(ret_i, &o, err) : 0;
-}
-
 static int begin(struct self *s, sd_event *event, const struct certs_options *o, struct error *err)
 {
 	const struct kube_watch_handler h = {
@@ -535,20 +479,12 @@ static int begin(struct self *s, sd_event *event, const struct certs_options *o,
 	snprintf(s->path, sizeof(s->path), "/api/v1/namespaces/%s/secrets/%s", o->namespace_,
 		o->secret_name);
 	snprintf(selector, sizeof(selector), "metadata.name=%s", o->secret_name);
-	if (s->serving->health && health_add(s->serving->health, "ca-bundle", HEALTH_READY) < 0)
-		return error_oom(err);
 	r = sd_event_add_time_relative(
 		event, &s->timer, CLOCK_MONOTONIC, SELF_LOOK_USEC, 0, on_timer, s);
 	if (r < 0)
 		return error_set(err, r, "a timer for the certificates");
-	r = kube_watch_new(&s->watch, s->kube, &w, &h, err);
-	if (r == 0)
-		r = add_injector(s, &s->injectors[0], "mutatingwebhookconfigurations",
-			o->mutating_configuration, err);
-	if (r == 0)
-		r = add_injector(s, &s->injectors[1], "validatingwebhookconfigurations",
-			o->validating_configuration, err);
-	return r;
+	r = keeper_new(&s->keeper, s->kube, o, s->serving, on_changed, s, err);
+	return r < 0 ? r : kube_watch_new(&s->watch, s->kube, &w, &h, err);
 }
 
 int self_new(struct self **ret_s, sd_event *event, struct kube_client *kube,
@@ -563,7 +499,6 @@ int self_new(struct self **ret_s, sd_event *event, struct kube_client *kube,
 		return error_oom(err);
 	s->serving = serving;
 	s->kube = kube;
-	s->wanted = BUF_INIT(2 * BUNDLE_PEM_MAX);
 	s->chance = backoff_chance();
 	s->backoff = (struct backoff){.first_usec = USEC_PER_SEC,
 		.max_usec = 60 * USEC_PER_SEC,
@@ -581,14 +516,12 @@ void self_free(struct self *s)
 {
 	if (!s)
 		return;
-	for (size_t i = 0; i < SELF_CONFIGURATIONS; i++)
-		injector_free(s->injectors[i]);
+	keeper_free(s->keeper);
 	kube_watch_free(s->watch);
 	kube_cancel(s->call);
 	sd_event_source_disable_unref(s->timer);
 	store_free(&s->have);
 	store_free(&s->served);
-	buf_free(&s->wanted);
 	free(s->name);
 	free(s->namespace_);
 	free(s);
