@@ -244,6 +244,26 @@ static void test_trusted_first(void)
 	end(&f);
 }
 
+/* Who comes back to what he left serves without a wait. */
+static void test_restart(void)
+{
+	struct fix f;
+
+	if (begin(&f)) {
+		put(&f.user, 0, 0);
+		world_start(&f.w, 1, &f.user.options);
+		want(&f, f.user.authority[0].cert, NULL);
+		CU_ASSERT(kube_fix_wait(&f.w.fix, is_done, &f.w));
+		world_stop(&f.w, 1);
+		f.user.options.grace_usec = 60 * USEC_PER_SEC;
+		world_start(&f.w, 0, &f.user.options);
+		CU_ASSERT(kube_fix_wait(&f.w.fix, is_done, &f.w));
+		CU_ASSERT(serves(&f, f.user.leaf[0].cert));
+		CU_ASSERT_EQUAL(f.w.api.patched[MUTATING], 1);
+	}
+	end(&f);
+}
+
 static void put_bundle(struct fix *f, const struct bundle *b)
 {
 	_cleanup_buf_ struct buf pem = BUF_INIT(BUNDLE_PEM_MAX), text = BUF_INIT(1 << 16);
@@ -337,6 +357,7 @@ CU_TestInfo handover_tests[] = {
 	{"self to files", test_self_to_files},
 	{"files to self", test_files_to_self},
 	{"first trusted, then served", test_trusted_first},
+	{"restarted", test_restart},
 	{"strangers", test_strangers},
 	{"refused", test_refused},
 	CU_TEST_INFO_NULL,

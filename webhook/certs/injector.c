@@ -99,6 +99,13 @@ static void on_synced(void *ctx)
 	i->o.changed(i->o.ctx);
 }
 
+static void on_connection(void *ctx)
+{
+	struct injector *i = ctx;
+
+	i->o.changed(i->o.ctx);
+}
+
 int injector_new(struct injector **ret_i, const struct injector_options *o, struct error *err)
 {
 	_cleanup_(injector_free_p) struct injector *i = calloc(1, sizeof(*i));
@@ -113,6 +120,7 @@ int injector_new(struct injector **ret_i, const struct injector_options *o, stru
 		.upsert = on_upsert,
 		.removed = on_removed,
 		.synced = on_synced,
+		.connection = on_connection,
 		.ctx = i,
 	};
 	int r;

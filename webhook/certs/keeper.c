@@ -94,42 +94,41 @@ void keeper_give_up(struct keeper *k, const struct bundle *gone)
 	}
 }
 
-/* Do all entries, as far as we see, have all that is wanted? */
-static bool in_place(struct keeper *k)
+/* Do we see the entries as they are now? */
+static bool all_seen(struct keeper *k)
 {
 	for (size_t i = 0; i < KEEPER_CONFIGURATIONS; i++) {
 		struct injector_view v;
 
 		if (!k->injectors[i])
 			continue;
-		v = injector_view(k->injectors[i], &k->wanted, &none);
-		if (!v.known || !v.connected || v.entries.lacking)
+		v = injector_view(k->injectors[i], &none, &none);
+		if (!v.known || !v.connected)
 			return false;
 	}
 	return true;
 }
 
-static bool all_known(struct keeper *k)
+/* And have they all that is wanted? */
+static bool in_place(struct keeper *k)
 {
 	for (size_t i = 0; i < KEEPER_CONFIGURATIONS; i++)
-		if (k->injectors[i] && !injector_view(k->injectors[i], &none, &none).known)
+		if (k->injectors[i] &&
+			injector_view(k->injectors[i], &k->wanted, &none).entries.lacking)
 			return false;
 	return true;
 }
 
 static void look(struct keeper *k, int64_t now_usec)
 {
-	bool ok = k->wanted.n > 0 && in_place(k);
+	bool seen = k->wanted.n > 0 && all_seen(k), ok = seen && in_place(k);
 
 	if (!ok)
 		k->since_usec = 0;
 	else if (!k->since_usec)
 		k->since_usec = now_usec;
-	if (k->wanted.n > 0 && !k->came && all_known(k)) {
-		k->came = true;
-		k->found = ok;
-	}
-	k->found = k->found && ok;
+	k->found = ok && (k->found || !k->came);
+	k->came |= seen;
 }
 
 int64_t keeper_since(const struct keeper *k)

@@ -66,8 +66,24 @@ annotations:
 {{- end -}}
 {{- end -}}
 
+{{/* The Secret that mode self keeps. It is the webhook's own: whatever else were in it would be
+overwritten, so the other modes, and their values, are kept away from it. */}}
+{{- define "casemate.tls.selfSecretName" -}}
+{{- include "casemate.admission.name" . }}-tls
+{{- end -}}
+
 {{- define "casemate.tls.secretName" -}}
-{{- default (printf "%s-tls" (include "casemate.admission.name" .)) .Values.tls.secretName -}}
+{{- $own := include "casemate.tls.selfSecretName" . -}}
+{{- $name := .Values.tls.secretName -}}
+{{- if eq .Values.tls.mode "self" -}}
+{{- $own -}}
+{{- else if eq $name $own -}}
+{{- fail (printf "tls.secretName: %s is the Secret that tls.mode self keeps; name another" $own) -}}
+{{- else if and (eq .Values.tls.mode "files") (not $name) -}}
+{{- fail "tls.mode files needs tls.secretName: a Secret of yours with tls.crt, tls.key and, unless tls.caBundle is set, ca.crt" -}}
+{{- else -}}
+{{- default (printf "%s-cert" (include "casemate.admission.name" .)) $name -}}
+{{- end -}}
 {{- end -}}
 
 {{/* Mounted, unless the webhook itself makes its certificate. */}}

@@ -1,7 +1,7 @@
 {{/* What the entries of both webhook configurations share. */}}
 
-{{/* (list $ PATH [TIMEOUT]). caBundle: with tls.mode self the webhook keeps it in place and with
-certManager the CA injector; rendering it, even empty, would take it away at each upgrade. */}}
+{{/* (list $ PATH [TIMEOUT]). caBundle: the webhook keeps it in place, with tls.mode certManager the CA
+injector does. Rendering it, even empty, would take it away at each upgrade. */}}
 {{- define "casemate.webhook.common" -}}
 {{- $root := index . 0 -}}
 clientConfig:
@@ -11,9 +11,6 @@ clientConfig:
     # What follows /hint/ is for people: the API server quotes it when the webhook does not answer.
     path: {{ index . 1 }}/hint/look-at-deployment-{{ include "casemate.admission.name" $root }}-in-namespace-{{ $root.Release.Namespace }}
     port: 443
-  {{- if eq $root.Values.tls.mode "files" }}
-  caBundle: {{ required "tls.mode files needs tls.caBundle: the CA's certificate in PEM" $root.Values.tls.caBundle | b64enc }}
-  {{- end }}
 admissionReviewVersions: [v1]
 sideEffects: None
 matchPolicy: Equivalent
