@@ -1,4 +1,4 @@
-{{/* The part of the configuration that is read at start only: a change of it rolls the pods. */}}
+{{/* The part of the configuration that does not come from the value `config` as it stands. */}}
 {{- define "casemate.admission.listeners" -}}
 {{- $a := .Values.admission -}}
 listen: {{ printf "%s:%v" $a.bindAddress $a.port | quote }}
@@ -15,12 +15,4 @@ limits:
 shutdown:
   {{- toYaml . | nindent 2 }}
 {{- end }}
-{{- end -}}
-
-{{/* The part that RuntimeClasses and ValidatingAdmissionPolicies must agree with: a change of it rolls
-the pods, so that an upgrade has ended when it is in force. */}}
-{{- define "casemate.admission.shared" -}}
-{{- $config := .Values.config -}}
-{{- dict "classes" (include "casemate.classes" .) "onOther" .Values.runtimeClasses.onOther
-  "allowSimulated" $config.allowSimulated "vendorMode" $config.vendorPods.mode | toJson -}}
 {{- end -}}
