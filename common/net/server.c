@@ -101,8 +101,7 @@ static void connection_started(struct server *s, struct MHD_Connection *con, voi
 	if (!s->tls)
 		return;
 	session = MHD_get_connection_info(con, MHD_CONNECTION_INFO_GNUTLS_SESSION);
-	tls_peer_begin(x ? &x->peer : NULL, session->tls_session, s->tls, s->verify_client,
-		on_established);
+	tls_peer_begin(x ? &x->peer : NULL, session->tls_session, s->tls, s->clients, on_established);
 }
 
 /* Before libmicrohttpd closes the descriptor, after it is done with the TLS session. */
@@ -222,7 +221,9 @@ static struct server *server_new(const struct server_options *o, http_handler ha
 	s->ctx = ctx;
 	s->on_sweep = o->on_sweep;
 	s->tls = o->tls;
-	s->verify_client = o->client_ca_pem;
+	s->clients = !o->client_ca_pem   ? TLS_CLIENTS_UNASKED :
+		     o->client_optional ? TLS_CLIENTS_OPTIONAL :
+					  TLS_CLIENTS_REQUIRED;
 	s->listen_fd = -1;
 	s->wake_fd = -1;
 	pthread_mutex_init(&s->lock, NULL);

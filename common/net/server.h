@@ -43,6 +43,7 @@ struct server_options {
 	const char *client_ca_pem; /* NULL: client certificates are not asked for; else a handshake
 				    * without one that chains to it, for client authentication,
 				    * is refused */
+	bool client_optional;      /* one without any certificate is not */
 	struct server_limits limits;
 	/* Called with the handler's ctx on a thread of the server, about once a second while
 	 * requests are under way (the first one on an idle connection may wait request_usec for
@@ -68,6 +69,7 @@ struct http_response {
 	const char *content_type; /* literal; "application/json" */
 	unsigned retry_after;     /* seconds; 0: no header */
 	const char *allow;        /* literal for 405; NULL: no header */
+	const char *authenticate; /* literal for 401 (WWW-Authenticate); NULL: no header */
 	struct buf *body;         /* the connection's own buffer, empty at the start; an error in
 				   * it (it is born with SERVER_RESPONSE_MAX) becomes a 500 */
 };

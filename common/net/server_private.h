@@ -93,7 +93,7 @@ struct server {
 	http_handler handler;
 	void *ctx;
 	struct tls_identity *tls;
-	bool verify_client;
+	enum tls_clients clients;
 	struct worker workers[SERVER_THREADS_MAX];
 	unsigned n_workers;
 	uint16_t port;

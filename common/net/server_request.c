@@ -55,6 +55,8 @@ static unsigned add_headers(const struct http_exchange *x, struct MHD_Response *
 	}
 	if (res->allow)
 		ok &= MHD_add_response_header(r, "Allow", res->allow);
+	if (res->authenticate)
+		ok &= MHD_add_response_header(r, "WWW-Authenticate", res->authenticate);
 	if (atomic_load(&x->server->closing))
 		ok &= MHD_add_response_header(r, "Connection", "close");
 	return ok;

@@ -241,13 +241,23 @@ static int on_finished(gnutls_session_t session, unsigned int type, unsigned whe
 	return 0;
 }
 
-void tls_peer_begin(struct tls_peer *p, void *session, struct tls_identity *identity,
-	bool verify_client, void (*on_established)(struct tls_peer *p))
+/* That a certificate is there at all is what GNUTLS_CERT_REQUIRE looks after. */
+static int verify_client(gnutls_session_t session)
 {
-	static gnutls_typed_vdata_st purpose[] = {
-		{GNUTLS_DT_KEY_PURPOSE_OID, (unsigned char *)GNUTLS_KP_TLS_WWW_CLIENT, 0},
-	};
+	gnutls_typed_vdata_st purpose = {
+		GNUTLS_DT_KEY_PURPOSE_OID, (unsigned char *)GNUTLS_KP_TLS_WWW_CLIENT, 0};
+	unsigned n = 0, status = 0;
 
+	if (!gnutls_certificate_get_peers(session, &n) || n == 0)
+		return 0;
+	if (gnutls_certificate_verify_peers(session, &purpose, 1, &status) < 0 || status != 0)
+		return GNUTLS_E_CERTIFICATE_ERROR;
+	return 0;
+}
+
+void tls_peer_begin(struct tls_peer *p, void *session, struct tls_identity *identity,
+	enum tls_clients clients, void (*on_established)(struct tls_peer *p))
+{
 	/* libmicrohttpd keeps its connection here, for pre-shared keys only. */
 	gnutls_session_set_ptr(session, p);
 	if (!p)
@@ -255,10 +265,11 @@ void tls_peer_begin(struct tls_peer *p, void *session, struct tls_identity *iden
 	*p = (struct tls_peer){.identity = identity, .on_established = on_established};
 	gnutls_handshake_set_hook_function(session, GNUTLS_HANDSHAKE_FINISHED, GNUTLS_HOOK_POST,
 		on_finished);
-	if (verify_client) {
-		gnutls_certificate_server_set_request(session, GNUTLS_CERT_REQUIRE);
-		gnutls_session_set_verify_cert2(session, purpose, ARRAY_SIZE(purpose), 0);
-	}
+	if (clients == TLS_CLIENTS_UNASKED)
+		return;
+	gnutls_certificate_server_set_request(session,
+		clients == TLS_CLIENTS_OPTIONAL ? GNUTLS_CERT_REQUEST : GNUTLS_CERT_REQUIRE);
+	gnutls_session_set_verify_function(session, verify_client);
 }
 
 void tls_peer_end(struct tls_peer *p)

@@ -11,6 +11,9 @@ struct tls_chain;
 
 enum { TLS_SUBJECT_MAX = 256, TLS_PRIORITY_MAX = 1024 };
 
+/* What is asked of clients: a certificate that chains to the daemon's roots, and nothing else. */
+enum tls_clients { TLS_CLIENTS_UNASKED, TLS_CLIENTS_OPTIONAL, TLS_CLIENTS_REQUIRED };
+
 struct tls_peer {
 	struct tls_identity *identity;
 	struct tls_chain *chain; /* what this connection's handshake uses; NULL before it */
@@ -20,11 +23,10 @@ struct tls_peer {
 };
 
 /* Before a connection's handshake: makes session (a gnutls_session_t) take its certificate from
- * identity (borrowed), and with verify_client refuse a client without a certificate that chains to
- * the daemon's roots. p must stay where it is until tls_peer_end(). NULL p: the handshake will be
- * refused. */
+ * identity (borrowed), and refuse clients that are not as asked. p must stay where it is until
+ * tls_peer_end(). NULL p: the handshake will be refused. */
 void tls_peer_begin(struct tls_peer *p, void *session, struct tls_identity *identity,
-	bool verify_client, void (*on_established)(struct tls_peer *p));
+	enum tls_clients clients, void (*on_established)(struct tls_peer *p));
 
 /* When nothing more is sent or received on the session. */
 void tls_peer_end(struct tls_peer *p);

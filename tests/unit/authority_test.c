@@ -99,9 +99,9 @@ static void test_made(void)
 
 	CU_ASSERT(fixture_make(&f));
 	CU_ASSERT_EQUAL(verify_strict(f.leaf.cert, f.ca.cert), X509_V_OK);
-	CU_ASSERT_EQUAL(authority_not_before(f.leaf.cert), now - AUTHORITY_BACKDATE_SEC);
+	CU_ASSERT_EQUAL(credential_not_before(f.leaf.cert), now - CREDENTIAL_BACKDATE_SEC);
 	CU_ASSERT_EQUAL(authority_created(f.leaf.cert), now);
-	CU_ASSERT_EQUAL(authority_not_after(f.leaf.cert), now + 7 * DAY);
+	CU_ASSERT_EQUAL(credential_not_after(f.leaf.cert), now + 7 * DAY);
 	CU_ASSERT_EQUAL(
 		authority_renew_at(f.ca.cert), now + 365 * DAY / 3 * 2 + 365 * DAY % 3 * 2 / 3);
 	CU_ASSERT(X509_get_key_usage(f.leaf.cert) == KU_DIGITAL_SIGNATURE);
@@ -109,8 +109,8 @@ static void test_made(void)
 	CU_ASSERT(X509_get_pathlen(f.ca.cert) == 0);
 	serial = X509_get_serialNumber(f.leaf.cert);
 	CU_ASSERT(serial->length == 16 && serial->data[0] < 0x80 && serial->data[0] >= 0x40);
-	CU_ASSERT(authority_key_matches(f.leaf.cert, f.leaf.key));
-	CU_ASSERT(!authority_key_matches(f.leaf.cert, f.ca.key));
+	CU_ASSERT(credential_key_matches(f.leaf.cert, f.leaf.key));
+	CU_ASSERT(!credential_key_matches(f.leaf.cert, f.ca.key));
 	CU_ASSERT(authority_issued(f.ca.cert, f.leaf.cert));
 	CU_ASSERT(!authority_issued(f.other_ca.cert, f.leaf.cert));
 }
@@ -249,7 +249,7 @@ static void test_lifetimes(void)
 	CU_ASSERT(fixture_make(&f));
 	CU_ASSERT_EQUAL(
 		authority_make_leaf(&leaf, &f.ca, &f.names, now + 364 * DAY, 7 * DAY, NULL), 0);
-	CU_ASSERT_EQUAL(authority_not_after(leaf.cert), now + 365 * DAY);
+	CU_ASSERT_EQUAL(credential_not_after(leaf.cert), now + 365 * DAY);
 	credential_free(&leaf);
 	CU_ASSERT_EQUAL(
 		authority_make_leaf(&leaf, &f.ca, &f.names, now + 365 * DAY, 1, &err), -EINVAL);
@@ -257,7 +257,7 @@ static void test_lifetimes(void)
 	CU_ASSERT_EQUAL(authority_make_ca(&leaf, now, 0, &err), -EINVAL);
 	/* Beyond 2049, where UTCTime ends. */
 	CU_ASSERT_EQUAL(authority_make_ca(&leaf, 2600000000, 10, &err), 0);
-	CU_ASSERT_EQUAL(authority_not_after(leaf.cert), 2600000010);
+	CU_ASSERT_EQUAL(credential_not_after(leaf.cert), 2600000010);
 	CU_ASSERT_EQUAL(authority_renew_at(leaf.cert), 2600000006);
 }
 
@@ -275,10 +275,10 @@ static void test_keys(void)
 	unsigned matching = 0;
 
 	CU_ASSERT(fixture_make(&f));
-	CU_ASSERT_EQUAL(authority_write_key(&pem, f.leaf.key, NULL), 0);
+	CU_ASSERT_EQUAL(credential_write_key(&pem, f.leaf.key, NULL), 0);
 	CU_ASSERT(span_starts(secret_view(&pem), "-----BEGIN PRIVATE KEY-----\n"));
 	for (size_t n = 0; n < pem.len; n++) {
-		int r = authority_read_key(&key, (struct span){pem.p, n}, NULL);
+		int r = credential_read_key(&key, (struct span){pem.p, n}, NULL);
 
 		/* Only the last newline is not missed. */
 		CHECK_ROW("cut key", r == (n < pem.len - 1 ? -EBADMSG : 0), "%zu bytes: %d", n, r);
@@ -290,8 +290,8 @@ static void test_keys(void)
 		char was = pem.p[i];
 
 		pem.p[i] = was == 'A' ? 'B' : 'A';
-		if (authority_read_key(&key, secret_view(&pem), NULL) == 0)
-			matching += authority_key_matches(f.leaf.cert, key) &&
+		if (credential_read_key(&key, secret_view(&pem), NULL) == 0)
+			matching += credential_key_matches(f.leaf.cert, key) &&
 				    EVP_PKEY_eq(key, f.leaf.key) != 1;
 		EVP_PKEY_free(key);
 		key = NULL;
@@ -300,7 +300,7 @@ static void test_keys(void)
 	CU_ASSERT_EQUAL(matching, 0);
 	for (size_t i = 0; i < ARRAY_SIZE(refused); i++)
 		CHECK_ROW(refused[i],
-			authority_read_key(&key, span_str(refused[i]), NULL) == -EBADMSG,
+			credential_read_key(&key, span_str(refused[i]), NULL) == -EBADMSG,
 			"accepted");
 }
 

@@ -43,7 +43,7 @@ static void swap(struct fix *f, const char *version, const struct credential *ce
 	snprintf(path, sizeof(path), "%s/%s", f->dir, version);
 	CU_ASSERT_EQUAL(mkdir(path, 0700), 0);
 	bundle_write(&chain, &pem);
-	authority_write_key(&key_pem, key->key, NULL);
+	credential_write_key(&key_pem, key->key, NULL);
 	snprintf(path, sizeof(path), "%s/%s/tls.crt", f->dir, version);
 	write_at(path, buf_view(&pem));
 	snprintf(path, sizeof(path), "%s/%s/tls.key", f->dir, version);
@@ -135,7 +135,7 @@ static void test_swapped(void)
 	swap(&f, "2", &f.leaf[1], &f.leaf[1]);
 	CU_ASSERT(shows(&f, LOADED("2")));
 	snprintf(expiry, sizeof(expiry), "{kind=\"leaf\"} %lld\n",
-		(long long)authority_not_after(f.leaf[1].cert));
+		(long long)credential_not_after(f.leaf[1].cert));
 	CU_ASSERT(shows(&f, expiry));
 	/* The other's key: refused once, and what was served is served on. */
 	swap(&f, "3", &f.leaf[0], &f.leaf[1]);

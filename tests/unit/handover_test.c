@@ -52,7 +52,7 @@ static void put(struct user *u, int leaf, int authority)
 {
 	_cleanup_secret_ struct secret key = {0};
 
-	CU_ASSERT_EQUAL(authority_write_key(&key, u->leaf[leaf].key, NULL), 0);
+	CU_ASSERT_EQUAL(credential_write_key(&key, u->leaf[leaf].key, NULL), 0);
 	write_file(u->key, secret_view(&key));
 	write_cert(u->ca, u->authority[authority].cert);
 	write_cert(u->cert, u->leaf[leaf].cert);
@@ -137,7 +137,7 @@ static bool serves(struct fix *f, const X509 *cert)
 	char line[64];
 
 	snprintf(line, sizeof(line), "{kind=\"leaf\"} %lld\n",
-		(long long)authority_not_after(cert));
+		(long long)credential_not_after(cert));
 	metrics_expose(f->w.fix.metrics, METRICS_TEXT, &out);
 	return out.p && strstr(out.p, line);
 }

@@ -57,6 +57,7 @@
 	X(offer)                                                                                   \
 	X(ops)                                                                                     \
 	X(node_view)                                                                               \
+	X(ops_secure)                                                                              \
 	X(patch)                                                                                   \
 	X(platform)                                                                                \
 	X(plugin)                                                                                  \
@@ -78,6 +79,7 @@
 	X(status_output)                                                                           \
 	X(store)                                                                                   \
 	X(tls)                                                                                     \
+	X(token_review)                                                                            \
 	X(validate)                                                                                \
 	X(vendors)                                                                                 \
 	X(watch)                                                                                   \

@@ -88,8 +88,10 @@ static SSL *new_session(const struct peer_tls *tls)
 	SSL_CTX *ctx = SSL_CTX_new(TLS_client_method());
 	SSL *ssl;
 
-	X509_STORE_add_cert(SSL_CTX_get_cert_store(ctx), tls->ca->cert);
-	SSL_CTX_set_verify(ctx, SSL_VERIFY_PEER, NULL);
+	if (tls->ca) {
+		X509_STORE_add_cert(SSL_CTX_get_cert_store(ctx), tls->ca->cert);
+		SSL_CTX_set_verify(ctx, SSL_VERIFY_PEER, NULL);
+	}
 	if (tls->max_version) {
 		/* Debian's default refuses what the server is to refuse. */
 		SSL_CTX_set_security_level(ctx, 0);

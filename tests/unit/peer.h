@@ -28,7 +28,7 @@ void peer_cert_free(struct peer_cert *c);
 #define _cleanup_cert_ _cleanup_(peer_cert_free)
 
 struct peer_tls {
-	const struct peer_cert *ca;     /* what the server must chain to */
+	const struct peer_cert *ca;     /* what the server must chain to; NULL: anything */
 	const struct peer_cert *client; /* NULL: none */
 	int max_version;                /* TLS1_1_VERSION...; 0: any */
 };

@@ -182,8 +182,8 @@ static void texts_make(struct texts *t, const struct store *s)
 	*t = (struct texts){.crt = BUF_INIT(BUNDLE_PEM_MAX), .ca = BUF_INIT(BUNDLE_PEM_MAX)};
 	CU_ASSERT_EQUAL(bundle_write(&leaf, &t->crt), 0);
 	CU_ASSERT_EQUAL(bundle_write(&s->bundle, &t->ca), 0);
-	CU_ASSERT_EQUAL(authority_write_key(&t->key, s->leaf.key, NULL), 0);
-	CU_ASSERT_EQUAL(authority_write_key(&t->ca_key, s->ca.key, NULL), 0);
+	CU_ASSERT_EQUAL(credential_write_key(&t->key, s->leaf.key, NULL), 0);
+	CU_ASSERT_EQUAL(credential_write_key(&t->ca_key, s->ca.key, NULL), 0);
 	t->four = (struct four){
 		buf_view(&t->crt), secret_view(&t->key), buf_view(&t->ca), secret_view(&t->ca_key)};
 }

@@ -272,7 +272,7 @@ static void test_option_errors(void)
 }
 
 /* In TLS 1.3 a client learns only after its side of the handshake that it was refused. */
-static void test_client_certificates(void)
+static void check_client_certificates(bool optional)
 {
 	_cleanup_world_ struct world w;
 	_cleanup_(tls_identity_free_p) struct tls_identity *t = tls_identity_new();
@@ -286,12 +286,15 @@ static void test_client_certificates(void)
 		const char *name;
 		const struct peer_cert *client;
 		int status;
-	} rows[] = {{"none", NULL, 0}, {"good", &w.client, 200}, {"another CA's", &w.stranger, 0},
-		{"for servers", &w.leaf, 0}};
+		const char *body;
+	} rows[] = {{"none", NULL, optional ? 200 : 0, "- 1"},
+		{"good", &w.client, 200, "kube-apiserver 1"}, {"another CA's", &w.stranger, 0, ""},
+		{"for servers", &w.leaf, 0, ""}};
 
 	tls_identity_set(t, buf_view(&w.leaf.cert_pem), buf_view(&w.leaf.key_pem), NULL);
 	o.tls = t;
 	o.client_ca_pem = w.ca.cert_pem.p;
+	o.client_optional = optional;
 	CHECK_ROW("start", server_start(&s, &o, handle, NULL, &err) == 0, "%s", err.message);
 	for (size_t i = 0; i < 2 * ARRAY_SIZE(rows); i++) {
 		_cleanup_peer_ struct peer p = {.fd = -1};
@@ -305,13 +308,23 @@ static void test_client_certificates(void)
 			status = peer_request(&p, "POST", "/", "", SPAN_LIT("x"), &r);
 		CHECK_ROW(rows[row].name, status == rows[row].status, "%zu: got %d", i, status);
 		if (status == 200)
-			CHECK_STR(rows[row].name, buf_view(&r.body), "kube-apiserver 1");
+			CHECK_STR(rows[row].name, buf_view(&r.body), rows[row].body);
 		refused += rows[row].status == 0;
 	}
 	server_drain(s, PEER_TIMEOUT_SEC * (int64_t)USEC_PER_SEC);
 	CHECK_ROW("failures", server_stats(s).handshake_failures == refused, "%u of %u",
 		(unsigned)server_stats(s).handshake_failures, refused);
 	ERR_clear_error();
+}
+
+static void test_client_certificates(void)
+{
+	check_client_certificates(false);
+}
+
+static void test_optional_client_certificates(void)
+{
+	check_client_certificates(true);
 }
 
 /* Without a certificate yet, and with a client that says nothing. */
@@ -433,6 +446,7 @@ CU_TestInfo tls_tests[] = {
 	{"versions", test_versions},
 	{"errors in options", test_option_errors},
 	{"client certificates", test_client_certificates},
+	{"optional client certificates", test_optional_client_certificates},
 	{"handshakes that fail", test_handshake_failures},
 	{"quiet after the handshake", test_quiet_after_handshake},
 	{"rotation", test_rotation},

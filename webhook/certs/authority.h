@@ -10,24 +10,13 @@
 #include <stdint.h>
 
 #include "common/base/error.h"
-#include "common/base/secret.h"
+#include "common/net/credential.h"
 #include "webhook/certs/bundle.h"
 
 enum {
 	AUTHORITY_NAMES_MAX = 4,
 	AUTHORITY_NAME_MAX = 160,       /* bytes of one DNS name with NUL: two labels, a suffix */
-	AUTHORITY_BACKDATE_SEC = 300,   /* valid this long before it was made: clocks differ */
-	AUTHORITY_KEY_PEM_MAX = 16384,  /* bytes of a private key's PEM */
 };
-
-/* A certificate and its private key. Zero-initialise; both set or both NULL. */
-struct credential {
-	X509 *cert;
-	EVP_PKEY *key;
-};
-void credential_free(struct credential *c); /* leaves an empty one */
-void credential_copy(struct credential *to, const struct credential *from); /* shares both */
-#define _cleanup_credential_ _cleanup_(credential_free)
 
 /* The DNS names that a Service is called by. The API server asks for the first. */
 struct authority_names {
@@ -37,7 +26,7 @@ struct authority_names {
 int authority_names(struct authority_names *ret, const char *service, const char *namespace_,
 	struct error *err);
 
-/* A root, or a server certificate for all the names. Valid from AUTHORITY_BACKDATE_SEC before now
+/* A root, or a server certificate for all the names. Valid from CREDENTIAL_BACKDATE_SEC before now
  * until lifetime_sec from now; a server certificate never beyond its authority. ret is empty
  * before. -EINVAL: no time left to be valid in; -EIO: OpenSSL refused. */
 int authority_make_ca(
@@ -46,10 +35,8 @@ int authority_make_leaf(struct credential *ret, const struct credential *ca,
 	const struct authority_names *names, int64_t now_sec, int64_t lifetime_sec,
 	struct error *err);
 
-/* Unix seconds; INT64_MIN when the certificate's time cannot be read. created assumes the
- * backdating above. */
-int64_t authority_not_before(const X509 *cert);
-int64_t authority_not_after(const X509 *cert);
+/* Unix seconds; INT64_MIN when the certificate's time cannot be read. Assumes the backdating of
+ * common/net/credential.h. */
 int64_t authority_created(const X509 *cert);
 /* When two thirds of the life that it was made with are over. */
 int64_t authority_renew_at(const X509 *cert);
@@ -67,13 +54,3 @@ int authority_check_chain(const struct bundle *chain, const struct bundle *roots
 	int64_t now_sec, struct error *err);
 /* Did ca's key sign cert? */
 bool authority_issued(X509 *ca, X509 *cert);
-
-/* Is key the whole, sound private key of cert? */
-bool authority_key_matches(X509 *cert, EVP_PKEY *key);
-/* PKCS#8, SEC1 or PKCS#1, not encrypted; -EBADMSG. */
-int authority_read_key(EVP_PKEY **ret_key, struct span pem, struct error *err);
-/* PKCS#8. ret holds nothing before. */
-int authority_write_key(struct secret *ret, EVP_PKEY *key, struct error *err);
-
-/* pem_password_cb that has none: OpenSSL's own would ask the terminal. */
-int authority_no_passphrase(char *out, int size, int writing, void *ctx);

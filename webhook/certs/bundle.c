@@ -33,7 +33,7 @@ static bool ends_well(struct span pem)
 static int read_all(struct bundle *b, BIO *in, struct error *err)
 {
 	for (size_t i = 0;; i++) {
-		X509 *cert = PEM_read_bio_X509(in, NULL, authority_no_passphrase, NULL);
+		X509 *cert = PEM_read_bio_X509(in, NULL, credential_no_passphrase, NULL);
 		int r;
 
 		if (!cert) {
@@ -145,7 +145,7 @@ size_t bundle_drop_expired(struct bundle *b, int64_t now_sec)
 	size_t before = b->n;
 
 	for (size_t i = b->n; i-- > 0;)
-		if (authority_not_after(b->cert[i]) < now_sec)
+		if (credential_not_after(b->cert[i]) < now_sec)
 			bundle_remove(b, i);
 	return before - b->n;
 }

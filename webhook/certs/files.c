@@ -2,11 +2,7 @@
 #include "webhook/certs/files.h"
 
 #include <errno.h>
-#include <fcntl.h>
-#include <openssl/err.h>
 #include <openssl/evp.h>
-#include <openssl/pem.h>
-#include <sys/stat.h>
 
 #include "common/base/clock.h"
 #include "common/base/log.h"
@@ -16,7 +12,6 @@
 #include "webhook/certs/keeper.h"
 
 enum {
-	FILES_MAX_BYTES = 256 * 1024, /* of one file */
 	FILES_POLL_SEC = 60,
 	FILES_POLL_FIRST_SEC = 1, /* while there is no certificate */
 	FILES_CA_MAX = 16,        /* leaves room in caBundle for those before them */
@@ -50,44 +45,6 @@ static void material_free(struct material *m)
 	secret_free(&m->cert);
 	secret_free(&m->key);
 	bundle_free(&m->ca);
-}
-
-/* Reads a whole file, key or not. */
-static int read_file(struct secret *ret, const char *path, struct error *err)
-{
-	_cleanup_close_ int fd = open(path, O_RDONLY | O_CLOEXEC);
-	struct stat st;
-	ssize_t n;
-	int r;
-
-	if (fd < 0 || fstat(fd, &st) < 0)
-		return error_set(err, -errno, "%s: %m", path);
-	if (!S_ISREG(st.st_mode) || st.st_size > FILES_MAX_BYTES)
-		return error_set(
-			err, -EBADMSG, "%s: not a file of at most %d bytes", path, FILES_MAX_BYTES);
-	r = secret_init(ret, (size_t)st.st_size);
-	if (r < 0)
-		return error_oom(err);
-	do {
-		n = read(fd, ret->p + ret->len, ret->cap - ret->len);
-		if (n < 0)
-			return error_set(err, -errno, "%s: %m", path);
-		ret->len += (size_t)n;
-	} while (n > 0 && ret->len < ret->cap);
-	return 0;
-}
-
-/* When the first certificate of a chain ends. What else is wrong with it the server finds out. */
-static int64_t chain_not_after(struct span pem)
-{
-	BIO *in = BIO_new_mem_buf(pem.p, (int)pem.len);
-	X509 *cert = in ? PEM_read_bio_X509(in, NULL, authority_no_passphrase, NULL) : NULL;
-	int64_t t = cert ? authority_not_after(cert) : INT64_MIN;
-
-	X509_free(cert);
-	BIO_free(in);
-	ERR_clear_error();
-	return t;
 }
 
 /* Is this the content that was looked at last? From now on it is. */
@@ -133,7 +90,7 @@ static int check_trust(struct files *f, struct material *m, struct span ca_pem, 
 static int use(struct files *f, const struct material *m, struct error *err)
 {
 	int r = serving_use(f->serving, secret_view(&m->cert), secret_view(&m->key),
-		chain_not_after(secret_view(&m->cert)), now_sec(), err);
+		credential_pem_not_after(secret_view(&m->cert)), now_sec(), err);
 
 	return r < 0 ? error_prefix(err, r, "%s, %s", f->cert_file, f->key_file) : 0;
 }
@@ -145,12 +102,12 @@ static int load(struct files *f, struct error *err)
 	_cleanup_secret_ struct secret ca = {0};
 	struct span contents[3];
 	bool again;
-	int r = read_file(&m.cert, f->cert_file, err);
+	int r = credential_read_file(&m.cert, f->cert_file, err);
 
 	if (r == 0)
-		r = read_file(&m.key, f->key_file, err);
+		r = credential_read_file(&m.key, f->key_file, err);
 	if (r == 0 && f->keeper)
-		r = read_file(&ca, f->ca_file, err);
+		r = credential_read_file(&ca, f->ca_file, err);
 	if (r < 0)
 		return r;
 	contents[0] = secret_view(&m.cert);

@@ -81,10 +81,10 @@ static void serve(struct self *s)
 		return;
 	r = bundle_write(&leaf, &chain);
 	if (r == 0)
-		r = authority_write_key(&key, s->have.leaf.key, &err);
+		r = credential_write_key(&key, s->have.leaf.key, &err);
 	if (r == 0)
 		r = serving_use(s->serving, buf_view(&chain), secret_view(&key),
-			authority_not_after(s->have.leaf.cert), now_sec(), &err);
+			credential_not_after(s->have.leaf.cert), now_sec(), &err);
 	if (r < 0) {
 		serving_count(s->serving, "refused");
 		log_error(err.message, "Cannot serve with the certificate in the Secret",
@@ -141,7 +141,7 @@ static void take(struct self *s, struct json_val secret)
 	memcpy(s->version, version, sizeof(version));
 	note_bundle(s, &before);
 	if (s->have.ca.cert)
-		serving_expiry(s->serving, "ca", authority_not_after(s->have.ca.cert));
+		serving_expiry(s->serving, "ca", credential_not_after(s->have.ca.cert));
 	serve(s);
 }
 

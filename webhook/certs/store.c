@@ -64,7 +64,7 @@ static int read_key(EVP_PKEY **ret_key, struct json_val secret, const char *key,
 	int r = read_data(&pem, secret, key, err);
 
 	if (r == 0)
-		r = authority_read_key(ret_key, secret_view(&pem), err);
+		r = credential_read_key(ret_key, secret_view(&pem), err);
 	return r < 0 ? error_prefix(err, r, "%s", key) : 0;
 }
 
@@ -91,7 +91,7 @@ static int read_ca(struct store *s, struct json_val secret, int64_t now_sec, str
 	int r = read_key(&ca.key, secret, "ca.key", err);
 
 	for (size_t i = 0; r == 0 && i < s->bundle.n; i++) {
-		if (!authority_key_matches(s->bundle.cert[i], ca.key))
+		if (!credential_key_matches(s->bundle.cert[i], ca.key))
 			continue;
 		r = authority_check_ca(s->bundle.cert[i], now_sec, err);
 		if (r < 0)
@@ -116,7 +116,7 @@ static int read_leaf(struct store *s, struct json_val secret, const struct store
 		r = read_key(&leaf.key, secret, "tls.key", err);
 	if (r < 0)
 		return r;
-	if (!authority_key_matches(chain.cert[0], leaf.key))
+	if (!credential_key_matches(chain.cert[0], leaf.key))
 		return error_set(err, -EBADMSG, "tls.key does not belong to tls.crt");
 	r = authority_check_leaf(chain.cert[0], &s->bundle, &rules->names, now_sec, err);
 	if (r < 0)
@@ -157,7 +157,7 @@ int store_read(struct store *ret, struct json_val secret, const struct store_rul
 static void drop_expired(struct store *s, const struct store_rules *rules, int64_t now_sec)
 {
 	/* One that ends now is good, but can sign nothing more. */
-	if (s->ca.cert && authority_not_after(s->ca.cert) <= now_sec)
+	if (s->ca.cert && credential_not_after(s->ca.cert) <= now_sec)
 		credential_free(&s->ca);
 	if (s->leaf.cert &&
 		authority_check_leaf(s->leaf.cert, &s->bundle, &rules->names, now_sec, NULL) < 0)
@@ -217,7 +217,7 @@ static int new_leaf(
 static int64_t trim_at(const struct store *s, const struct store_rules *rules)
 {
 	int64_t born = authority_created(s->leaf.cert);
-	int64_t life = authority_not_after(s->leaf.cert) - born, t;
+	int64_t life = credential_not_after(s->leaf.cert) - born, t;
 
 	if (life < rules->leaf_lifetime_sec)
 		life = rules->leaf_lifetime_sec;
@@ -247,13 +247,13 @@ static int64_t again(const struct store *s, const struct store_rules *rules, int
 {
 	int64_t t = INT64_MAX;
 
-	sooner(&t, authority_not_after(s->leaf.cert) + 1, now_sec);
+	sooner(&t, credential_not_after(s->leaf.cert) + 1, now_sec);
 	sooner(&t, authority_renew_at(s->leaf.cert), now_sec);
 	sooner(&t, authority_renew_at(s->ca.cert), now_sec);
 	if (s->bundle.n > 1)
 		sooner(&t, trim_at(s, rules), now_sec);
 	for (size_t i = 0; i < s->bundle.n; i++)
-		sooner(&t, authority_not_after(s->bundle.cert[i]) + 1, now_sec);
+		sooner(&t, credential_not_after(s->bundle.cert[i]) + 1, now_sec);
 	return t;
 }
 
@@ -340,8 +340,8 @@ static int write_parts(struct parts *p, const struct store *s)
 	if (r == 0)
 		r = bundle_write(&s->bundle, &p->bundle);
 	if (r == 0)
-		r = authority_write_key(&p->leaf_key, s->leaf.key, NULL);
-	return r < 0 ? r : authority_write_key(&p->ca_key, s->ca.key, NULL);
+		r = credential_write_key(&p->leaf_key, s->leaf.key, NULL);
+	return r < 0 ? r : credential_write_key(&p->ca_key, s->ca.key, NULL);
 }
 
 int store_body(struct secret *ret, const struct store *s, const char *namespace_, const char *name,
