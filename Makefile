@@ -90,6 +90,7 @@ help:
 	@echo 'make              the programs, in $(B)'
 	@echo 'make deps         installs what building and testing need (packages.txt; as root)'
 	@echo 'make demo         a one-node Kubernetes with Casemate and a confidential pod, from nothing'
+	@echo 'make demo-down    ends it'
 	@echo 'make test         everything below that can fail, on a real cluster too'
 	@echo 'make check        unit tests; check-san, check-tsan: under sanitizers'
 	@echo 'make fuzz         each fuzz target for T seconds (10)'
@@ -162,6 +163,7 @@ bench-bins: $(BENCHES)
 peers: $(PEERS)
 bench: all bench-bins
 	tests/bench/run $(B)
+	tests/bench/agent $(B)
 image: all
 	manifests/image
 manifests:
@@ -184,6 +186,7 @@ check-cluster: all image peers
 	tests/chart/cluster-test
 	tests/cluster/fence-test
 	tests/cluster/admission-test
+	tests/cluster/agent-test
 cluster-up:
 	tests/cluster/up
 cluster-down:
@@ -192,6 +195,7 @@ test:
 	tests/run
 demo:
 	tests/demo
+demo-down: cluster-down
 compile_commands.json:
 	$(Q)$(MAKE) CC=clang compdb
 compdb: $(OBJS)
@@ -230,7 +234,7 @@ deps:
 	DEBIAN_FRONTEND=noninteractive apt-get install -y --no-install-recommends $$(sed 's/\#.*//' packages.txt)
 clean:
 	$(RM) -r $(BUILD) compile_commands.json
-.PHONY: all help bench image manifests check-chart check-image check-programs check-cluster cluster-up cluster-down test demo unit check check-san check-tsan fuzz run-fuzz bench-bins peers compdb install headers arrows lint format deps clean \
+.PHONY: all help bench image manifests check-chart check-image check-programs check-cluster cluster-up cluster-down test demo demo-down unit check check-san check-tsan fuzz run-fuzz bench-bins peers compdb install headers arrows lint format deps clean \
 	compile_commands.json
 
 -include $(wildcard $(OBJS:.o=.d) $(GEN_H:.h=.d))

@@ -2,12 +2,14 @@
  *
  * casemate-nodeagent: picks the command. */
 #include "common/base/cleanup.h"
-#include "common/base/command.h"
 #include "common/net/probe.h"
+#include "nodeagent/commands.h"
 #include "nodeagent/status/cmd_status.h"
 
 static const struct command commands[] = {
+	{"run", command_run, "the daemon: devices, EPC and health of this node"},
 	{"status", command_status, "what this node has, who uses it, what to fix"},
+	{"uninstall", command_uninstall, "takes from the Nodes what the agents put there"},
 	{"probe", command_probe, "is a health endpoint happy? for images without a shell"},
 };
 

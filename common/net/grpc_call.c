@@ -115,7 +115,6 @@ static void call_conclude(
 	c->text = BUF_INIT(TEXT_ENCODED_MAX);
 	grpc_text_encode(&c->text, text);
 	c->f.last = true;
-	grpc_flow_drop_in(&c->f);
 	if (!c->answered && submit_headers(c, http_status, true) < 0)
 		grpc_session_fail(c->f.s, "out of memory");
 	c->answered = true;
@@ -151,8 +150,6 @@ static void call_header(struct grpc_flow *f, struct span name, struct span value
 {
 	struct grpc_call *c = call_of(f);
 
-	if (c->opened)
-		return;
 	if (span_is(name, ":method"))
 		c->post = span_is(value, "POST");
 	else if (span_is(name, ":path"))
@@ -351,8 +348,6 @@ int grpc_reply(struct grpc_call *c, struct span message)
 
 void grpc_finish(struct grpc_call *c, enum grpc_status status, const char *message)
 {
-	if (c->telling)
-		return;
 	c->held = false;
 	if (!c->f.s)
 		call_release(c);

@@ -148,6 +148,7 @@ static int connection_wait(struct grpc_connection *c, bool full)
 
 	if (full && c->stalled_usec == INT64_MAX)
 		c->stalled_usec = clock_monotonic_usec();
+	grpc_session_stalled(c->session, c->stalled_usec);
 	if (grpc_session_wants_input(c->session))
 		events |= EPOLLIN;
 	if (events != c->events) {
@@ -157,8 +158,6 @@ static int connection_wait(struct grpc_connection *c, bool full)
 		c->events = events;
 	}
 	deadline = grpc_session_deadline(c->session);
-	if (full && c->stalled_usec + GRPC_STALL_USEC < deadline)
-		deadline = c->stalled_usec + GRPC_STALL_USEC;
 	return connection_arm(c, deadline == INT64_MAX ? UINT64_MAX : (uint64_t)deadline);
 }
 
@@ -221,15 +220,12 @@ static int on_io(sd_event_source *source, int fd, uint32_t revents, void *userda
 static int on_timer(sd_event_source *source, uint64_t usec, void *userdata)
 {
 	struct grpc_connection *c = userdata;
-	int64_t now = clock_monotonic_usec();
 
 	(void)source;
 	(void)usec;
 	c->busy++;
 	c->timer_usec = UINT64_MAX; /* it is off until it is set again */
-	if (c->stalled_usec < INT64_MAX && c->stalled_usec + GRPC_STALL_USEC <= now)
-		grpc_session_lost(c->session, "the peer does not read");
-	grpc_session_tick(c->session, now);
+	grpc_session_tick(c->session, clock_monotonic_usec());
 	connection_settle(c);
 	connection_leave(c);
 	return 0;

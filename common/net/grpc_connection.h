@@ -9,11 +9,6 @@
 
 #include "common/net/grpc_session.h"
 
-enum {
-	/* How long a peer may leave its full socket unread. */
-	GRPC_STALL_USEC = 60 * USEC_PER_SEC,
-};
-
 struct grpc_connection;
 
 /* Takes fd, always. o's wake and owner are overwritten. ended(ctx, why) runs once, when the

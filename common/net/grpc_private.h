@@ -38,6 +38,7 @@ struct grpc_session {
 	const struct grpc_role *role;
 	int64_t now_usec;     /* as last told */
 	int64_t preface_usec; /* by when SETTINGS must have come; INT64_MAX: they have */
+	int64_t stall_usec;   /* by when the transport must have taken something; or INT64_MAX */
 	struct grpc_flow *flows;
 	size_t n_flows;
 	size_t unsent, unread; /* bytes in all flows' out, and in */
@@ -89,8 +90,7 @@ nghttp2_data_provider grpc_flow_data(void);
  * too much that is incomplete. */
 int grpc_flow_feed(struct grpc_flow *f, struct span *in);
 struct buf grpc_flow_take(struct grpc_flow *f);
-/* Forgets what has come of a message; what waits to be sent. */
-void grpc_flow_drop_in(struct grpc_flow *f);
+/* Forgets what waits to be sent. */
 void grpc_flow_drop_out(struct grpc_flow *f);
 
 /* A header field that nghttp2 copies. */

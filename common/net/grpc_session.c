@@ -45,12 +45,6 @@ void grpc_flow_link(struct grpc_flow *f, struct grpc_session *s, int32_t id)
 	s->n_flows++;
 }
 
-void grpc_flow_drop_in(struct grpc_flow *f)
-{
-	f->s->unread -= f->in.body.len;
-	grpc_message_free(&f->in);
-}
-
 void grpc_flow_drop_out(struct grpc_flow *f)
 {
 	while (f->out) {
@@ -68,7 +62,8 @@ void grpc_flow_unlink(struct grpc_flow *f)
 	struct grpc_session *s = f->s;
 
 	grpc_flow_drop_out(f);
-	grpc_flow_drop_in(f);
+	s->unread -= f->in.body.len;
+	grpc_message_free(&f->in);
 	if (f->next)
 		f->next->prev = f->prev;
 	*(f->prev ? &f->prev->next : &s->flows) = f->next;
@@ -327,8 +322,7 @@ static int on_header(nghttp2_session *h2, const nghttp2_frame *frame, const uint
 	if (!f)
 		return 0;
 	f->header_bytes += n_name + n_value + HEADER_OVERHEAD;
-	if (f->header_bytes <= GRPC_HEADERS_MAX)
-		f->s->role->header(f, grpc_span(name, n_name), grpc_span(value, n_value));
+	f->s->role->header(f, grpc_span(name, n_name), grpc_span(value, n_value));
 	return 0;
 }
 
@@ -345,40 +339,21 @@ static int on_data(
 	return session_go_on(s);
 }
 
-/* nghttp2 is done with the stream; f is NULL when we were before. */
-static int flow_closed(struct grpc_session *s, struct grpc_flow *f, uint32_t code)
+static int on_stream_close(nghttp2_session *h2, int32_t id, uint32_t code, void *userdata)
 {
+	struct grpc_session *s = userdata;
+	struct grpc_flow *f = grpc_flow_of(s, id);
+
+	(void)h2;
 	if (!f)
 		return session_go_on(s);
 	grpc_flow_unlink(f);
 	s->role->closed(s, f, code, true);
-	/* A client's own resets unlink first; what is counted here is the peer's doing. */
+	/* Our own resets unlink first; what is counted here is the peer's doing. */
 	if (!s->closed && code && s->role == &grpc_server_role &&
 		!spend(&s->resets, s->now_usec, GRPC_RESETS_MAX, GRPC_RESETS_PER_SEC))
 		grpc_session_fail(s, "the peer floods (streams that end in a reset)");
 	return session_go_on(s);
-}
-
-static int on_stream_close(nghttp2_session *h2, int32_t id, uint32_t code, void *userdata)
-{
-	(void)h2;
-	return flow_closed(userdata, grpc_flow_of(userdata, id), code);
-}
-
-/* A request that could not even be sent has no stream that would close. */
-static int on_frame_not_sent(
-	nghttp2_session *h2, const nghttp2_frame *frame, int code, void *userdata)
-{
-	struct grpc_session *s = userdata;
-
-	(void)h2;
-	(void)code;
-	if (frame->hd.type != NGHTTP2_HEADERS || frame->headers.cat != NGHTTP2_HCAT_REQUEST)
-		return 0;
-	for (struct grpc_flow *f = s->flows; f; f = f->next)
-		if (f->id == frame->hd.stream_id)
-			return flow_closed(s, f, NGHTTP2_REFUSED_STREAM);
-	return 0;
 }
 
 /* --- the session --- */
@@ -411,7 +386,6 @@ static int session_begin(struct grpc_session *s)
 	nghttp2_session_callbacks_set_on_data_chunk_recv_callback(cb, on_data);
 	nghttp2_session_callbacks_set_on_frame_recv_callback(cb, on_frame_received);
 	nghttp2_session_callbacks_set_on_frame_send_callback(cb, on_frame_sent);
-	nghttp2_session_callbacks_set_on_frame_not_send_callback(cb, on_frame_not_sent);
 	nghttp2_session_callbacks_set_on_stream_close_callback(cb, on_stream_close);
 	/* Closed streams would be kept for a priority tree that gRPC does not use. */
 	nghttp2_option_set_no_closed_streams(option, 1);
@@ -445,6 +419,7 @@ int grpc_session_new(
 	s->role = o->methods ? &grpc_server_role : &grpc_client_role;
 	s->now_usec = now_usec;
 	s->preface_usec = now_usec + GRPC_PREFACE_USEC;
+	s->stall_usec = INT64_MAX;
 	s->resets = (struct grpc_budget){GRPC_RESETS_MAX, now_usec};
 	s->frames = (struct grpc_budget){GRPC_FRAMES_MAX, now_usec};
 	if (session_begin(s) < 0)
@@ -506,9 +481,14 @@ size_t grpc_session_send(struct grpc_session *s, char *out, size_t n)
 	return used;
 }
 
+void grpc_session_stalled(struct grpc_session *s, int64_t since_usec)
+{
+	s->stall_usec = since_usec == INT64_MAX ? INT64_MAX : since_usec + GRPC_STALL_USEC;
+}
+
 int64_t grpc_session_deadline(const struct grpc_session *s)
 {
-	int64_t first = s->preface_usec;
+	int64_t first = s->preface_usec < s->stall_usec ? s->preface_usec : s->stall_usec;
 
 	if (s->over)
 		return INT64_MAX;
@@ -526,6 +506,9 @@ void grpc_session_tick(struct grpc_session *s, int64_t now_usec)
 	if (s->preface_usec <= now_usec)
 		grpc_session_fail(s, "no HTTP/2 from the peer within %d seconds",
 			GRPC_PREFACE_USEC / USEC_PER_SEC);
+	if (s->stall_usec <= now_usec)
+		grpc_session_fail(
+			s, "the peer has not read for %d seconds", GRPC_STALL_USEC / USEC_PER_SEC);
 	s->busy++;
 	for (f = s->flows; f && !s->over; f = next) {
 		next = f->next;

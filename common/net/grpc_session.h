@@ -22,6 +22,8 @@ enum {
 	 */
 	GRPC_PREFACE_USEC = 20 * USEC_PER_SEC,
 	GRPC_REQUEST_USEC = 30 * USEC_PER_SEC,
+	/* How long a peer may leave a full socket unread. */
+	GRPC_STALL_USEC = 60 * USEC_PER_SEC,
 
 	/* What a peer may send without purpose, as a burst and regained per second: streams that
 	 * end in a reset, and frames that carry neither call nor data. A DATA frame sent (which
@@ -39,7 +41,7 @@ struct grpc_session_options {
 	const struct grpc_method *methods; /* a server's; NULL: client */
 	size_t n_methods;
 	void *ctx;          /* of the methods */
-	size_t max_message; /* received; of what is incomplete, a session holds twice that */
+	size_t max_message; /* received; incomplete ones together: no more after twice that */
 	/* There may be more to send, or an earlier deadline: called when that happens outside of
 	 * the functions below. NULL allowed. */
 	void (*wake)(void *owner);
@@ -57,6 +59,9 @@ bool grpc_session_wants_input(const struct grpc_session *s);
 
 /* Moves at most n bytes that are to be sent to out; returns how many. */
 size_t grpc_session_send(struct grpc_session *s, char *out, size_t n);
+
+/* Since when the transport has taken nothing, though there is something; INT64_MAX: it takes. */
+void grpc_session_stalled(struct grpc_session *s, int64_t since_usec);
 
 /* When to call grpc_session_tick(); INT64_MAX: never. */
 int64_t grpc_session_deadline(const struct grpc_session *s);

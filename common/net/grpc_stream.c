@@ -70,7 +70,6 @@ static void stream_header(struct grpc_flow *f, struct span name, struct span val
 
 	if (span_is(name, ":status")) {
 		st->http = parse_http_status(value);
-		st->grpc = false; /* what an informational answer said */
 	} else if (span_is(name, "content-type")) {
 		st->grpc = grpc_content_type(value);
 	} else if (span_is(name, "grpc-status")) {

@@ -78,7 +78,7 @@ static void answered(void *ctx, const struct http_result *result)
 }
 
 /* Appends what url answers to body. -EIO: nobody is there. */
-static int ask(const char *url, const char *accept, struct buf *body, struct error *err)
+static int ask(const char *url, struct buf *body, struct error *err)
 {
 	const struct http_client_options options = {.user_agent = "casemate-nodeagent-status"};
 	_cleanup_(sd_event_unrefp) sd_event *event = NULL;
@@ -87,7 +87,7 @@ static int ask(const char *url, const char *accept, struct buf *body, struct err
 	const struct http_call_options call = {
 		.method = "GET",
 		.url = url,
-		.accept = accept,
+		.accept = "*/*",
 		.max_response = SERVER_RESPONSE_MAX,
 		.timeout_usec = TIMEOUT_SEC * (int64_t)USEC_PER_SEC,
 		.done = answered,
@@ -141,15 +141,17 @@ static int ask_agent(const char *url, bool json, struct buf *out, struct error *
 
 	while (n && url[n - 1] == '/')
 		n--;
-	if ((size_t)snprintf(path, sizeof(path), "%.*s/api/v1/status", (int)n, url) >= sizeof(path))
+	if (n > URL_MAX - 32)
 		return error_set(err, -EINVAL, "url: longer than %d bytes", URL_MAX - 32);
-	r = ask(path, "application/json", &body, err);
+	snprintf(path, sizeof(path), "%.*s" STATUS_PATH_JSON, (int)n, url);
+	r = ask(path, &body, err);
 	if (r < 0)
 		return r;
 	healthy = is_healthy(buf_view(&body), path, err);
 	if (healthy < 0)
 		return healthy;
-	r = json ? buf_span(out, buf_view(&body)) : ask(path, "text/plain", out, err);
+	snprintf(path, sizeof(path), "%.*s" STATUS_PATH_TEXT, (int)n, url);
+	r = json ? buf_span(out, buf_view(&body)) : ask(path, out, err);
 	return r < 0 ? r : healthy;
 }
 

@@ -301,30 +301,27 @@ int status_containers(
 	return 0;
 }
 
-/* Those who can take JSON get it: the text is for people who ask for it alone. */
-static bool wants_text(const char *accept)
-{
-	return accept && strstr(accept, "text/plain") && !strstr(accept, "json");
-}
-
-int status_answer(const struct status *s, const char *path, const char *accept, struct buf *body,
+int status_answer(const struct status *s, const char *path, struct buf *body,
 	const char **ret_content_type)
 {
-	if (strcmp(path, "/") == 0) {
-		*ret_content_type = "text/html; charset=utf-8";
-		status_page(s, body);
-		return 200;
-	}
-	if (strcmp(path, "/api/v1/status") == 0 && !wants_text(accept)) {
-		*ret_content_type = "application/json";
-		status_json(s, body);
+	static const struct {
+		const char *path, *type;
+		int (*write)(const struct status *s, struct buf *b);
+	} outputs[] = {
+		{STATUS_PATH_PAGE, "text/html; charset=utf-8", status_page},
+		{STATUS_PATH_JSON, "application/json", status_json},
+		{STATUS_PATH_TEXT, "text/plain; charset=utf-8", status_text},
+	};
+
+	for (size_t i = 0; i < ARRAY_SIZE(outputs); i++) {
+		if (strcmp(path, outputs[i].path) != 0)
+			continue;
+		*ret_content_type = outputs[i].type;
+		outputs[i].write(s, body);
 		return 200;
 	}
 	*ret_content_type = "text/plain; charset=utf-8";
-	if (strcmp(path, "/api/v1/status") == 0) {
-		status_text(s, body);
-		return 200;
-	}
-	buf_puts(body, "no such path; expected / or /api/v1/status\n");
+	buf_puts(body, "no such path; expected " STATUS_PATH_PAGE ", " STATUS_PATH_JSON
+		       " or " STATUS_PATH_TEXT "\n");
 	return 404;
 }

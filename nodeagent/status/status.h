@@ -164,9 +164,9 @@ int status_text(const struct status *s, struct buf *b); /* for a terminal */
 int status_page(const struct status *s, struct buf *b); /* HTML, self-contained */
 enum { STATUS_CONTAINERS_SHOWN = 256 /* by page and text; JSON has all */ };
 
-/* GET path: 200 or 404, what it answers (the page at "/"; at "/api/v1/status" JSON, or the text for
- * those who accept text/plain and no JSON) and its type. accept: the request's header, NULL
- * allowed.
- */
-int status_answer(const struct status *s, const char *path, const char *accept, struct buf *body,
+#define STATUS_PATH_PAGE "/"
+#define STATUS_PATH_JSON "/api/v1/status"
+#define STATUS_PATH_TEXT "/api/v1/status.txt"
+/* GET path: 200 or 404, what it answers and its type. */
+int status_answer(const struct status *s, const char *path, struct buf *body,
 	const char **ret_content_type);

@@ -68,6 +68,8 @@ static void test_requests(void)
 			UNIMPLEMENTED("there is no method /test.Echo/Nothing here")},
 		{"prefix of a method", "Ech", {NULL}, {"\0\0\0\0\0", 5},
 			UNIMPLEMENTED("there is no method /test.Echo/Ech here")},
+		{"refused once", "Nothing", {NULL}, {"\2\0\0\0\0\1\0\0\0\0", 10},
+			UNIMPLEMENTED("there is no method /test.Echo/Nothing here")},
 		{"wrong content type", "Echo", {"content-type", "application/json"}, {"{}", 2},
 			REFUSED("415", "3", "the content type is not application/grpc")},
 		{"no content type", "Echo", {"content-type", ""}, {"", 0},
@@ -193,6 +195,32 @@ static void test_later(void)
 	CHECK_STR("end", buf_view(&f.out), "headers 1 grpc-status=10 grpc-message=over end\n");
 	CU_ASSERT_EQUAL(f.echo.closed, 0);
 	CU_ASSERT_EQUAL(f.wakes, 4);
+}
+
+static void close_in_handle(void *ctx, struct grpc_call *call, struct span message)
+{
+	struct core *c = ctx;
+
+	(void)message;
+	c->echo.handled++;
+	grpc_session_close(c->s, "closed in a handler", true);
+	grpc_finish(call, GRPC_OK, NULL);
+}
+
+/* Nothing is handled any more, though it has come already. */
+static void test_close_in_handle(void)
+{
+	static const struct grpc_method method = {"/test.Echo/Close", close_in_handle};
+	_cleanup_core_ struct core c = {.in = BUF_INIT(H2_MAX)};
+	struct grpc_session_options o = {.methods = &method, .n_methods = 1, .ctx = &c};
+
+	CU_ASSERT_EQUAL(grpc_session_new(&c.s, &o, 0), 0);
+	h2_preface(&c.in);
+	for (uint32_t id = 1; id < 6; id += 2)
+		core_request(&c, id, "Close", SPAN_NONE);
+	core_go(&c);
+	CU_ASSERT_EQUAL(c.echo.handled, 1);
+	CU_ASSERT(grpc_session_over(c.s));
 }
 
 /* A long status text is cut. */
@@ -411,6 +439,7 @@ CU_TestInfo grpc_call_tests[] = {
 	{"refused early", test_refused_early},
 	{"message in many frames", test_message_in_many_frames},
 	{"later", test_later},
+	{"close in handle", test_close_in_handle},
 	{"long status", test_long_status},
 	{"closed", test_closed},
 	{"early tick", test_early_tick},

@@ -231,6 +231,27 @@ static void test_never_reads(void)
 	free((char *)message.p);
 }
 
+/* A transport that takes nothing, by the clock. */
+static void test_stalled(void)
+{
+	_cleanup_core_ struct core c = {0};
+
+	if (!core_open_server(&c))
+		return;
+	grpc_session_stalled(c.s, c.now);
+	CU_ASSERT_EQUAL(grpc_session_deadline(c.s), c.now + GRPC_STALL_USEC);
+	grpc_session_tick(c.s, c.now + GRPC_STALL_USEC - 1);
+	CU_ASSERT(!grpc_session_over(c.s));
+	grpc_session_stalled(c.s, INT64_MAX);
+	CU_ASSERT_EQUAL(grpc_session_deadline(c.s), INT64_MAX);
+	grpc_session_tick(c.s, c.now + GRPC_STALL_USEC);
+	CU_ASSERT(!grpc_session_over(c.s));
+	grpc_session_stalled(c.s, c.now);
+	grpc_session_tick(c.s, c.now + GRPC_STALL_USEC);
+	CU_ASSERT(grpc_session_over(c.s));
+	CHECK_STR("why", span_str(grpc_session_why(c.s)), "the peer has not read for 60 seconds");
+}
+
 /* What was given up does not count; what can never be sent is refused alone. */
 static void test_unsent_is_regained(void)
 {
@@ -342,6 +363,7 @@ CU_TestInfo grpc_limits_tests[] = {
 	{"flooded client", test_flooded_client},
 	{"unread frames", test_unread_frames},
 	{"never reads", test_never_reads},
+	{"stalled", test_stalled},
 	{"unsent is regained", test_unsent_is_regained},
 	{"incomplete requests", test_incomplete_requests},
 	{"too many streams", test_too_many_streams},

@@ -65,7 +65,8 @@ static void test_pieces(void)
 				while (in.len && grpc_message_feed(&m, &in) == 1) {
 					struct buf body = grpc_message_take(&m);
 
-					CHECK_STR("piece", buf_view(&body), want[n]);
+					if (n < ARRAY_SIZE(want))
+						CHECK_STR("piece", buf_view(&body), want[n]);
 					n++;
 					buf_free(&body);
 				}

@@ -47,8 +47,12 @@ static bool move(struct grpc_session *from, struct grpc_session *to, size_t piec
 /* Until neither has anything to say. */
 static void pair_run(struct pair *p, size_t piece)
 {
-	while (move(p->client, p->server, piece) | move(p->server, p->client, piece))
-		;
+	bool moved = true;
+
+	while (moved) {
+		moved = move(p->client, p->server, piece);
+		moved |= move(p->server, p->client, piece);
+	}
 }
 
 static void test_back_to_back(void)

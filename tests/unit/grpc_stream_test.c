@@ -137,15 +137,18 @@ static void test_answers(void)
 	}
 }
 
-/* 100 Continue and the like come before the answer. */
+/* 100 Continue and the like come before the answer. Each list of headers may be long. */
 static void test_informational(void)
 {
-	static const char *const early[] = {":status", "103", "content-type", "text/html", NULL};
-	static const char *const answer[] = {GRPC, NULL};
-	static const char *const trailers[] = {"grpc-status", "0", NULL};
+	static char value[7000];
+	static const char *const early[] = {
+		":status", "103", "content-type", "text/html", "x", value, NULL};
+	static const char *const answer[] = {GRPC, "x", value, NULL};
+	static const char *const trailers[] = {"grpc-status", "0", "x", value, NULL};
 	_cleanup_asked_ struct asked a = {0};
 	_cleanup_core_ struct core f = {0};
 
+	memset(value, 'x', sizeof(value) - 1);
 	if (!core_open_client(&f))
 		return;
 	core_ask(&f, &a, SPAN_NONE, 0);
@@ -158,6 +161,49 @@ static void test_informational(void)
 	CU_ASSERT_EQUAL(a.dones, 1);
 	CU_ASSERT_EQUAL(a.status, GRPC_OK);
 	CU_ASSERT_EQUAL(a.messages, 1);
+}
+
+/* The server may answer before it has read the request: the rest is not sent. */
+static void test_answered_early(void)
+{
+	static const char *const answer[] = {GRPC, "grpc-status", "8", NULL};
+	_cleanup_asked_ struct asked a = {0};
+	_cleanup_core_ struct core f = {0};
+	struct span large = core_bytes(100000);
+
+	if (!core_open_client(&f))
+		return;
+	core_ask(&f, &a, large, 0);
+	core_go(&f);
+	CU_ASSERT_EQUAL(f.reader.data, 65535);
+	buf_reset(&f.out);
+	h2_headers(&f.in, END, 1, answer);
+	h2_window(&f.in, 0, 100000);
+	core_go(&f);
+	CU_ASSERT_EQUAL(a.dones, 1);
+	CU_ASSERT_EQUAL(a.status, GRPC_RESOURCE_EXHAUSTED);
+	CHECK_STR("rest", buf_view(&f.out), "reset 1 NO_ERROR\n");
+	free((char *)large.p);
+}
+
+/* A server may refuse as many calls as there are. */
+static void test_many_resets(void)
+{
+	_cleanup_core_ struct core f = {0};
+	uint32_t id = 1;
+
+	if (!core_open_client(&f))
+		return;
+	for (; id < 4 * GRPC_RESETS_MAX; id += 2) {
+		_cleanup_asked_ struct asked a = {0};
+
+		core_ask(&f, &a, SPAN_NONE, 0);
+		core_go(&f);
+		h2_reset(&f.in, id, NGHTTP2_REFUSED_STREAM);
+		core_go(&f);
+		CU_ASSERT_EQUAL(a.status, GRPC_UNAVAILABLE);
+	}
+	CU_ASSERT(!grpc_session_over(f.s));
 }
 
 /* Trailers have to end the stream. */
@@ -400,7 +446,7 @@ static void test_callbacks(void)
 		{"cancel in message", CANCEL, true, 1, 0},
 		{"close in message", CLOSE, true, 1, 0},
 		{"close and tell in message", CLOSE_TOLD, true, 1, 1},
-		{"start in message", START, true, 2, 1},
+		{"start in message", START, true, 3, 1},
 		{"cancel in done", CANCEL, false, 0, 1},
 		{"close in done", CLOSE, false, 0, 1},
 		{"close and tell in done", CLOSE_TOLD, false, 0, 1},
@@ -426,7 +472,7 @@ static void test_callbacks(void)
 		core_go(&f);
 		h2_headers(&f.in, 0, 1, answer);
 		if (rows[i].in_message) {
-			h2_message(&f.in, 0, 1, SPAN_LIT("hi"));
+			h2_data(&f.in, 0, 1, SPAN_LIT("\0\0\0\0\2hi\0\0\0\0\2hi"));
 			h2_message(&f.in, 0, 1, SPAN_LIT("hi"));
 		}
 		h2_headers(&f.in, END, 1, trailers);
@@ -435,6 +481,42 @@ static void test_callbacks(void)
 			"%u messages, %u ends", b.messages, b.dones);
 		asked_free(&b.next);
 	}
+}
+
+static void cancel_others(void *ctx, enum grpc_status status, const char *message)
+{
+	struct grpc_stream **others = ctx;
+
+	(void)message;
+	CU_ASSERT_EQUAL(status, GRPC_DEADLINE_EXCEEDED);
+	for (; *others; others++) {
+		grpc_cancel(*others);
+		*others = NULL;
+	}
+}
+
+/* Calls that expire together, when the first one's end cancels the others. */
+static void test_cancel_while_expiring(void)
+{
+	_cleanup_core_ struct core f = {0};
+	struct grpc_stream *others[4] = {NULL};
+	struct grpc_stream_options o = {
+		.path = "/a.B/C",
+		.timeout_usec = 5,
+		.done = cancel_others,
+		.ctx = others,
+	};
+
+	if (!core_open_client(&f))
+		return;
+	for (size_t i = 0; i < 3; i++)
+		CU_ASSERT_EQUAL(grpc_session_start(f.s, &o, f.now, &others[i], NULL), 0);
+	/* The latest is looked at first, and is not among those that it cancels. */
+	others[2] = NULL;
+	core_go(&f);
+	grpc_session_tick(f.s, f.now + 5);
+	CU_ASSERT_PTR_NULL(others[0]);
+	CU_ASSERT_EQUAL(grpc_session_deadline(f.s), INT64_MAX);
 }
 
 /* --- limits --- */
@@ -524,6 +606,8 @@ CU_TestInfo grpc_stream_tests[] = {
 	{"requests", test_requests},
 	{"answers", test_answers},
 	{"informational", test_informational},
+	{"answered early", test_answered_early},
+	{"many resets", test_many_resets},
 	{"trailers without END_STREAM", test_trailers_without_end},
 	{"long headers", test_long_headers},
 	{"resets", test_resets},
@@ -532,6 +616,7 @@ CU_TestInfo grpc_stream_tests[] = {
 	{"deadline", test_deadline},
 	{"cancel", test_cancel},
 	{"callbacks", test_callbacks},
+	{"cancel while expiring", test_cancel_while_expiring},
 	{"limits", test_limits},
 	{"silent server", test_silent_server},
 	{"bad servers", test_bad_servers},

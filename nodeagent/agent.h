@@ -1,0 +1,72 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * The daemon's parts, private to run.c (life), offering.c (what is offered changes) and show.c
+ * (what is shown). All on the loop's thread. */
+#pragma once
+
+#include <systemd/sd-event.h>
+
+#include "common/kube/client.h"
+#include "common/kube/event.h"
+#include "common/net/file_watch.h"
+#include "common/net/ops.h"
+#include "nodeagent/aesm/relay.h"
+#include "nodeagent/config.h"
+#include "nodeagent/kubelet/plugin.h"
+#include "nodeagent/kubelet/pod_resources.h"
+#include "nodeagent/kubelet/sgx.h"
+#include "nodeagent/node/capacity.h"
+#include "nodeagent/offer.h"
+#include "nodeagent/platform/monitor.h"
+#include "nodeagent/status/agent_metrics.h"
+#include "nodeagent/status/status.h"
+
+struct agent {
+	int argc;
+	char **argv;
+	struct agent_config *config;
+	int64_t started_usec; /* Unix */
+	sd_event *event;
+
+	struct metrics *metrics;
+	struct metric *reloads;
+	struct agent_metrics *shown;
+	struct health *health;
+	struct ops *ops;
+
+	struct kube_client *kube; /* NULL: standalone */
+	struct kube_event_recorder *events;
+	struct file_watch *files;
+
+	struct cpuid_record *cpuid; /* NULL: the processor's */
+	struct platform_source source;
+	struct platform platform;
+	struct platform_monitor *monitor;
+	struct offer offer;
+	bool offered; /* offer holds something */
+
+	struct plugins *plugins;                           /* NULL: standalone */
+	enum plugin_state plugin_states[OFFER_RESOURCE_N]; /* as last logged */
+	char aesm_socket[PLATFORM_PATH_MAX * 2];           /* as this process reaches it */
+	struct aesm_relay *aesm;
+	struct pod_resources *pod_resources;
+	struct capacity *capacity;
+
+	struct waiter *waiters; /* requests for what is shown, until the kubelet answers */
+	bool listing;
+};
+
+/* offering.c */
+/* Looks at the platform and brings what is offered to kubelet and API server up to date. */
+void agent_discover(struct agent *a);
+/* plugins' changed: says so in the log. */
+void agent_plugins_changed(void *ctx);
+/* The same with the platform as it was: the configuration changed. */
+void agent_offer(struct agent *a);
+
+/* show.c */
+int agent_show_routes(struct agent *a, struct ops_route routes[OPS_ROUTES_MAX]); /* how many */
+/* Brings metrics and health up to date; ops' refresh. */
+void agent_refresh(void *ctx);
+/* Answers whoever still waits. */
+void agent_show_stop(struct agent *a);

@@ -1,0 +1,427 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * casemate-nodeagent run: builds the daemon's parts, runs the event loop, ends. One thread;
+ * whatever it does is woken by somebody else: the kubelet, the API server, the kernel, a scraper.
+ */
+#include <errno.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <systemd/sd-daemon.h>
+
+#include "common/base/clock.h"
+#include "common/base/log.h"
+#include "common/base/secret.h"
+#include "common/base/settings_file.h"
+#include "common/base/settle.h"
+#include "nodeagent/agent.h"
+#include "nodeagent/commands.h"
+
+enum { CPUID_FILE_MAX = 64 * 1024 };
+
+static void setup_logging(const struct agent_config *c)
+{
+	log_setup(&(struct log_options){
+		.format = (enum log_format)c->log_format,
+		.verbosity = (int)c->verbosity,
+		.fd = STDERR_FILENO,
+	});
+}
+
+/* What only a restart changes. */
+static bool needs_restart(const struct agent_config *a, const struct agent_config *b)
+{
+	const struct {
+		const char *a, *b;
+	} texts[] = {
+		{a->node_name, b->node_name},
+		{a->kubeconfig, b->kubeconfig},
+		{a->sysroot, b->sysroot},
+		{a->cpuid_file, b->cpuid_file},
+		{a->simulate, b->simulate},
+		{a->simulation_dir, b->simulation_dir},
+		{a->kubelet_dir, b->kubelet_dir},
+		{a->aesm.socket, b->aesm.socket},
+		{a->aesm.dir, b->aesm.dir},
+		{a->health_listen, b->health_listen},
+		{a->metrics_listen, b->metrics_listen},
+		{a->page_listen, b->page_listen},
+	};
+
+	for (size_t i = 0; i < ARRAY_SIZE(texts); i++)
+		if (strcmp(texts[i].a, texts[i].b) != 0)
+			return true;
+	return a->standalone != b->standalone || a->aesm.enabled != b->aesm.enabled ||
+	       a->aesm.timeout_usec != b->aesm.timeout_usec ||
+	       a->aesm.max_connections != b->aesm.max_connections ||
+	       a->epc.accounting != b->epc.accounting || a->epc.enforce != b->epc.enforce;
+}
+
+/* Takes up what can be changed while running: limits, the reserve, logging. What else changed stays
+ * as it was, since its parts hold strings of the old configuration. */
+static int take_config(struct agent *a, struct error *err)
+{
+	_cleanup_(agent_config_free_p) struct agent_config *next = NULL;
+	int r = agent_config_load(&next, a->argc, a->argv, err);
+
+	if (r < 0)
+		return r;
+	if (needs_restart(a->config, next))
+		log_warn("Some changed settings take effect only after a restart (all but "
+			 "enclaveLimit, provisionLimit, aesm.limit, epc.publish, epc.reserve and "
+			 "logging)");
+	a->config->enclave_limit = next->enclave_limit;
+	a->config->provision_limit = next->provision_limit;
+	a->config->aesm.limit = next->aesm.limit;
+	a->config->epc.publish = next->epc.publish;
+	a->config->epc.reserve = next->epc.reserve;
+	a->config->log_format = next->log_format;
+	a->config->verbosity = next->verbosity;
+	setup_logging(a->config);
+	agent_offer(a);
+	return 0;
+}
+
+static void reload(void *ctx)
+{
+	struct agent *a = ctx;
+	struct error err = {0};
+	bool ok;
+
+	sd_notifyf(false, "RELOADING=1\nMONOTONIC_USEC=%lld", (long long)clock_monotonic_usec());
+	ok = take_config(a, &err) == 0;
+	if (ok)
+		log_info(2, "Reloaded the configuration", LOG_STR("file", a->config->file));
+	else
+		log_error(err.message, "Refused the new configuration; the running one stays");
+	metric_add(a->reloads, 1, METRIC_VALUES(ok ? "success" : "failure"));
+	sd_notify(false, "READY=1");
+}
+
+static int on_reload(sd_event_source *source, const struct signalfd_siginfo *info, void *ctx)
+{
+	(void)source;
+	(void)info;
+	reload(ctx);
+	return 0;
+}
+
+static int on_stop(sd_event_source *source, const struct signalfd_siginfo *info, void *ctx)
+{
+	struct agent *a = ctx;
+
+	(void)source;
+	log_info(2, "Stopping", LOG_INT("signal", info->ssi_signo));
+	sd_notify(false, "STOPPING=1");
+	return sd_event_exit(a->event, 0);
+}
+
+static int setup_loop(struct agent *a, struct error *err)
+{
+	sigset_t signals;
+	int r;
+
+	sigemptyset(&signals);
+	sigaddset(&signals, SIGTERM);
+	sigaddset(&signals, SIGINT);
+	sigaddset(&signals, SIGHUP);
+	/* Before the first thread, so that all inherit it and only the loop gets them. */
+	sigprocmask(SIG_BLOCK, &signals, NULL);
+	r = sd_event_default(&a->event);
+	if (r >= 0)
+		r = sd_event_add_signal(a->event, NULL, SIGTERM, on_stop, a);
+	if (r >= 0)
+		r = sd_event_add_signal(a->event, NULL, SIGINT, on_stop, a);
+	if (r >= 0)
+		r = sd_event_add_signal(a->event, NULL, SIGHUP, on_reload, a);
+	if (r >= 0)
+		r = sd_event_set_watchdog(a->event, true);
+	return r < 0 ? error_set(err, r, "event loop: %s", strerror(-r)) : 0;
+}
+
+static int setup_observation(struct agent *a, struct error *err)
+{
+	static const char *const result[] = {"result", NULL};
+
+	a->metrics = metrics_new();
+	a->health = health_new();
+	if (!a->metrics || !a->health || metrics_process(a->metrics, CASEMATE_VERSION) < 0 ||
+		health_add(a->health, "kubelet", HEALTH_READY) < 0)
+		return error_oom(err);
+	a->reloads = metrics_counter(a->metrics, "casemate_agent_config_reloads_total",
+		"Reloads of the configuration by result.", result);
+	a->shown = agent_metrics_new(a->metrics);
+	return a->shown ? 0 : error_oom(err);
+}
+
+static int setup_api(struct agent *a, struct error *err)
+{
+	static const char *const labels[] = {"method", "code", NULL};
+	const struct kube_client_options o = {
+		.kubeconfig = a->config->kubeconfig,
+		.requests = metrics_counter(a->metrics, "casemate_agent_api_requests_total",
+			"Requests to the API server by method and HTTP code.", labels),
+		.user_agent = "casemate-nodeagent/" CASEMATE_VERSION,
+	};
+	int r;
+
+	if (a->config->standalone)
+		return 0;
+	r = kube_client_new(&a->kube, a->event, &o, err);
+	if (r < 0)
+		return r;
+	r = kube_event_recorder_new(
+		&a->events, a->kube, "casemate.dev/nodeagent", a->config->node_name);
+	return r < 0 ? error_oom(err) : 0;
+}
+
+static int read_cpuid(struct agent *a, struct error *err)
+{
+	_cleanup_arena_ struct arena m = ARENA_INIT(2 * CPUID_FILE_MAX);
+	struct span text;
+	int r = settings_read_file(a->config->cpuid_file, CPUID_FILE_MAX, &m, &text, err);
+
+	if (r < 0)
+		return r;
+	r = cpuid_record_parse(&a->cpuid, text.p, text.len, err);
+	return r < 0 ? error_prefix(err, r, "%s", a->config->cpuid_file) : 0;
+}
+
+static int setup_platform(struct agent *a, struct error *err)
+{
+	const struct agent_config *c = a->config;
+	int r = 0;
+
+	if (*c->cpuid_file)
+		r = read_cpuid(a, err);
+	a->source = (struct platform_source){
+		.sysroot = c->sysroot,
+		.cpuid = a->cpuid ? cpuid_recorded : cpuid_native,
+		.cpuid_ctx = a->cpuid,
+		.aesm_socket = c->aesm.socket,
+	};
+	if (r == 0 && *c->simulate) {
+		r = simulation_make(&c->simulation, c->simulation_dir, err);
+		log_warn("The platform is simulated: nothing protects the pods of this node");
+	}
+	return r;
+}
+
+/* EPC and VM slots. */
+static int setup_node(struct agent *a, struct error *err)
+{
+	const struct capacity_options o = {
+		.node = a->config->node_name,
+		.events = a->events,
+		.metrics = a->metrics,
+	};
+
+	if (!a->kube)
+		return 0;
+	return capacity_new(&a->capacity, a->kube, &o, err);
+}
+
+static int setup_relay(struct agent *a, struct error *err)
+{
+	const struct agent_config *c = a->config;
+	const struct aesm_relay_options o = {
+		.dir = c->aesm.dir,
+		.socket = a->aesm_socket,
+		.timeout_usec = c->aesm.timeout_usec,
+		.max_connections = (unsigned)c->aesm.max_connections,
+		.metrics = a->metrics,
+	};
+	struct resource resource;
+	int n, r;
+
+	/* A simulated platform plays AESM in its own folder. */
+	if (*c->simulate)
+		n = snprintf(a->aesm_socket, sizeof(a->aesm_socket), "%s/aesmd/aesm.socket",
+			c->simulation_dir);
+	else
+		n = snprintf(a->aesm_socket, sizeof(a->aesm_socket), "%s%s",
+			strcmp(c->sysroot, "/") == 0 ? "" : c->sysroot, c->aesm.socket);
+
+	if (n < 0 || (size_t)n >= sizeof(a->aesm_socket))
+		return error_set(err, -EINVAL, "aesm.socket: the path is too long");
+	r = aesm_relay_new(&a->aesm, a->event, &o, err);
+	if (r < 0)
+		return r;
+	resource = aesm_relay_resource(a->aesm);
+	return plugins_add(a->plugins, &resource, err);
+}
+
+static int setup_kubelet(struct agent *a, struct error *err)
+{
+	static const char *const prefixes[] = {"sgx.intel.com/", "casemate.dev/", NULL};
+	_cleanup_free_ char *dir = NULL, *socket = NULL;
+	struct plugins_options o = {
+		.metrics = a->metrics,
+		.changed = agent_plugins_changed,
+		.ctx = a,
+	};
+	const struct resource enclave = sgx_enclave_resource(&a->platform);
+	const struct resource provision = sgx_provision_resource(&a->platform);
+	int r;
+
+	if (a->config->standalone)
+		return 0;
+	if (asprintf(&dir, "%s/device-plugins", a->config->kubelet_dir) < 0 ||
+		asprintf(&socket, "%s/pod-resources/kubelet.sock", a->config->kubelet_dir) < 0)
+		return error_oom(err);
+	o.dir = dir;
+	r = plugins_new(&a->plugins, a->event, &o, err);
+	if (r == 0)
+		r = plugins_add(a->plugins, &enclave, err);
+	if (r == 0)
+		r = plugins_add(a->plugins, &provision, err);
+	if (r == 0 && a->config->aesm.enabled)
+		r = setup_relay(a, err);
+	if (r == 0)
+		r = pod_resources_new(&a->pod_resources, a->event, socket, prefixes, err);
+	return r;
+}
+
+static void platform_changed(void *ctx)
+{
+	agent_discover(ctx);
+}
+
+/* Watched before it is looked at: no change falls between. */
+static int setup_monitor(struct agent *a, struct error *err)
+{
+	const struct agent_config *c = a->config;
+	const char *extra[] = {*c->simulate ? c->simulation_dir : NULL, NULL};
+
+	return platform_monitor_new(
+		&a->monitor, a->event, &a->source, extra, platform_changed, a, err);
+}
+
+static int setup_ops(struct agent *a, struct error *err)
+{
+	struct ops_route routes[OPS_ROUTES_MAX];
+	const struct ops_options o = {
+		.event = a->event,
+		.health = a->health,
+		.metrics = a->metrics,
+		.health_listen = a->config->health_listen,
+		.metrics_listen = a->config->metrics_listen,
+		.page_listen = a->config->page_listen,
+		.routes = routes,
+		.n_routes = (size_t)agent_show_routes(a, routes),
+		.refresh = agent_refresh,
+		.ctx = a,
+	};
+
+	return ops_new(&a->ops, &o, err);
+}
+
+static int setup_files(struct agent *a, struct error *err)
+{
+	const char *paths[] = {a->config->file, NULL};
+
+	return *a->config->file ? file_watch_new(&a->files, a->event, paths, reload, a, err) : 0;
+}
+
+static int setup(struct agent *a, struct error *err)
+{
+	static int (*const steps[])(struct agent *, struct error *) = {setup_loop,
+		setup_observation, setup_api, setup_platform, setup_node, setup_kubelet,
+		setup_monitor, setup_ops, setup_files};
+
+	a->started_usec = clock_unix_usec();
+	for (size_t i = 0; i < ARRAY_SIZE(steps); i++) {
+		int r = steps[i](a, err);
+
+		if (r < 0)
+			return r;
+	}
+	agent_discover(a);
+	return 0;
+}
+
+/* Against the order of setup: whoever is called by another goes after it. */
+static void teardown(struct agent *a)
+{
+	pod_resources_free(a->pod_resources);
+	agent_show_stop(a);
+	file_watch_free(a->files);
+	ops_free(a->ops);
+	platform_monitor_free(a->monitor);
+	plugins_free(a->plugins);
+	aesm_relay_free(a->aesm);
+	capacity_free(a->capacity);
+	cpuid_record_free(a->cpuid);
+	kube_event_recorder_free(a->events);
+	kube_client_free(a->kube);
+	agent_metrics_free(a->shown);
+	health_free(a->health);
+	metrics_free(a->metrics);
+	agent_config_free(a->config);
+	sd_event_unref(a->event);
+}
+
+static int run(struct agent *a, struct error *err)
+{
+	int r = setup(a, err);
+
+	if (r >= 0) {
+		settle_memory();
+		log_info(2, "Running", LOG_STR("node", a->config->node_name));
+		sd_notify(false, "READY=1");
+		r = sd_event_loop(a->event);
+	}
+	if (r < 0 && !err->code)
+		error_set(err, r, "event loop: %s", strerror(-r));
+	return r;
+}
+
+static void usage(void)
+{
+	_cleanup_buf_ struct buf options = BUF_INIT(64 * 1024);
+
+	agent_config_help(&options);
+	printf("Usage: casemate-nodeagent run [OPTIONS]\n\n"
+	       "Offers this node's enclave devices to the kubelet, keeps its EPC on its Node and\n"
+	       "shows its state. Each option is also a setting of the configuration file and an\n"
+	       "environment variable: --epc-reserve is epc: {reserve: ...} and\n"
+	       "CASEMATE_EPC_RESERVE. SIGHUP, or a change of the file, reloads it.\n\nOptions:\n%s",
+		options.p ? options.p : "");
+}
+
+int command_run(int argc, char **argv)
+{
+	struct agent *a = calloc(1, sizeof(*a));
+	struct error err = {0};
+	int r;
+
+	if (argc > 0 && strcmp(argv[0], "--help") == 0) {
+		free(a);
+		usage();
+		return COMMAND_DONE;
+	}
+	r = a ? agent_config_load(&a->config, argc, argv, &err) : error_oom(&err);
+	if (r < 0) {
+		free(a);
+		fprintf(stderr, "casemate-nodeagent run: %s\n", err.message);
+		return r == -EINVAL ? COMMAND_USAGE : COMMAND_REFUSED;
+	}
+	a->argc = argc;
+	a->argv = argv;
+	if (a->config->check_config) {
+		puts("the configuration is valid");
+		agent_config_free(a->config);
+		free(a);
+		return COMMAND_DONE;
+	}
+	setup_logging(a->config);
+	secret_protect_process();
+	r = run(a, &err);
+	if (r < 0)
+		log_error(err.message, "Could not go on");
+	else
+		log_info(2, "Ended");
+	teardown(a);
+	free(a);
+	return r < 0 ? COMMAND_REFUSED : COMMAND_DONE;
+}
