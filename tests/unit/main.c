@@ -64,6 +64,7 @@
 	X(pod)                                                                                     \
 	X(pod_resources)                                                                           \
 	X(podsecurity)                                                                             \
+	X(pods)                                                                                    \
 	X(profile)                                                                                 \
 	X(profile_set)                                                                             \
 	X(quantity)                                                                                \
