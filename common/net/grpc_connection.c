@@ -2,12 +2,15 @@
 #include "common/net/grpc_connection.h"
 
 #include <errno.h>
+#include <malloc.h>
 #include <stdio.h>
 #include <string.h>
 
 enum {
 	PIECE_MAX = 16 << 10, /* bytes read or written at once */
-	READS_MAX = 4,        /* pieces before other connections get their turn */
+	/* Of messages held: less than this may stay with the allocator. */
+	TRIM_MIN = 1 << 20,
+	READS_MAX = 4, /* pieces before other connections get their turn */
 	TIMER_ACCURACY_USEC = 20 * USEC_PER_MSEC,
 };
 
@@ -29,14 +32,20 @@ struct grpc_connection {
 
 static void connection_destroy(struct grpc_connection *c)
 {
+	bool large;
+
 	sd_event_source_disable_unref(c->io);
 	sd_event_source_disable_unref(c->timer);
 	sd_event_unref(c->event);
 	if (c->fd >= 0)
 		close(c->fd);
+	large = c->session && grpc_session_most_held(c->session) >= TRIM_MIN;
 	grpc_session_free(c->session);
 	free(c->rest);
 	free(c);
+	/* What one peer made us hold must not stay with a daemon for ever. */
+	if (large)
+		malloc_trim(0);
 }
 
 static void connection_leave(struct grpc_connection *c)

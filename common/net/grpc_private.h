@@ -42,6 +42,7 @@ struct grpc_session {
 	struct grpc_flow *flows;
 	size_t n_flows;
 	size_t unsent, unread; /* bytes in all flows' out, and in */
+	size_t most_held;      /* of both together, ever */
 	struct span frame;     /* nghttp2's, being sent */
 	struct grpc_budget resets, frames;
 	unsigned busy; /* inside of functions that end with a look at what is to be sent */

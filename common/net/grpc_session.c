@@ -78,6 +78,13 @@ struct grpc_flow *grpc_flow_of(struct grpc_session *s, int32_t id)
 	return nghttp2_session_get_stream_user_data(s->h2, id);
 }
 
+/* After s holds more. */
+static void note_held(struct grpc_session *s)
+{
+	if (s->unsent + s->unread > s->most_held)
+		s->most_held = s->unsent + s->unread;
+}
+
 int grpc_flow_add(struct grpc_flow *f, struct span message)
 {
 	size_t len = GRPC_PREFIX_LEN + message.len;
@@ -97,6 +104,7 @@ int grpc_flow_add(struct grpc_flow *f, struct span message)
 	*(f->out_last ? &f->out_last->next : &f->out) = c;
 	f->out_last = c;
 	f->s->unsent += len;
+	note_held(f->s);
 	return 0;
 }
 
@@ -174,6 +182,7 @@ int grpc_flow_feed(struct grpc_flow *f, struct span *in)
 		return -ENOBUFS;
 	r = grpc_message_feed(&f->in, in);
 	s->unread += f->in.body.len - before;
+	note_held(s);
 	return r;
 }
 
@@ -530,6 +539,11 @@ bool grpc_session_over(const struct grpc_session *s)
 const char *grpc_session_why(const struct grpc_session *s)
 {
 	return s->why[0] ? s->why : "the connection was ended";
+}
+
+size_t grpc_session_most_held(const struct grpc_session *s)
+{
+	return s->most_held;
 }
 
 void grpc_session_lost(struct grpc_session *s, const char *why)

@@ -74,6 +74,9 @@ const char *grpc_session_why(const struct grpc_session *s); /* one line */
 /* The transport failed. The first reason stays. */
 void grpc_session_lost(struct grpc_session *s, const char *why);
 
+/* The most bytes of messages that it ever held, in both directions. */
+size_t grpc_session_most_held(const struct grpc_session *s);
+
 /* Has GOAWAY sent behind what waits; no more calls are taken. */
 void grpc_session_shut(struct grpc_session *s);
 

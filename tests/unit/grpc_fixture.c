@@ -2,7 +2,6 @@
 #include "tests/unit/grpc_fixture.h"
 
 #include <stdio.h>
-#include <stdlib.h>
 
 static void on_closed(void *ctx)
 {
@@ -34,25 +33,39 @@ static void handle_repeat(void *ctx, struct grpc_call *call, struct span message
 	grpc_finish(call, GRPC_OK, "");
 }
 
-static void hold(struct echo *e, struct grpc_call *call)
+/* Keeps the call, in the next place or, when they were all used, in one that is free again; NULL:
+ * there is none, and it was refused. */
+static struct grpc_call **hold(struct echo *e, struct grpc_call *call)
 {
+	struct grpc_call **place = &e->held[e->n_held];
+
 	e->handled++;
-	if (e->n_held == ECHO_HELD_MAX)
-		abort();
-	e->held[e->n_held++] = call;
+	if (e->n_held < ECHO_HELD_MAX)
+		e->n_held++;
+	else
+		for (place = e->held; place < e->held + ECHO_HELD_MAX && *place; place++)
+			;
+	if (place == e->held + ECHO_HELD_MAX) {
+		grpc_finish(call, GRPC_RESOURCE_EXHAUSTED, "too many are held");
+		return NULL;
+	}
+	*place = call;
 	if (!e->silent)
 		e->refused += grpc_reply(call, SPAN_NONE) < 0;
+	return place;
 }
 
 static void handle_hold(void *ctx, struct grpc_call *call, struct span message)
 {
 	struct echo *e = ctx;
+	struct grpc_call **place = hold(e, call);
 
 	(void)message;
-	hold(e, call);
-	e->slots[e->n_held - 1].e = e;
-	e->slots[e->n_held - 1].i = e->n_held - 1;
-	grpc_call_on_closed(call, on_closed, &e->slots[e->n_held - 1]);
+	if (!place)
+		return;
+	e->slots[place - e->held].e = e;
+	e->slots[place - e->held].i = (size_t)(place - e->held);
+	grpc_call_on_closed(call, on_closed, &e->slots[place - e->held]);
 }
 
 static void handle_zombie(void *ctx, struct grpc_call *call, struct span message)

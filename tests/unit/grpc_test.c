@@ -3,7 +3,6 @@
  * gRPC on real sockets: its life, its callbacks, clients that mean harm. */
 #include "common/net/grpc.h"
 
-#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
@@ -146,13 +145,10 @@ static void fix_echo(struct fix *f)
 
 static unsigned open_files(void)
 {
-	DIR *d = opendir("/proc/self/fd");
 	unsigned n = 0;
 
-	while (d && readdir(d))
-		n++;
-	if (d)
-		closedir(d);
+	for (int fd = 0; fd < 1024; fd++)
+		n += fcntl(fd, F_GETFD) >= 0;
 	return n;
 }
 
