@@ -177,6 +177,7 @@ check-programs: all $(GRPC_PEER) $(RENDER)
 	tests/integration/standalone-test
 	tests/integration/review-test
 	tests/integration/tls-test
+	tests/integration/metrics-test
 	tests/integration/grpc-test
 	RENDER=$(RENDER) tests/integration/status-test
 	RENDER=$(RENDER) tests/integration/page-test

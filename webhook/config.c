@@ -143,6 +143,7 @@ static struct table table_of(enum config_use use)
 	struct table t = {0};
 
 	table_add(&t, serve_settings, ARRAY_SIZE(serve_settings), 0);
+	table_add(&t, ops_security_settings, n_ops_security_settings, AT(metrics));
 	if (use == CONFIG_REVIEW) {
 		/* The daemon's file serves here too; what is not policy has no effect. */
 		for (size_t i = 0; i < t.n; i++) {
@@ -174,7 +175,7 @@ static int check_serve(struct webhook_config *c, struct error *err)
 		return error_set(err, -EINVAL,
 			"profiles: a folder of profiles goes with --standalone; in a cluster "
 			"they are EnclaveProfile objects");
-	return 0;
+	return ops_security_check(&c->metrics, !c->standalone, err);
 }
 
 /* Every address is given, by its setting or here, and is one. */

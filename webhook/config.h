@@ -11,6 +11,7 @@
 #include "common/base/arena.h"
 #include "common/base/settings.h"
 #include "common/base/log.h"
+#include "common/net/ops.h"
 #include "webhook/policy/config.h"
 
 enum tls_mode { TLS_SELF, TLS_CERT_MANAGER, TLS_FILES };
@@ -24,6 +25,7 @@ struct webhook_config {
 	bool standalone;
 	bool check_config;
 	const char *listen, *health_listen, *metrics_listen; /* "ADDRESS:PORT" */
+	struct ops_security metrics;
 	const char *profiles_dir;
 	const char *kubeconfig;
 	const char *namespace_; /* of the daemon's Secret and Service; "" : the credentials' own */

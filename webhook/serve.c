@@ -13,6 +13,7 @@
 #include "common/base/secret.h"
 #include "common/base/settings_file.h"
 #include "common/base/settle.h"
+#include "common/kube/token_review.h"
 #include "common/net/file_watch.h"
 #include "common/net/loop.h"
 #include "common/net/ops.h"
@@ -43,6 +44,7 @@ struct daemon {
 	struct loop_queue *queue;
 	struct kube_client *kube;
 	struct kube_event_recorder *events;
+	struct token_review *reviews; /* of those who ask for metrics; NULL: nobody judges tokens */
 	struct api_hooks hooks;
 	struct service *service;
 	struct tls_identity *identity;
@@ -122,7 +124,8 @@ static bool needs_restart(const struct webhook_config *a, const struct webhook_c
 {
 	return strcmp(a->listen, b->listen) != 0 ||
 	       strcmp(a->health_listen, b->health_listen) != 0 ||
-	       strcmp(a->metrics_listen, b->metrics_listen) != 0 || a->threads != b->threads ||
+	       strcmp(a->metrics_listen, b->metrics_listen) != 0 ||
+	       !ops_security_same(&a->metrics, &b->metrics) || a->threads != b->threads ||
 	       a->standalone != b->standalone || strcmp(a->kubeconfig, b->kubeconfig) != 0 ||
 	       a->tls.mode != b->tls.mode || strcmp(a->tls.cert, b->tls.cert) != 0 ||
 	       strcmp(a->tls.key, b->tls.key) != 0 || strcmp(a->tls.ca, b->tls.ca) != 0 ||
@@ -146,7 +149,7 @@ static int take_config(struct daemon *d, struct error *err)
 		return r;
 	if (needs_restart(d->config, next))
 		log_warn("Some changed settings take effect only after a restart (addresses, "
-			 "threads, tls, limits, kubeconfig)");
+			 "metrics, threads, tls, limits, kubeconfig)");
 	/* The sets built under the old configuration may still be read: the service keeps
 	 * it alive for as long as they are. */
 	old = d->config;
@@ -470,8 +473,20 @@ static int setup_server(struct daemon *d, struct error *err)
 	return 0;
 }
 
+static int setup_reviews(struct daemon *d, struct error *err)
+{
+	const struct token_review_options o = {.audience = d->config->metrics.audience};
+
+	if (!d->kube || !d->config->metrics.secure)
+		return 0;
+	return token_review_new(&d->reviews, d->kube, &o, err);
+}
+
 static int setup_ops(struct daemon *d, struct error *err)
 {
+	const struct caller_judge judge =
+		d->reviews ? token_review_judge(d->reviews) : (struct caller_judge){0};
+
 	return ops_new(&d->ops,
 		&(struct ops_options){
 			.event = d->event,
@@ -481,6 +496,8 @@ static int setup_ops(struct daemon *d, struct error *err)
 			.metrics_listen = d->config->metrics_listen,
 			.refresh = refresh,
 			.ctx = d,
+			.security = &d->config->metrics,
+			.judge = d->reviews ? &judge : NULL,
 		},
 		err);
 }
@@ -489,7 +506,7 @@ static int setup(struct daemon *d, struct error *err)
 {
 	static int (*const steps[])(struct daemon *, struct error *) = {setup_loop,
 		setup_observation, setup_api, setup_service, setup_profiles, setup_certs,
-		setup_files, setup_server, setup_ops};
+		setup_files, setup_server, setup_reviews, setup_ops};
 
 	for (size_t i = 0; i < ARRAY_SIZE(steps); i++) {
 		int r = steps[i](d, err);
@@ -511,6 +528,7 @@ static void teardown(struct daemon *d)
 	profile_watch_free(d->profile_watch);
 	profile_set_unref(d->profiles);
 	kube_event_recorder_free(d->events);
+	token_review_free(d->reviews);
 	kube_client_free(d->kube);
 	service_free(d->service);
 	loop_queue_free(d->queue);

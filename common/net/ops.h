@@ -51,6 +51,9 @@ extern const size_t n_ops_security_settings;
  * change. */
 int ops_security_check(const struct ops_security *s, bool tokens, struct error *err);
 
+/* For a reload: only a restart takes up others. */
+bool ops_security_same(const struct ops_security *a, const struct ops_security *b);
+
 struct ops_options {
 	sd_event *event;
 	struct health *health;   /* gets the check "event-loop" */

@@ -99,6 +99,23 @@ int ops_security_check(const struct ops_security *s, bool tokens, struct error *
 	return 0;
 }
 
+static bool same_list(const struct strings *a, const struct strings *b)
+{
+	bool same = a->n == b->n;
+
+	for (size_t i = 0; same && i < a->n; i++)
+		same = strcmp(a->v[i], b->v[i]) == 0;
+	return same;
+}
+
+bool ops_security_same(const struct ops_security *a, const struct ops_security *b)
+{
+	return a->secure == b->secure && strcmp(a->audience, b->audience) == 0 &&
+	       same_list(&a->users, &b->users) && same_list(&a->groups, &b->groups) &&
+	       strcmp(a->tls_cert, b->tls_cert) == 0 && strcmp(a->tls_key, b->tls_key) == 0 &&
+	       strcmp(a->client_ca, b->client_ca) == 0;
+}
+
 static int copy_string(struct arena *a, const char **s)
 {
 	*s = arena_strdup(a, span_str(*s));

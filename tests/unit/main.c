@@ -26,6 +26,7 @@
 	X(clock)                                                                                   \
 	X(confidential)                                                                            \
 	X(config)                                                                                  \
+	X(credential)                                                                              \
 	X(devices)                                                                                 \
 	X(dir_watch)                                                                               \
 	X(epc_cgroup)                                                                              \

@@ -364,6 +364,27 @@ static void test_check(void)
 	}
 }
 
+static void test_same(void)
+{
+	static const char *const one[] = {"a"}, *const other[] = {"b"}, *const two[] = {"a", "b"};
+	const struct ops_security base = {.secure = true, .audience = "a", .users = {one, 1},
+		.groups = {one, 1}, .tls_cert = "c", .tls_key = "k", .client_ca = "ca"};
+	struct ops_security v[9];
+
+	for (size_t i = 0; i < ARRAY_SIZE(v); i++)
+		v[i] = base;
+	v[0].secure = false;
+	v[1].audience = "b";
+	v[2].users = (struct strings){other, 1};
+	v[3].users = (struct strings){two, 2};
+	v[4].groups = (struct strings){NULL, 0};
+	v[5].tls_cert = "";
+	v[6].tls_key = "";
+	v[7].client_ca = "";
+	for (size_t i = 0; i < ARRAY_SIZE(v); i++)
+		CU_ASSERT_EQUAL(ops_security_same(&v[i], &base), i == 8);
+}
+
 static void test_bad_files(void)
 {
 	static const struct {
@@ -406,6 +427,7 @@ CU_TestInfo ops_secure_tests[] = {
 	{"client certificates", test_client_certificates},
 	{"files", test_files},
 	{"settings", test_check},
+	{"same", test_same},
 	{"files that are not good", test_bad_files},
 	CU_TEST_INFO_NULL,
 };
