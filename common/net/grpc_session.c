@@ -112,7 +112,8 @@ void grpc_flow_resume(struct grpc_flow *f)
 {
 	if (f->deferred) {
 		f->deferred = false;
-		nghttp2_session_resume_data(f->s->h2, f->id);
+		if (nghttp2_session_resume_data(f->s->h2, f->id) == NGHTTP2_ERR_NOMEM)
+			grpc_session_fail(f->s, "out of memory");
 	}
 	grpc_session_wake(f->s);
 }
