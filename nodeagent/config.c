@@ -54,7 +54,7 @@ static const struct setting table[] = {
 	{.name = "aesm.socket", .type = SETTING_STRING, .offset = AT(aesm.socket),
 		.def = "/var/run/aesmd/aesm.socket", .meta = "FILE", .help = "of AESM on the node"},
 	{.name = "aesm.dir", .type = SETTING_STRING, .offset = AT(aesm.dir),
-		.def = "/run/casemate/aesm", .meta = "DIR",
+		.def = "/var/lib/casemate/aesm", .meta = "DIR",
 		.help = "of the sockets that containers get"},
 	{.name = "aesm.limit", .type = SETTING_INT, .offset = AT(aesm.limit), .def = "110",
 		.min = 1, .max = LIMIT_MAX, .help = "containers that may ask AESM"},
