@@ -160,7 +160,7 @@ run-fuzz: $(FUZZERS:%=%.run)
 		{ tail -40 $<.log; exit 1; }
 	@sed -n 's|^stat::number_of_executed_units: *|$(*F) executions: |p' $<.log
 bench-bins: $(BENCHES)
-peers: $(PEERS)
+peers: $(PEERS) $(B)/tests/bench/allocate
 bench: all bench-bins
 	tests/bench/run $(B)
 	tests/bench/agent $(B)

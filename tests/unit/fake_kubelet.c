@@ -130,6 +130,7 @@ static void do_register(void *ctx, struct grpc_call *call, struct span message)
 	if (!q || !p)
 		return;
 	p->kubelet = k;
+	k->overlaps += p->list != NULL;
 	snprintf(p->resource, sizeof(p->resource), "%s", q->resource_name);
 	snprintf(p->endpoint, sizeof(p->endpoint), "%s", q->endpoint);
 	v1beta1__register_request__free_unpacked(q, NULL);

@@ -32,6 +32,7 @@ struct fake_kubelet {
 	unsigned refuse;    /* so many Registers, with Unknown, as the kubelet does */
 	bool never_list;    /* after Register */
 	unsigned registers; /* that came */
+	unsigned overlaps;  /* of them, while the plugin's list was still followed */
 	struct fake_plugin plugins[FAKE_PLUGINS_MAX];
 };
 

@@ -121,6 +121,8 @@ static void test_joined(void)
 	/* What these see was not asked for before they came: the next call is theirs. */
 	ask(&f);
 	ask(&f);
+	fake_kubelet_wait(f.event, 20000);
+	CU_ASSERT_EQUAL(f.calls, 1);
 	f.again = true;
 	answer(&f, "old");
 	CU_ASSERT(FAKE_UNTIL(f.event, f.answers == 2));
