@@ -81,6 +81,9 @@ static void simulated(struct policy_config *c)
 #define VENDOR_POD POD("", APPS(NAMED("app", LIMITS(EPC("1Mi")))))
 #define HOST_VOLUME ADD("/spec/volumes", "[{'name':'h','hostPath':{'path':'/'}}]")
 
+#define RUNS(image)                                                                                \
+	POD("'casemate.dev/profile':'pay'", APPS(NAMED("app", "'image':'" image "'")))
+
 /* Of a created pod: mutated, then tampered with. */
 static const struct {
 	const char *name;
@@ -131,6 +134,23 @@ static const struct {
 		ADD(ANNOTATION("casemate.dev~1tee"), "'sgx'"), REASON_ProvisionNotAllowed, "app"},
 	{"too much EPC", little_epc, POD("", APPS(NAMED("app", LIMITS(EPC("2Mi"))))), NULL,
 		REASON_EpcAboveMaximum, "app"},
+	{"listed image", NULL, RUNS("x:1@" DIGEST_A), NULL, REASON_Injected, NULL},
+	{"unlisted image", NULL, RUNS("x@" DIGEST_B), NULL, REASON_ImageNotAllowed,
+		"container \"app\": image \"x@" "sha256:bbbb"},
+	{"image by tag, for the broker to judge", NULL, RUNS("x:1"), NULL, REASON_Injected, NULL},
+	{"no digest is not listed either", NULL, RUNS("x@"), NULL, REASON_ImageNotAllowed, "app"},
+	{"unlisted image of an init container", NULL,
+		POD("'casemate.dev/profile':'pay'",
+			APPS(NAMED("b", "'image':'x@" DIGEST_B "'")) "," INITS(
+				NAMED("app", "'image':'x@" DIGEST_B "'"))),
+		NULL, REASON_ImageNotAllowed, "app"},
+	{"image of a container that is not listed", NULL,
+		POD("'casemate.dev/profile':'pay'", APPS(NAMED("b", "'image':'x@" DIGEST_B "'"))),
+		NULL, REASON_Injected, NULL},
+	{"image without digests in the profile, created", NULL,
+		POD("'casemate.dev/profile':'bare'",
+			APPS(NAMED("app", "'image':'x@" DIGEST_B "'"))),
+		NULL, REASON_Injected, NULL},
 	{"not marked", NULL, SGX_POD, REMOVE(ANNOTATION("casemate.dev~1status")),
 		REASON_NotAsPromised, "casemate.dev~1status"},
 	{"many changes", NULL, SGX_POD, "[{'op':'remove','path':'/spec/nodeSelector'},"
@@ -165,6 +185,7 @@ static void test_created(void)
 		struct json_val pod;
 
 		fixture_init(&f);
+		fixture_profiles(&f, (const char *const[]){PAY, BARE, NULL});
 		if (created[i].tweak)
 			created[i].tweak(&f.config);
 		pod = mutated(&f, fixture_quoted(&f, created[i].pod));

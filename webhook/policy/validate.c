@@ -68,36 +68,12 @@ static int judge_security(const struct policy_request *rq, struct json_val pod, 
 		v.field, v.why);
 }
 
-int validate_created(const struct policy_request *rq, struct arena *a, struct policy_result *res)
-{
-	_cleanup_patch_ struct patch patch = PATCH_INIT(POLICY_PATCH_MAX);
-	int r = policy_mutate(rq, "", a, &patch, res);
-	enum tee tee;
-
-	if (r < 0 || res->verdict == VERDICT_REFUSED || res->reason == REASON_MirrorPod)
-		return r;
-	res->verdict = VERDICT_PASSED;
-	if (patch.n > 0)
-		return refuse_patch(&patch, a, res);
-	tee = policy_confidential(rq->config, rq->object);
-	if (tee == TEE_NONE)
-		return 0;
-	if (res->tee == TEE_NONE) { /* asks for nothing, yet would run where confidential pods do */
-		res->tee = tee;
-		res->reason = REASON_Ok;
-	}
-	return judge_security(rq, rq->object, a, res);
-}
-
 static struct json_val annotation(struct json_val pod, const char *key)
 {
 	return json_find(pod, "metadata", "annotations", key);
 }
 
-static bool annotation_changed(const struct policy_request *rq, const char *key)
-{
-	return !json_equal(annotation(rq->object, key), annotation(rq->old_object, key));
-}
+static const char *const image_lists[] = {"containers", "initContainers"};
 
 /* The digest of "repository@sha256:…", or SPAN_NONE. */
 static struct span digest_of(struct span image)
@@ -117,24 +93,79 @@ static const struct profile_workload *workload_of(const struct profile *p, struc
 	return NULL;
 }
 
-static int judge_image(const struct profile *p, struct json_val container, struct arena *a,
-	struct policy_result *res)
+/* by_tag: an image without a digest passes. */
+static int judge_image(const struct profile *p, struct json_val container, bool by_tag,
+	struct arena *a, struct policy_result *res)
 {
 	struct json_val name = json_get(container, "name");
 	const struct profile_workload *w = workload_of(p, name);
 	struct span image = json_str(json_get(container, "image"), a);
 	struct span digest = digest_of(image), shown = json_str(name, a);
 
+	if (!image.p && json_is_string(json_get(container, "image")))
+		return -ENOMEM;
 	for (size_t i = 0; w && i < w->image_digests.n; i++)
 		if (span_is(digest, w->image_digests.v[i]))
 			return 0;
-	if (!w)
+	if (!w || (by_tag && !digest.p))
 		return 0;
 	return policy_refuse(res, a, REASON_ImageNotAllowed,
 		"container \"" SPAN_FMT "\": image \"" SPAN_FMT "\" is none of the digests that "
 		"EnclaveProfile %s lists for it; name it as repository@sha256:…, with a digest of "
 		"spec.workload.containers[].imageDigests",
 		SHOWN(shown), SHOWN(image), p->name);
+}
+
+/* Of a pod that is created, with the profile that mutation has written into it. A tag is not judged:
+ * the broker compares the digest that runs before it gives a key. */
+static int judge_created_images(
+	const struct policy_request *rq, struct arena *a, struct policy_result *res)
+{
+	struct span named;
+	const struct profile *p = access_profile(rq, rq->object, a, &named);
+	int r = 0;
+
+	if (!named.p)
+		return json_is_string(annotation(rq->object, ANNOTATION_PROFILE)) ? -ENOMEM : 0;
+	for (size_t i = 0; p && i < ARRAY_SIZE(image_lists); i++) {
+		struct json_iter it;
+
+		json_each (it, json_find(rq->object, "spec", image_lists[i])) {
+			if (r < 0 || res->verdict == VERDICT_REFUSED)
+				return r;
+			r = judge_image(p, it.value, true, a, res);
+		}
+	}
+	return r;
+}
+
+int validate_created(const struct policy_request *rq, struct arena *a, struct policy_result *res)
+{
+	_cleanup_patch_ struct patch patch = PATCH_INIT(POLICY_PATCH_MAX);
+	int r = policy_mutate(rq, "", a, &patch, res);
+	enum tee tee;
+
+	if (r < 0 || res->verdict == VERDICT_REFUSED || res->reason == REASON_MirrorPod)
+		return r;
+	res->verdict = VERDICT_PASSED;
+	if (patch.n > 0)
+		return refuse_patch(&patch, a, res);
+	tee = policy_confidential(rq->config, rq->object);
+	if (tee == TEE_NONE)
+		return 0;
+	if (res->tee == TEE_NONE) { /* asks for nothing, yet would run where confidential pods do */
+		res->tee = tee;
+		res->reason = REASON_Ok;
+	}
+	r = judge_security(rq, rq->object, a, res);
+	if (r < 0 || res->verdict == VERDICT_REFUSED)
+		return r;
+	return judge_created_images(rq, a, res);
+}
+
+static bool annotation_changed(const struct policy_request *rq, const char *key)
+{
+	return !json_equal(annotation(rq->object, key), annotation(rq->old_object, key));
 }
 
 /* A container's image as it was. */
@@ -153,22 +184,21 @@ static struct json_val old_image(
  * what it was admitted with. */
 static int judge_images(const struct policy_request *rq, struct arena *a, struct policy_result *res)
 {
-	static const char *const lists[] = {"containers", "initContainers"};
 	struct span named;
 	const struct profile *p = access_profile(rq, rq->old_object, a, &named);
 	int r = 0;
 
 	if (!named.p) /* no profile, or no memory to read its name */
 		return json_is_string(annotation(rq->old_object, ANNOTATION_PROFILE)) ? -ENOMEM : 0;
-	for (size_t i = 0; i < ARRAY_SIZE(lists); i++) {
+	for (size_t i = 0; i < ARRAY_SIZE(image_lists); i++) {
 		struct json_iter it;
 
-		json_each (it, json_find(rq->object, "spec", lists[i])) {
+		json_each (it, json_find(rq->object, "spec", image_lists[i])) {
 			struct json_val name = json_get(it.value, "name");
 
 			if (r < 0 || res->verdict == VERDICT_REFUSED)
 				return r;
-			if (json_equal(json_get(it.value, "image"), old_image(rq, lists[i], name)))
+			if (json_equal(json_get(it.value, "image"), old_image(rq, image_lists[i], name)))
 				continue;
 			if (!p)
 				return policy_refuse(res, a, REASON_ImageNotAllowed,
@@ -176,7 +206,7 @@ static int judge_images(const struct policy_request *rq, struct arena *a, struct
 					"\"" SPAN_FMT
 					"\" is missing or not valid; correct it first",
 					SHOWN(named));
-			r = judge_image(p, it.value, a, res);
+			r = judge_image(p, it.value, false, a, res);
 		}
 	}
 	return r;
