@@ -99,19 +99,23 @@ static void say(const struct input *in, const struct yaml_document *d,
 		reason ? " (" : "", reason ? reason : "", reason ? ")" : "");
 }
 
-/* For --explain: what happens to an object, and each change on a line of its own. */
+/* For --explain: what happens to an object and why, and each change on a line of its own. */
 static void explain(struct session *s, const struct manifest_item *item, const struct patch *patch)
 {
 	_cleanup_json_ struct json doc = {0};
 	_cleanup_buf_ struct buf ops = BUF_INIT(REVIEW_INPUT_MAX);
+	enum reason reason = item->result.reason;
 	struct json_iter it;
 
 	buf_printf(&s->out, "%.*s %.*s/%.*s: ", SPAN_ARG(item->kind), SPAN_ARG(item->namespace_),
 		SPAN_ARG(item->name));
 	if (item->result.tee != TEE_NONE)
 		buf_printf(&s->out, "tee %s: ", tee_name(item->result.tee));
-	buf_printf(&s->out, "%s (%s)\n", reason_explanation(item->result.reason),
-		reason_name(item->result.reason));
+	if (item->result.verdict == VERDICT_REFUSED)
+		buf_puts(&s->out, "refused: ");
+	buf_printf(&s->out, "%s (%s)\n", reason_explanation(reason), reason_name(reason));
+	if (reason_remedy(reason)[0])
+		buf_printf(&s->out, "  to do: %s\n", reason_remedy(reason));
 	if (item->ops.from == item->ops.to)
 		return;
 	buf_printf(&ops, "[%.*s]", (int)(item->ops.to - item->ops.from),
@@ -141,7 +145,7 @@ static void report(struct session *s, const struct input *in, const struct yaml_
 			say(in, d, &m->items[i], "warning: ", res->warnings[k], NULL);
 		if (res->verdict == VERDICT_REFUSED)
 			say(in, d, &m->items[i], "", res->message, reason_name(res->reason));
-		else if (s->config->explain)
+		if (s->config->explain)
 			explain(s, &m->items[i], patch);
 	}
 	s->refused = s->refused || m->refused;
@@ -265,7 +269,7 @@ static void usage(FILE *f)
 		"AdmissionReview is answered with an AdmissionReview. EnclaveProfiles are taken\n"
 		"from --profiles and from the manifests themselves.\n"
 		"Exit code 1: an object is refused, or cannot be read; then nothing is printed but\n"
-		"the answer to an AdmissionReview.\n\n"
+		"explanations and the answer to an AdmissionReview.\n\n"
 		"Options:\n%s",
 		options.p ? options.p : "");
 }
@@ -298,7 +302,7 @@ int command_review(int argc, char **argv)
 	r = review_all(&s, &files, &err);
 	if (r < 0)
 		fprintf(stderr, "%s\n", err.message);
-	else if (!s.refused && s.out.len)
+	else if ((!s.refused || config->explain) && s.out.len)
 		fwrite(s.out.p, 1, s.out.len, stdout);
 	for (size_t i = 0; i < s.n; i++)
 		yaml_stream_free(&s.inputs[i].stream);

@@ -335,6 +335,14 @@ def test_explain(_, __):
         and '  add /spec/template/spec/runtimeClassName "casemate-sgx"\n' in out,
         (code, out, err),
     )
+    code, out, err = command("review", "--explain", "-", stdin=dump(pod_of({"casemate.dev/tee": "sgx"})))
+    check(
+        "of a refusal, and what to do about it",
+        code == 1
+        and "(EpcMissing)" in err
+        and "refused: an SGX container has no EPC size (EpcMissing)\n  to do: set casemate.dev/epc\n" in out,
+        (code, out, err),
+    )
     listed = {"kind": "List", "items": [SGX_POD, SGX_POD]}
     code, out, _ = command("review", "--explain", "-", stdin=dump(listed))
     check(

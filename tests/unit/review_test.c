@@ -229,6 +229,15 @@ static void check_outcome(struct answered *t, const struct row *row, struct json
 		"another audit annotation in " SPAN_FMT, SPAN_ARG(buf_view(&t->out)));
 }
 
+static void check_cause(const struct row *row, struct json_val causes)
+{
+	struct json_val cause = json_at(causes, 0);
+
+	CHECK_ROW(row->name, json_count(causes) == (row->refused ? 1 : 0), "causes");
+	CHECK_ROW(row->name, !row->refused || json_str_is(json_get(cause, "reason"), row->audit),
+		SPAN_FMT, SPAN_ARG(json_raw(cause)));
+}
+
 static void check_row(struct answered *t, const struct row *row, struct json_val root)
 {
 	struct json_val response = json_get(root, "response");
@@ -258,10 +267,25 @@ static void check_row(struct answered *t, const struct row *row, struct json_val
 		json_is_string(json_get(response, "patch")) == row->patched &&
 			json_str_is(json_get(response, "patchType"), "JSONPatch") == row->patched,
 		"patch: " SPAN_FMT, SPAN_ARG(json_raw(json_get(response, "patch"))));
+	check_cause(row, json_find(response, "status", "details", "causes"));
 	json_each (it, json_get(response, "warnings"))
 		warned = warned || (row->warns && contains(t, it.value, row->warns));
 	CHECK_ROW(row->name, row->warns ? warned : json_count(json_get(response, "warnings")) == 0,
 		SPAN_FMT, SPAN_ARG(buf_view(&t->out)));
+}
+
+/* A refusal says for programs what it says for people. */
+static void test_cause(void)
+{
+	_cleanup_answered_ struct answered t;
+	struct json_val root;
+
+	setup(&t);
+	root = ask(&t, REVIEW_MUTATE, fixture_text(&t.f, CREATE(NO_EPC)));
+	CHECK_STR("causes",
+		json_raw(json_find(root, "response", "status", "details", "causes")),
+		"[{\"reason\":\"EpcMissing\",\"message\":\"an SGX container has no EPC size: set "
+		"casemate.dev/epc\"}]");
 }
 
 static void test_envelopes(void)
@@ -465,6 +489,7 @@ static void test_limits(void)
 
 CU_TestInfo review_tests[] = {
 	{"envelopes", test_envelopes},
+	{"the cause of a refusal", test_cause},
 	{"truncations", test_truncations},
 	{"uid", test_uid},
 	{"namespace", test_namespace},

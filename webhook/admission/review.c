@@ -102,6 +102,19 @@ static void answer_warnings(struct buf *out, const struct policy_result *res)
 	buf_putc(out, ']');
 }
 
+/* Why, for programs: by the name that does not change, and the two lines that go with it. */
+static void answer_cause(struct review_scratch *s, struct buf *out, enum reason reason)
+{
+	const char *remedy = reason_remedy(reason);
+
+	buf_reset(&s->text);
+	buf_printf(&s->text, "%s%s%s", reason_explanation(reason), remedy[0] ? ": " : "", remedy);
+	buf_printf(out, ",\"details\":{\"causes\":[{\"reason\":\"%s\",\"message\":",
+		reason_name(reason));
+	buf_json_string(out, buf_view(&s->text));
+	buf_puts(out, "}]}");
+}
+
 /* The AdmissionReview of a decided review. The audit annotation carries the reason, so that an
  * audit log shows it without a parser for messages. */
 static void answer(struct review_scratch *s, struct buf *out, struct review_outcome *o)
@@ -118,6 +131,7 @@ static void answer(struct review_scratch *s, struct buf *out, struct review_outc
 		buf_reset(&s->text);
 		buf_printf(&s->text, "%s (%s)", res->message, reason_name(res->reason));
 		buf_json_string(out, buf_view(&s->text));
+		answer_cause(s, out, res->reason);
 		buf_putc(out, '}');
 	} else {
 		buf_puts(out, ",\"allowed\":true");
