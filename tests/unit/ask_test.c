@@ -371,10 +371,12 @@ static void test_agreement(void)
 	RUN(rows);
 }
 
-/* Selectors are compared with every label; without profiles there is nothing to compare. */
+/* Selectors are compared with every label; without them there is nothing to compare. */
 static void test_labels_maximum(void)
 {
-	static const char *const shop[] = {PROFILE("vm", "'tee':'tdx'"), NULL};
+	static const char *const shop[][3] = {{PROFILE("vm", "'tee':'tdx'")},
+		{PROFILE("vm", "'tee':'tdx'"),
+			PROFILE("sel", "'tee':'tdx','podSelector':{'matchLabels':{'x':'y'}}")}};
 
 	for (int n = POD_LABELS_MAX; n <= POD_LABELS_MAX + 1; n++) {
 		_cleanup_fixture_ struct fixture f;
@@ -388,11 +390,11 @@ static void test_labels_maximum(void)
 			buf_printf(&text, ",'l%d':'v'", i);
 		buf_puts(&text, "}},'spec':{" APPS(APP) "}}");
 		f.rq.object = fixture_quoted(&f, text.p);
-		for (int profiles = 0; profiles <= 1; profiles++) {
-			bool refused = profiles && n > POD_LABELS_MAX;
+		for (int profiles = 0; profiles <= 2; profiles++) {
+			bool refused = profiles == 2 && n > POD_LABELS_MAX;
 
 			if (profiles)
-				fixture_profiles(&f, shop);
+				fixture_profiles(&f, shop[profiles - 1]);
 			CU_ASSERT_EQUAL(policy_mutate(&f.rq, "", &f.a, &patch, &res), 0);
 			CU_ASSERT_EQUAL(
 				res.reason, refused ? REASON_Malformed : REASON_NotConfidential);
@@ -404,7 +406,55 @@ static void test_labels_maximum(void)
 	}
 }
 
+/* Only a pod that asks is judged, and only one that is judged has a maximum. */
+static void test_containers_maximum(void)
+{
+	static const char *const shop[] = {
+		PROFILE("named", "'tee':'tdx'"),
+		PROFILE("sel", "'tee':'tdx','podSelector':{'matchLabels':{'x':'y'}}"), NULL};
+	static const struct {
+		const char *metadata, *spec, *last;
+		bool asks;
+	} rows[] = {
+		{"'name':'p'", "", "'resources':{'limits':{'cpu':'1'}}", false},
+		{"'annotations':{'casemate.dev/epc':'1Mi'}", "", "'x':1", false},
+		{"'annotations':{'sgx.intel.com/quote-provider':'c'}", "", "'x':1", false},
+		{"'name':'p'", "'runtimeClassName':'gvisor',", "'x':1", false},
+		{"'annotations':{'casemate.dev/tee':'tdx'}", "", "'x':1", true},
+		{"'annotations':{'casemate.dev/profile':'named'}", "", "'x':1", true},
+		{"'labels':{'x':'y'}", "", "'x':1", true},
+		{"'name':'p'", "'runtimeClassName':'casemate-tdx',", "'x':1", true},
+		{"'name':'p'", "", LIMITS(EPC("1Mi")), true},
+		{"'name':'p'", "", "'resources':{'requests':{'google.com/cc':'1'}}", true},
+		{"'name':'p'", "'initContainers':[" NAMED("i", LIMITS(AESM)) "],", "'x':1", true},
+	};
+
+	for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
+		_cleanup_fixture_ struct fixture f;
+		_cleanup_buf_ struct buf text = BUF_INIT(1 << 20);
+		_cleanup_patch_ struct patch patch = PATCH_INIT(1 << 10);
+		struct policy_result res;
+
+		fixture_init(&f);
+		fixture_profiles(&f, shop);
+		buf_printf(&text, "{'metadata':{%s},'spec':{%s'containers':[", rows[i].metadata,
+			rows[i].spec);
+		for (int c = 0; c < POD_CONTAINERS_MAX; c++)
+			buf_printf(&text, "{'name':'c%d'},", c);
+		buf_printf(&text, "{'name':'last',%s}]}}", rows[i].last);
+		f.rq.object = fixture_quoted(&f, text.p);
+		CU_ASSERT_EQUAL(policy_foresee(&f.rq, &f.a, &patch, &res), 0);
+		CHECK_ROW(rows[i].metadata,
+			(res.verdict == VERDICT_REFUSED) == rows[i].asks && patch.n == 0,
+			"%zu: %s", i, res.message ? res.message : "passed");
+		CHECK_ROW(rows[i].metadata,
+			!rows[i].asks || strstr(res.message, "more than 256 containers"),
+			"%zu: %s", i, res.message);
+	}
+}
+
 CU_TestInfo ask_tests[] = {
+	{"containers at most", test_containers_maximum},
 	{"labels at most", test_labels_maximum},
 	{"ways to ask", test_ways_to_ask},
 	{"agreement", test_agreement},

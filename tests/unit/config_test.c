@@ -150,6 +150,8 @@ static void test_refusals(void)
 		{"runtimeClasses: {sgx: {nodeSelector: {'a b': c}}}", "a b is no label key"},
 		{"runtimeClasses: {sgx: {nodeSelector: {a: 'b c'}}}", "b c is no label value"},
 		{"runtimeClasses: {sgx: {nodeSelector: {a: true}}}", "a label's value must be a string"},
+		{"epc: {max: 1.5}", "epc.max: expected a whole quantity such as 64Mi"},
+		{"epc: {max: 0.3Ki}", "expected a whole quantity such as 64Mi"},
 		{"epc:\n  namespaces:\n    shop: 0", "webhook.yaml:3:"},
 		{"epc: {namespaces: {Shop: 1Mi}}", "Shop is no namespace's name"},
 		{"epc: {namespaces: 1Mi}", "must be a map from namespace to quantity"},

@@ -202,7 +202,8 @@ static int ask_profile(struct ask *k, struct sources *s)
 	if (r)
 		return r;
 	/* Each term of each selector reads all labels: many of both would keep everybody waiting. */
-	if (rq->namespace_enabled && rq->profiles && json_count(k->pod.labels) > POD_LABELS_MAX)
+	if (rq->namespace_enabled && rq->profiles && json_count(k->pod.labels) > POD_LABELS_MAX &&
+		profile_set_selects(rq->profiles, rq->namespace_))
 		return ask_refuse(k, REASON_Malformed,
 			"metadata.labels has more than %d labels, which is too many to compare "
 			"with the podSelectors of namespace " SPAN_FMT "; remove some",
@@ -350,6 +351,35 @@ static int read_amounts(struct ask *k)
 	return 0;
 }
 
+/* Does any of too many containers request what a TEE has? */
+static bool crowd_requests(const struct ask *k)
+{
+	static const char *const lists[] = {"containers", "initContainers"};
+	struct json_iter it;
+
+	for (size_t i = 0; i < ARRAY_SIZE(lists); i++)
+		json_each(it, json_get(k->pod.spec, lists[i])) {
+			struct amounts am;
+
+			amounts_find(&am, it.value);
+			for (enum resource r = 0; r < RES_N; r++)
+				if (am.v[r].present)
+					return true;
+		}
+	return false;
+}
+
+/* A pod that asks for nothing may have as many containers as Kubernetes allows. */
+static int check_crowd(struct ask *k)
+{
+	if (!k->pod.crowded || (k->tee == TEE_NONE && !crowd_requests(k)))
+		return 0;
+	return ask_refuse(k, REASON_Malformed,
+		"spec has more than %d containers, which is too many for a pod that asks for a "
+		"TEE; remove some",
+		POD_CONTAINERS_MAX);
+}
+
 static bool is_vendors(const struct ask *k)
 {
 	if (k->ann.tee.p || k->ann.profile.p || k->profile)
@@ -386,7 +416,8 @@ int ask_read(
 
 	*k = (struct ask){.rq = rq, .a = a, .res = res};
 	if ((r = view(k)) || (r = ask_annotation(k, &s)) || (r = ask_profile(k, &s)) ||
-		(r = ask_resources(k, &s)) || (r = ask_class(k, &s)) || (r = decide(k, &s)))
+		(r = ask_resources(k, &s)) || (r = ask_class(k, &s)) || (r = decide(k, &s)) ||
+		(r = check_crowd(k)))
 		return r;
 	res->tee = k->tee;
 	if (k->tee == TEE_NONE)

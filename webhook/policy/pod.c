@@ -116,9 +116,6 @@ static int check_spec(
 		(r = check_type(apps, JSON_ARRAY, "spec.containers", err)) < 0 ||
 		(r = check_type(inits, JSON_ARRAY, "spec.initContainers", err)) < 0)
 		return r;
-	if (json_count(apps) + json_count(inits) > POD_CONTAINERS_MAX)
-		return error_set(
-			err, -EBADMSG, "spec has more than %d containers", POD_CONTAINERS_MAX);
 	return 0;
 }
 
@@ -154,6 +151,9 @@ int pod_view(struct pod *ret_pod, struct json_val object, struct arena *a, struc
 	r = check_spec(&p, apps, inits, err);
 	if (r < 0)
 		return r;
+	p.crowded = json_count(apps) + json_count(inits) > POD_CONTAINERS_MAX;
+	if (p.crowded)
+		apps = inits = (struct json_val){0};
 	p.containers = arena_array(a, struct container, json_count(apps) + json_count(inits));
 	if (!p.containers)
 		return error_oom(err);

@@ -21,7 +21,7 @@ struct container {
 };
 
 enum {
-	POD_CONTAINERS_MAX = 256,
+	POD_CONTAINERS_MAX = 256, /* of a pod that is judged */
 	POD_LABELS_MAX = 256, /* of a pod that podSelectors are compared with */
 };
 
@@ -32,6 +32,7 @@ struct pod {
 	struct container
 		*containers; /* app containers first, then init containers in their order */
 	size_t n;
+	bool crowded; /* more than POD_CONTAINERS_MAX, of which none was looked at; n is 0 */
 };
 
 /* object: has metadata and spec (a Pod or a PodTemplateSpec). -EBADMSG names the field that is not

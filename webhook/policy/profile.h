@@ -71,6 +71,8 @@ const struct profile *profile_set_at(const struct profile_set *s, size_t i);
 /* By name; NULL when there is none. */
 const struct profile *profile_find(const struct profile_set *s, struct span namespace_,
 	struct span name);
+/* Has any profile of the namespace a podSelector? */
+bool profile_set_selects(const struct profile_set *s, struct span namespace_);
 /* The profile (valid or not) whose podSelector matches labels (a JSON object or missing). NULL:
  * none, or a namespace that is not enabled. *ret_other: a second one that matches too, which is a
  * refusal naming both; else NULL. */

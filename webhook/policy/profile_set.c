@@ -235,6 +235,17 @@ const struct profile *profile_find(
 	return found ? *found : NULL;
 }
 
+bool profile_set_selects(const struct profile_set *s, struct span namespace_)
+{
+	for (size_t i = first_of(s, namespace_); i < s->n_index; i++) {
+		if (!span_is(namespace_, s->index[i]->namespace_))
+			break;
+		if (s->index[i]->has_selector)
+			return true;
+	}
+	return false;
+}
+
 const struct profile *profile_match(const struct profile_set *s, struct span namespace_,
 	struct json_val labels, const struct profile **ret_other)
 {
