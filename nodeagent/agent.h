@@ -8,6 +8,7 @@
 
 #include "common/kube/client.h"
 #include "common/kube/event.h"
+#include "common/kube/token_review.h"
 #include "common/net/file_watch.h"
 #include "common/net/ops.h"
 #include "nodeagent/aesm/relay.h"
@@ -36,6 +37,7 @@ struct agent {
 
 	struct kube_client *kube; /* NULL: standalone */
 	struct kube_event_recorder *events;
+	struct token_review *tokens; /* NULL: metrics are not secured by tokens */
 	struct file_watch *files;
 
 	struct cpuid_record *cpuid; /* NULL: the processor's */

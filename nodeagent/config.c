@@ -20,7 +20,7 @@ enum {
 
 static const char *const log_formats[] = {"text", "json", NULL};
 
-static const struct setting table[] = {
+static const struct setting agent_settings[] = {
 	{.name = "config", .type = SETTING_STRING, .offset = AT(file), .meta = "FILE",
 		.no_file = true, .help = "configuration (" DEFAULT_FILE " when it exists)"},
 	{.name = "checkConfig", .type = SETTING_BOOL, .offset = AT(check_config),
@@ -84,6 +84,25 @@ static const struct setting table[] = {
 		.max = 10, .help = "2 is normal, 4 for debugging"},
 };
 
+/* The agent's own settings and those of a secure metrics listener. */
+struct table {
+	struct setting v[ARRAY_SIZE(agent_settings) + 16];
+	size_t n;
+};
+
+static struct table table_of(void)
+{
+	struct table t = {0};
+
+	for (size_t i = 0; i < ARRAY_SIZE(agent_settings); i++)
+		t.v[t.n++] = agent_settings[i];
+	for (size_t i = 0; i < n_ops_security_settings && t.n < ARRAY_SIZE(t.v); i++) {
+		t.v[t.n] = ops_security_settings[i];
+		t.v[t.n++].offset += AT(metrics);
+	}
+	return t;
+}
+
 static int check_paths(const struct agent_config *c, struct error *err)
 {
 	const struct {
@@ -119,6 +138,9 @@ static int finish(struct agent_config *c, struct error *err)
 	if (*c->simulate && (strcmp(c->sysroot, "/") != 0 || *c->cpuid_file))
 		return error_set(err, -EINVAL,
 			"simulate: a simulated platform reads no other; drop sysroot and cpuid");
+	r = ops_security_check(&c->metrics, !c->standalone, err);
+	if (r < 0)
+		return r;
 	if (!*c->health_listen)
 		c->health_listen = arena_printf(&c->arena, "%s:9080", any);
 	if (!*c->metrics_listen)
@@ -143,9 +165,10 @@ static int default_node_name(struct agent_config *c, struct error *err)
 int agent_config_load(struct agent_config **ret_c, int argc, char **argv, struct error *err)
 {
 	_cleanup_(agent_config_free_p) struct agent_config *c = calloc(1, sizeof(*c));
+	const struct table t = table_of();
 	const struct settings_load load = {
-		.table = table,
-		.n = ARRAY_SIZE(table),
+		.table = t.v,
+		.n = t.n,
 		.file = AT(file),
 		.default_file = DEFAULT_FILE,
 		.argc = argc,
@@ -181,5 +204,7 @@ void agent_config_free(struct agent_config *c)
 
 int agent_config_help(struct buf *out)
 {
-	return settings_help(out, table, ARRAY_SIZE(table));
+	const struct table t = table_of();
+
+	return settings_help(out, t.v, t.n);
 }

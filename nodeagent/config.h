@@ -11,6 +11,7 @@
 #include "common/base/buf.h"
 #include "common/base/cleanup.h"
 #include "common/base/error.h"
+#include "common/net/ops.h"
 #include "nodeagent/platform/simulate.h"
 
 struct agent_config {
@@ -43,6 +44,7 @@ struct agent_config {
 	} epc;
 
 	const char *health_listen, *metrics_listen, *page_listen; /* "ADDRESS:PORT" or "none" */
+	struct ops_security metrics;
 
 	int log_format; /* enum log_format */
 	int64_t verbosity;

@@ -54,6 +54,7 @@ static bool needs_restart(const struct agent_config *a, const struct agent_confi
 	return a->standalone != b->standalone || a->aesm.enabled != b->aesm.enabled ||
 	       a->aesm.timeout_usec != b->aesm.timeout_usec ||
 	       a->aesm.max_connections != b->aesm.max_connections ||
+	       !ops_security_same(&a->metrics, &b->metrics) ||
 	       a->epc.accounting != b->epc.accounting || a->epc.enforce != b->epc.enforce;
 }
 
@@ -163,6 +164,7 @@ static int setup_api(struct agent *a, struct error *err)
 			"Requests to the API server by method and HTTP code.", labels),
 		.user_agent = "casemate-nodeagent/" CASEMATE_VERSION,
 	};
+	const struct token_review_options tokens = {.audience = a->config->metrics.audience};
 	int r;
 
 	if (a->config->standalone)
@@ -172,7 +174,9 @@ static int setup_api(struct agent *a, struct error *err)
 		return r;
 	r = kube_event_recorder_new(
 		&a->events, a->kube, "casemate.dev/nodeagent", a->config->node_name);
-	return r < 0 ? error_oom(err) : 0;
+	if (r < 0)
+		return error_oom(err);
+	return a->config->metrics.secure ? token_review_new(&a->tokens, a->kube, &tokens, err) : 0;
 }
 
 static int read_cpuid(struct agent *a, struct error *err)
@@ -300,7 +304,8 @@ static int setup_monitor(struct agent *a, struct error *err)
 static int setup_ops(struct agent *a, struct error *err)
 {
 	struct ops_route routes[OPS_ROUTES_MAX];
-	const struct ops_options o = {
+	struct caller_judge judge;
+	struct ops_options o = {
 		.event = a->event,
 		.health = a->health,
 		.metrics = a->metrics,
@@ -311,8 +316,13 @@ static int setup_ops(struct agent *a, struct error *err)
 		.n_routes = (size_t)agent_show_routes(a, routes),
 		.refresh = agent_refresh,
 		.ctx = a,
+		.security = &a->config->metrics,
 	};
 
+	if (a->tokens) {
+		judge = token_review_judge(a->tokens);
+		o.judge = &judge;
+	}
 	return ops_new(&a->ops, &o, err);
 }
 
@@ -352,6 +362,7 @@ static void teardown(struct agent *a)
 	aesm_relay_free(a->aesm);
 	capacity_free(a->capacity);
 	cpuid_record_free(a->cpuid);
+	token_review_free(a->tokens);
 	kube_event_recorder_free(a->events);
 	kube_client_free(a->kube);
 	agent_metrics_free(a->shown);

@@ -54,6 +54,7 @@ struct kube_watch {
 	bool cached; /* lists may be */
 	bool listing, synced, connected;
 	bool relist; /* this watch is of no use any more */
+	bool away;   /* the API server could not be reached */
 	bool dead;   /* freed while busy */
 	char problem[320];
 };
@@ -303,6 +304,11 @@ static bool watch_on_data(void *ctx, struct span chunk)
 		w->connected = true;
 		w->problem[0] = '\0';
 		w->opened_usec = clock_monotonic_usec();
+		/* It is back, and has often forgotten our version: no reason to let it wait for as
+		 * long as the outage made us. */
+		if (w->away)
+			backoff_restart(&w->backoff);
+		w->away = false;
 		watch_tell_connection(w);
 	}
 	go_on = watch_take_chunk(w, chunk);
@@ -328,6 +334,7 @@ static void watch_on_end(void *ctx, const struct kube_result *res)
 	if (w->relist) {
 		watch_later(w, true);
 	} else if (res->code) {
+		w->away = true;
 		watch_describe(w, "watch: %s", res->message);
 		watch_later(w, false);
 	} else if (!opened) {

@@ -22,6 +22,11 @@ int64_t backoff_delay(struct backoff *b, int64_t now_usec, uint32_t chance)
 	return backoff_jitter(delay, chance);
 }
 
+void backoff_restart(struct backoff *b)
+{
+	b->next_usec = 0;
+}
+
 uint32_t backoff_chance(void)
 {
 	uint32_t n;

@@ -16,6 +16,9 @@ struct backoff {
  * (all values equally likely) says. */
 int64_t backoff_delay(struct backoff *b, int64_t now_usec, uint32_t chance);
 
+/* What failed before has no bearing on what comes: the next delay is the first again. */
+void backoff_restart(struct backoff *b);
+
 /* usec stretched by up to its own length. */
 int64_t backoff_jitter(int64_t usec, uint32_t chance);
 

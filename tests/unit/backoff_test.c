@@ -30,6 +30,8 @@ static void test_delays(void)
 		CHECK_ROW(rows[i].name, got == rows[i].want, "%lld, want %lld", (long long)got,
 			(long long)rows[i].want);
 	}
+	backoff_restart(&b);
+	CU_ASSERT_EQUAL(backoff_delay(&b, 0, 0), 800);
 	CU_ASSERT_NOT_EQUAL(backoff_chance(), backoff_chance());
 }
 
