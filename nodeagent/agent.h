@@ -13,6 +13,7 @@
 #include "common/net/ops.h"
 #include "nodeagent/aesm/relay.h"
 #include "nodeagent/config.h"
+#include "nodeagent/enforce.h"
 #include "nodeagent/kubelet/plugin.h"
 #include "nodeagent/kubelet/pod_resources.h"
 #include "nodeagent/kubelet/sgx.h"
@@ -53,6 +54,8 @@ struct agent {
 	struct aesm_relay *aesm;
 	struct pod_resources *pod_resources;
 	struct capacity *capacity;
+	struct pods *pods;         /* NULL: not watched */
+	struct epc_cgroup *cgroup; /* NULL: EPC is not limited by cgroup */
 
 	struct waiter *waiters; /* requests for what is shown, until the kubelet answers */
 	bool listing;

@@ -211,7 +211,33 @@ static int setup_platform(struct agent *a, struct error *err)
 	return r;
 }
 
-/* EPC and VM slots. */
+static void not_limited(void *ctx, const struct error *err)
+{
+	(void)ctx;
+	log_error(err->message, "Could not limit the EPC of a container");
+}
+
+static void pods_changed(void *ctx)
+{
+	struct agent *a = ctx;
+
+	if (a->cgroup && a->pods)
+		enforce_epc(a->cgroup, a->pods, not_limited, a);
+}
+
+/* Where the kernel knows nothing of it, EPC is scheduled and not limited. */
+static void setup_cgroup(struct agent *a)
+{
+	_cleanup_free_ char *dir = NULL;
+	struct error err = {0};
+
+	if (asprintf(&dir, "%s/sys/fs/cgroup",
+		    strcmp(a->config->sysroot, "/") == 0 ? "" : a->config->sysroot) < 0 ||
+		epc_cgroup_new(&a->cgroup, dir, &err) < 0)
+		log_info(2, "EPC is not limited by cgroup", LOG_STR("why", err.message));
+}
+
+/* EPC, VM slots and the pods that use EPC. */
 static int setup_node(struct agent *a, struct error *err)
 {
 	const struct capacity_options o = {
@@ -219,10 +245,21 @@ static int setup_node(struct agent *a, struct error *err)
 		.events = a->events,
 		.metrics = a->metrics,
 	};
+	const struct pods_options pods = {
+		.node = a->config->node_name,
+		.changed = pods_changed,
+		.ctx = a,
+	};
+	int r;
 
 	if (!a->kube)
 		return 0;
-	return capacity_new(&a->capacity, a->kube, &o, err);
+	r = capacity_new(&a->capacity, a->kube, &o, err);
+	if (r < 0 || !a->config->epc.accounting)
+		return r;
+	if (a->config->epc.enforce)
+		setup_cgroup(a);
+	return pods_new(&a->pods, a->kube, &pods, err);
 }
 
 static int setup_relay(struct agent *a, struct error *err)
@@ -360,6 +397,8 @@ static void teardown(struct agent *a)
 	platform_monitor_free(a->monitor);
 	plugins_free(a->plugins);
 	aesm_relay_free(a->aesm);
+	pods_free(a->pods);
+	epc_cgroup_free(a->cgroup);
 	capacity_free(a->capacity);
 	cpuid_record_free(a->cpuid);
 	token_review_free(a->tokens);

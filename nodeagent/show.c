@@ -79,7 +79,7 @@ static int fill(struct agent *a, struct status *s, struct arena *m)
 			{
 				.reserved = a->config->epc.reserve,
 				.published = a->offer.capacity[CAPACITY_EPC],
-				.requested = -1,
+				.requested = a->pods ? pods_epc(a->pods) : -1,
 			},
 		.containers_problem = "",
 		.attestation = {.reason = "", .message = ""},
@@ -104,6 +104,18 @@ static void answer(const struct waiter *w, const struct status *s)
 	w->res->status = status_answer(s, w->req->path, w->res->body, &w->res->content_type);
 }
 
+/* What each container requested of EPC is in its pod, which the kubelet does not show. */
+static void add_epc(struct agent *a, struct status_container *v, size_t n)
+{
+	for (size_t i = 0; a->pods && i < n; i++) {
+		v[i].epc_bytes =
+			pods_container_epc(a->pods, v[i].namespace_, v[i].pod, v[i].container);
+		if (a->cgroup)
+			v[i].epc_used_bytes = enforce_used(
+				a->cgroup, a->pods, v[i].namespace_, v[i].pod, v[i].container);
+	}
+}
+
 /* All that wait get the same answer. */
 static void answer_all(struct agent *a, const struct holdings *h, const char *problem)
 {
@@ -115,6 +127,8 @@ static void answer_all(struct agent *a, const struct holdings *h, const char *pr
 
 	if (r == 0 && h) {
 		r = status_containers(h, &m, &containers, &s.n_containers);
+		if (r == 0)
+			add_epc(a, containers, s.n_containers);
 		s.containers = containers;
 		s.containers_cut = h->cut;
 	}
