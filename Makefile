@@ -179,6 +179,7 @@ check-programs: all $(GRPC_PEER) $(RENDER)
 	tests/integration/tls-test
 	tests/integration/metrics-test
 	tests/integration/grpc-test
+	CASEMATE_NODEAGENT=$(B)/nodeagent/casemate-nodeagent tests/integration/agent-unit-test
 	RENDER=$(RENDER) tests/integration/status-test
 	RENDER=$(RENDER) tests/integration/page-test
 check-cluster: all image peers
