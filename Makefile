@@ -188,6 +188,7 @@ check-cluster: all image peers
 	tests/chart/cluster-test
 	tests/cluster/fence-test
 	tests/cluster/admission-test
+	tests/cluster/metrics-test
 	tests/cluster/agent-test
 cluster-up:
 	tests/cluster/up

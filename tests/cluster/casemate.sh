@@ -39,6 +39,18 @@ casemate_serves() {
 		--annotations=casemate.dev/tee=sgx --annotations=casemate.dev/epc=1Mi
 }
 
+# metrics_token NAMESPACE/SERVICEACCOUNT AUDIENCE: what a scraper would have projected.
+metrics_token() {
+	kubectl -n "${1%/*}" create token "${1#*/}" --audience "$2"
+}
+
+# scrape ADDRESS PORT: the metrics of a pod.
+scrape() {
+	local token
+
+	token=$(metrics_token default/default casemate-metrics) && in_network curl -skf --max-time 10 -H "Authorization: Bearer $token" "https://$1:$2/metrics"
+}
+
 # A container that only has to run, as YAML below `containers:`.
 busybox_container() { # NAME [MORE YAML, one line each]
 	local name=$1 line

@@ -29,7 +29,6 @@
 	X(credential)                                                                              \
 	X(devices)                                                                                 \
 	X(dir_watch)                                                                               \
-	X(enforce)                                                                                 \
 	X(epc_cgroup)                                                                              \
 	X(error)                                                                                   \
 	X(event)                                                                                   \

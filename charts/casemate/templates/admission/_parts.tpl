@@ -5,7 +5,7 @@ listen: {{ printf "%s:%v" $a.bindAddress $a.port | quote }}
 health:
   listen: {{ printf "%s:%v" $a.bindAddress $a.healthPort | quote }}
 metrics:
-  listen: {{ printf "%s:%v" $a.bindAddress $a.metricsPort | quote }}
+  {{- include "casemate.metrics.config" (dict "root" $ "listen" (printf "%s:%v" $a.bindAddress $a.metricsPort)) | nindent 2 }}
 threads: {{ $a.threads }}
 {{- with .Values.config.limits }}
 limits:

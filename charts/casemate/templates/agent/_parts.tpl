@@ -7,7 +7,7 @@
 {{- $a := .Values.agent -}}
 {{- $chart := dict "kubelet" (dict "dir" $a.kubeletDir)
 	"health" (dict "listen" (printf "%s:%v" $a.bindAddress $a.healthPort))
-	"metrics" (dict "listen" (printf "%s:%v" $a.bindAddress $a.metricsPort))
+	"metrics" (include "casemate.metrics.config" (dict "root" $ "listen" (printf "%s:%v" $a.bindAddress $a.metricsPort)) | fromYaml)
 	"page" (dict "listen" (printf "127.0.0.1:%v" $a.pagePort)) -}}
 {{- if $a.simulate -}}
 {{- $_ := set $chart "simulate" $a.simulate -}}
