@@ -190,6 +190,7 @@ check-cluster: all image peers
 	tests/cluster/admission-test
 	tests/cluster/metrics-test
 	tests/cluster/agent-test
+	tests/cluster/monitoring-test
 cluster-up:
 	tests/cluster/up
 cluster-down:
