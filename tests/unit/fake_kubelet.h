@@ -29,7 +29,8 @@ struct fake_kubelet {
 	sd_event *event;
 	const char *dir;
 	struct grpc_server *server;
-	unsigned refuse;    /* so many Registers, with Unknown, as the kubelet does */
+	unsigned refuse; /* so many Registers, with Unknown, as the kubelet does */
+	const char *refusal;
 	bool never_list;    /* after Register */
 	unsigned registers; /* that came */
 	unsigned overlaps;  /* of them, while the plugin's list was still followed */

@@ -376,6 +376,7 @@ static void test_refused(void)
 
 	set_up(&f);
 	f.kubelet.refuse = 2;
+	f.kubelet.refusal = "the kubelet does not like you";
 	f.kubelet.never_list = true;
 	fake_kubelet_start(&f.kubelet);
 	if (!start(&f))
@@ -389,6 +390,34 @@ static void test_refused(void)
 	CU_ASSERT(FAKE_UNTIL(f.event, f.kubelet.registers == 3));
 	CU_ASSERT(FAKE_UNTIL(f.event, says(&f, 0, "has not asked for the devices yet")));
 	CU_ASSERT(is(&f, 0, PLUGIN_WAITING) && !plugins_connected(f.plugins));
+	tear_down(&f);
+}
+
+/* A refusal without end is cut, but not inside of a character. */
+static void test_long_refusal(void)
+{
+	char refusal[601] = "", *problem;
+	struct fix f;
+	size_t n;
+
+	for (size_t i = 0; i < 600; i += 3)
+		strcat(refusal, "\u20ac");
+	set_up(&f);
+	fake_kubelet_start(&f.kubelet);
+	for (unsigned shift = 0; start(&f) && shift < 3; shift++) {
+		f.kubelet.refuse = 1;
+		f.kubelet.refusal = refusal;
+		set(&f, A, 3, true, "");
+		CU_ASSERT(FAKE_UNTIL(f.event, says(&f, 0, "\u20ac")));
+		problem = strdup(plugins_at(f.plugins, 0).problem);
+		n = problem ? strlen(problem) : 0;
+		CU_ASSERT(n > 470 && n < 480 && strcmp(problem + n - 3, "\u20ac") == 0);
+		free(problem);
+		plugins_free(f.plugins);
+		f.plugins = NULL;
+		memmove(refusal + 1, refusal, sizeof(refusal) - 2);
+		refusal[0] = '-';
+	}
 	tear_down(&f);
 }
 
@@ -547,6 +576,7 @@ CU_TestInfo plugin_tests[] = {
 	{"the kubelet restarts", test_restarts},
 	{"streams, connections, sockets are lost", test_losses},
 	{"the kubelet refuses, or asks for nothing", test_refused},
+	{"a refusal that is long", test_long_refusal},
 	{"the folder comes, and is replaced", test_folder},
 	{"another plugin comes and goes", test_rival},
 	{"another plugin was there before", test_rival_first},

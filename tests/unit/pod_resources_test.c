@@ -73,9 +73,9 @@ static void done(void *ctx, const struct holdings *h, const struct error *err)
 
 	f->answers++;
 	CU_ASSERT(!h == !!err);
-	if (err) {
+	if (!h || err) {
 		f->failures++;
-		snprintf(f->last, sizeof(f->last), "%s", err->message);
+		snprintf(f->last, sizeof(f->last), "%s", err ? err->message : "");
 		return;
 	}
 	f->holdings = h->n;
