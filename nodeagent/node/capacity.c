@@ -124,10 +124,12 @@ static void find_problem(const struct capacity *c, char *out, size_t size)
 		return;
 	if (c->refusal[0])
 		snprintf(out, size, "%s", c->refusal);
+	else if (c->view.uid[0])
+		return;
 	else if (!kube_watch_synced(c->watch))
 		snprintf(out, size, "Node %s cannot be read: %s", c->node,
 			kube_watch_problem(c->watch));
-	else if (!c->view.uid[0])
+	else
 		snprintf(out, size,
 			"there is no Node %s: the kubelet has not registered, or nodeName is not "
 			"its name",
@@ -537,6 +539,11 @@ const char *capacity_problem(const struct capacity *c)
 bool capacity_connected(const struct capacity *c)
 {
 	return kube_watch_connected(c->watch);
+}
+
+const char *capacity_connection_problem(const struct capacity *c)
+{
+	return kube_watch_problem(c->watch);
 }
 
 const char *capacity_node_uid(const struct capacity *c)

@@ -45,7 +45,8 @@ DEFINE_CLEANUP(struct capacity *, capacity_free)
 void capacity_set(struct capacity *c, enum capacity_key k, int64_t value);
 
 enum capacity_state capacity_state(const struct capacity *c);
-const char *capacity_problem(const struct capacity *c);  /* "" or what a person should do */
-bool capacity_connected(const struct capacity *c);       /* to the API server */
-const char *capacity_node_uid(const struct capacity *c); /* "" until known */
+const char *capacity_problem(const struct capacity *c); /* "" or what a person should do */
+bool capacity_connected(const struct capacity *c);      /* to the API server */
+const char *capacity_connection_problem(const struct capacity *c); /* "" or why it is not */
+const char *capacity_node_uid(const struct capacity *c);           /* "" until known */
 int64_t capacity_allocatable(const struct capacity *c, enum capacity_key k); /* -1: not there */

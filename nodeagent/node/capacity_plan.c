@@ -146,5 +146,5 @@ void capacity_plan_begin(struct capacity_plan *p, int64_t now_usec, uint32_t cha
 void capacity_plan_reconnected(struct capacity_plan *p)
 {
 	p->not_before_usec = 0;
-	p->spacing.next_usec = 0;
+	backoff_restart(&p->spacing);
 }

@@ -567,6 +567,7 @@ static void test_away(void)
 	a.there = false;
 	pthread_mutex_unlock(&a.lock);
 	CU_ASSERT(kube_fix_wait(&a.fix, is_unconnected, &a));
+	CHECK_STR("away", span_str(capacity_problem(a.capacity)), "");
 	capacity_set(a.capacity, CAPACITY_EPC, 64);
 	CU_ASSERT_EQUAL(capacity_state(a.capacity), CAPACITY_PENDING);
 	CU_ASSERT_EQUAL(api_patches(&a), 1);
@@ -584,6 +585,7 @@ static void test_away(void)
 	CU_ASSERT_EQUAL(capacity_state(a.capacity), CAPACITY_UNKNOWN);
 	CHECK_ROW("away", strstr(capacity_problem(a.capacity), "Node node-1 cannot be read: "),
 		"%s", capacity_problem(a.capacity));
+	CU_ASSERT_STRING_EQUAL(capacity_connection_problem(a.capacity), "not listed yet");
 	capacity_free(a.capacity);
 	kube_fix_end(&away);
 }

@@ -29,6 +29,7 @@
 	X(credential)                                                                              \
 	X(devices)                                                                                 \
 	X(dir_watch)                                                                               \
+	X(enforce)                                                                                 \
 	X(epc_cgroup)                                                                              \
 	X(error)                                                                                   \
 	X(event)                                                                                   \

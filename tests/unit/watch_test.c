@@ -424,6 +424,47 @@ static void test_cached(void)
 	kube_fix_end(&f);
 }
 
+static bool is_asked(void *ctx)
+{
+	const struct settled *s = ctx;
+
+	return fake_server_requests(s->server) >= s->requests;
+}
+
+/* A server that was away for long and answers again is not made to wait as long. */
+static void test_heard_again(void)
+{
+	static const struct step steps[] = {FIRST, {WATCH("10"), NULL, 0, NULL, PLAIN},
+		{WATCH("10"), NULL, 0, NULL, PLAIN}, {WATCH("10"), NULL, 0, NULL, PLAIN},
+		{WATCH("10"), NULL, 0, NULL, PLAIN},
+		{WATCH("10"), NULL, 200, EVENT("ERROR", GONE), STREAM_OPEN},
+		{"?limit=500", NULL, 200, LIST("30", "", ""), PLAIN}, {0}};
+	const struct kube_watch_options o = {.path = "/api/v1/configmaps",
+		.name = "configmaps",
+		.backoff_usec = 40 * USEC_PER_MSEC};
+	struct kube_watch *w = NULL;
+	struct told t = {.trace = BUF_INIT(1 << 20), .watch = &w};
+	const struct kube_watch_handler h = {list_begin, upsert, removed, synced, NULL, &t};
+	struct settled s;
+	struct kube_fix f;
+	int64_t began;
+
+	if (!kube_fix_begin(&f, answer, (void *)steps))
+		return;
+	CU_ASSERT_EQUAL(kube_watch_new(&w, f.client, &o, &h, NULL), 0);
+	s = (struct settled){w, f.server, 6, NULL};
+	CU_ASSERT(kube_fix_wait(&f, is_asked, &s));
+	began = clock_monotonic_usec();
+	s.requests = 7;
+	CU_ASSERT(kube_fix_wait(&f, is_asked, &s));
+	/* 40 to 80 ms instead of 320 at least. */
+	CHECK_ROW("heard", clock_monotonic_usec() - began < 250 * USEC_PER_MSEC, "after %lld us",
+		(long long)(clock_monotonic_usec() - began));
+	kube_watch_free(w);
+	buf_free(&t.trace);
+	kube_fix_end(&f);
+}
+
 /* The watch is freed from inside each callback, and whenever. */
 static void test_free(void)
 {
@@ -465,6 +506,7 @@ CU_TestInfo watch_tests[] = {
 	{"events cut at every byte", test_cut_everywhere},
 	{"pages and events that are too large", test_too_large},
 	{"cached lists, and connections", test_cached},
+	{"heard again", test_heard_again},
 	{"freed inside callbacks", test_free},
 	CU_TEST_INFO_NULL,
 };
