@@ -29,6 +29,7 @@ start_apiserver() {
 		--service-account-signing-key-file="$CERTS/sa.key" \
 		--authorization-mode=Node,RBAC --enable-admission-plugins=NodeRestriction \
 		--allow-privileged=true \
+		--admission-control-config-file="$STATE/admission.yaml" \
 		--audit-policy-file="$STATE/audit-policy.yaml" --audit-log-path="$STATE/logs/audit.log" \
 		"${extra[@]}"
 }
