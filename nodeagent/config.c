@@ -123,6 +123,30 @@ static int check_paths(const struct agent_config *c, struct error *err)
 	return 0;
 }
 
+static int check_listens(const struct agent_config *c, struct error *err)
+{
+	const struct {
+		const char *setting, *listen;
+	} listens[] = {
+		{"health.listen", c->health_listen},
+		{"metrics.listen", c->metrics_listen},
+		{"page.listen", c->page_listen},
+	};
+
+	for (size_t i = 0; i < ARRAY_SIZE(listens); i++) {
+		char address[64];
+		uint16_t port;
+		int r;
+
+		if (strcmp(listens[i].listen, "none") == 0)
+			continue;
+		r = ops_parse_listen(listens[i].listen, listens[i].setting, address, &port, err);
+		if (r < 0)
+			return r;
+	}
+	return 0;
+}
+
 static int finish(struct agent_config *c, struct error *err)
 {
 	const char *any = c->standalone ? "127.0.0.1" : "0.0.0.0";
@@ -130,11 +154,10 @@ static int finish(struct agent_config *c, struct error *err)
 
 	if (r < 0)
 		return r;
-	if (*c->simulate) {
+	if (*c->simulate)
 		r = simulation_parse(&c->simulation, c->simulate, err);
-		if (r < 0)
-			return error_prefix(err, r, "simulate");
-	}
+	if (r < 0)
+		return r;
 	if (*c->simulate && (strcmp(c->sysroot, "/") != 0 || *c->cpuid_file))
 		return error_set(err, -EINVAL,
 			"simulate: a simulated platform reads no other; drop sysroot and cpuid");
@@ -145,7 +168,9 @@ static int finish(struct agent_config *c, struct error *err)
 		c->health_listen = arena_printf(&c->arena, "%s:9080", any);
 	if (!*c->metrics_listen)
 		c->metrics_listen = arena_printf(&c->arena, "%s:9081", any);
-	return c->health_listen && c->metrics_listen ? 0 : error_oom(err);
+	if (!c->health_listen || !c->metrics_listen)
+		return error_oom(err);
+	return check_listens(c, err);
 }
 
 /* A Node is named after its host unless the kubelet was told otherwise; in a Pod the downward API

@@ -332,8 +332,14 @@ static void platform_changed(void *ctx)
 static int setup_monitor(struct agent *a, struct error *err)
 {
 	const struct agent_config *c = a->config;
-	const char *extra[] = {*c->simulate ? c->simulation_dir : NULL, NULL};
+	_cleanup_free_ char *dev = NULL;
+	const char *extra[] = {NULL, NULL};
 
+	if (*c->simulate) {
+		if (asprintf(&dev, "%s/dev", c->simulation_dir) < 0)
+			return error_oom(err);
+		extra[0] = dev;
+	}
 	return platform_monitor_new(
 		&a->monitor, a->event, &a->source, extra, platform_changed, a, err);
 }
