@@ -151,6 +151,9 @@ static int setup_observation(struct agent *a, struct error *err)
 		return error_oom(err);
 	a->reloads = metrics_counter(a->metrics, "casemate_agent_config_reloads_total",
 		"Reloads of the configuration by result.", result);
+	/* Alerts look for an increase, which a counter born with its first count has none of. */
+	metric_add(a->reloads, 0, METRIC_VALUES("success"));
+	metric_add(a->reloads, 0, METRIC_VALUES("failure"));
 	a->shown = agent_metrics_new(a->metrics);
 	return a->shown ? 0 : error_oom(err);
 }

@@ -331,6 +331,9 @@ static int setup_observation(struct daemon *d, struct error *err)
 	health_set(d->health, "shutdown", true, "");
 	d->reloads = metrics_counter(d->metrics, "casemate_webhook_config_reloads_total",
 		"Reloads of the configuration by result.", result);
+	/* Alerts look for an increase, which a counter born with its first count has none of. */
+	metric_add(d->reloads, 0, METRIC_VALUES("success"));
+	metric_add(d->reloads, 0, METRIC_VALUES("failure"));
 	d->connections = metrics_gauge(d->metrics, "casemate_webhook_connections",
 		"Connections that are open.", NULL);
 	d->refused = metrics_counter(d->metrics, "casemate_webhook_limits_reached_total",

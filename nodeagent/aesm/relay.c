@@ -258,6 +258,7 @@ int aesm_relay_new(struct aesm_relay **ret_r, sd_event *event, const struct aesm
 			"Requests for quotes, by where they went and how they ended.", labels);
 		if (!r->requests)
 			return error_oom(err);
+		aesm_count_from_zero(r->requests);
 	}
 	e = relay_start(r, err);
 	if (e)

@@ -48,6 +48,8 @@ struct aesm_relay {
 	struct aesm_frame answer;
 };
 
+/* Every result is counted from 0, so that the first one is an increase. */
+void aesm_count_from_zero(struct metric *requests);
 /* A client connected: fd is taken over. Clients beyond memory are closed. */
 void aesm_client_new(struct aesm_slot *slot, int fd);
 /* Closes all of the slot's. The one whose request is with AESM keeps its turn until AESM answered,

@@ -36,6 +36,12 @@ static const char *const results[] = {
 	[ABANDONED] = "abandoned",     /* the client left before it had the answer */
 };
 
+void aesm_count_from_zero(struct metric *requests)
+{
+	for (size_t i = 0; i < ARRAY_SIZE(results); i++)
+		metric_add(requests, 0, METRIC_VALUES("aesm", results[i]));
+}
+
 static void serve_next(struct aesm_relay *r);
 
 /* --- bytes --- */

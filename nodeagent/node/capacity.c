@@ -447,6 +447,9 @@ static void register_metrics(struct capacity *c, struct metrics *m)
 	c->connected = metrics_gauge(m, "casemate_agent_api_connected",
 		"Is the watch of the Node open (1) or being retried (0).", NULL);
 	metric_set(c->connected, 0, NULL);
+	/* A node without any writes shows that it has none. */
+	for (size_t k = 0; k < CAPACITY_KEY_N; k++)
+		metric_add(c->writes, 0, METRIC_VALUES(keys[k].name, "ok"));
 }
 
 static int open_watch(struct capacity *c, struct error *err)

@@ -73,7 +73,7 @@ ROWS = [
     ("CasemateApiDisconnected", "an API server that restarts", 12, 0, {agent("api_connected"): "1 1 0 0 0 1x20"}),
 
     ("CasemateConfigReloadFailed", "the first failure there is", 20, 1, {
-        webhook("config_reloads_total", 'result="failure"'): "_x10 1x60"}),
+        webhook("config_reloads_total", 'result="failure"'): "0x10 1x60"}),
     ("CasemateConfigReloadFailed", "one more failure, of an agent", 20, 1, {
         agent("config_reloads_total", 'result="failure"'): "3x15 4x60"}),
     ("CasemateConfigReloadFailed", "failures of long ago", 50, 0, {

@@ -36,10 +36,6 @@ def metrics_of(expression):
     text = re.sub(r'"[^"]*"', '""', expression)
     text = re.sub(r"\b(by|without|on|ignoring|group_left|group_right)\s*\([^)]*\)", "", text)
     names = set(re.findall(r"\b([a-z][a-z0-9_]*_[a-z0-9_]+|up)\b(?!\s*\()", re.sub(r"\{[^}]*\}", "", text)))
-    names |= {n for n in re.findall(r"__name__=~?\"([^\"]+)\"", expression) if "(" not in n}
-    for pattern in re.findall(r"__name__=~\"([^\"]+)\"", expression):
-        match = re.fullmatch(r"(\w*)\((\w+)\|(\w+)\)(\w*)", pattern)
-        names |= {match[1] + match[2] + match[4], match[1] + match[3] + match[4]} if match else {pattern}
     return names
 
 

@@ -242,7 +242,7 @@ static int counted(struct fix *f, const char *result)
 	snprintf(line, sizeof(line), "casemate_agent_quotes_total{source=\"aesm\",result=\"%s\"} ",
 		result);
 	at = text.p ? strstr(text.p, line) : NULL;
-	return at ? atoi(at + strlen(line)) : 0;
+	return at ? atoi(at + strlen(line)) : -1;
 }
 
 #define COUNTED(f, result, want)                                                                   \
