@@ -109,7 +109,7 @@ enum capacity_news capacity_plan_see(
 		return NEWS_NONE;
 	p->loss = judge(p, seen->n, now_usec);
 	p->lost_to = *seen;
-	if (p->loss == LOSS_ZEROED || p->loss == LOSS_OLD_VALUE)
+	if (p->loss != LOSS_OVERWRITTEN)
 		return NEWS_NONE;
 	if (!p->foreign_usec || now_usec - p->foreign_usec >= PLAN_FOREIGN_USEC) {
 		p->foreign_usec = now_usec;

@@ -5,7 +5,8 @@
  *
  * Who wrote is judged by the value alone. 0 is the kubelet's: it sets every extended resource to
  * that when it registers without a checkpoint. A value that we had published a moment ago is
- * somebody's older copy of the Node. Any other is a second publisher's. */
+ * somebody's older copy of the Node. Who removes it publishes nothing. Any other is a second
+ * publisher's. */
 #pragma once
 
 #include "common/net/backoff.h"
