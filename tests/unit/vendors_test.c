@@ -588,7 +588,10 @@ static void test_permission_is_vendors_alone(void)
 		for (size_t j = 0; j < ARRAY_SIZE(own_asks); j++) {
 			const char *both = arena_printf(&f.a, "%s,%s", own_asks[j], vendors);
 
-			got = may_take_provision(&f, both ? both : "", "", spec, &res);
+			f.failed |= !both;
+			if (!both)
+				return;
+			got = may_take_provision(&f, both, "", spec, &res);
 			CHECK_ROW(own_asks[j], got < 1, "%zu: passed", i);
 			CHECK_ROW(own_asks[j], got == 0 || !epc || strstr(both, "quote':''"),
 				"%zu: %s", i, res.message);

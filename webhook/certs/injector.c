@@ -203,7 +203,7 @@ static int64_t meet_strangers(struct injector *i, const struct bundle *wanted,
 	const struct bundle *gone, int64_t now_usec, int64_t now_sec, struct bundle *ret)
 {
 	_cleanup_bundle_ struct bundle all = {0};
-	struct stranger now[BUNDLE_MAX];
+	struct stranger now[BUNDLE_MAX] = {0};
 	int64_t next = INT64_MAX;
 	size_t n = 0;
 
