@@ -189,6 +189,7 @@ static int taken(struct fix *f, struct span *ret_s)
 	int fd = accept4(f->aesm, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
 	ssize_t n;
 
+	*ret_s = SPAN_NONE;
 	if (fd < 0)
 		return -1;
 	settle(f);
