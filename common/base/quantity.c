@@ -199,7 +199,7 @@ int quantity_from_json(struct quantity *ret_q, struct json_val v, struct error *
 
 int quantity_count_from_json(int64_t *ret_n, struct json_val v, struct error *err)
 {
-	struct quantity q;
+	struct quantity q = {0}; /* the analyzer does not see that every success sets it */
 	int64_t n;
 	int r = quantity_from_json(&q, v, err);
 
