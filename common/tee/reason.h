@@ -48,12 +48,100 @@
 		"let Casemate's mutating webhook see it, and nothing undo it")                     \
 	X(KeysInInitContainer, "ordinary init containers cannot hold keys",                        \
 		"use a native sidecar or an app container")                                        \
-	X(ImageNotAllowed, "the image is not one of the profile's digests",                        \
-		"use a listed digest")                                                             \
+	X(ImageNotAllowed, "the image is not one of the profile's digests", "use a listed digest") \
 	X(AccessDenied, "nobody may enter a confidential pod",                                     \
 		"have the profile allow it, or use a break-glass group")                           \
 	X(PodUnknown, "the pod could not be looked up", "try again")                               \
 	X(BreakGlass, "allowed to a break-glass group", "")                                        \
+	/* of evidence: the platform */                                                            \
+	X(Simulated, "a simulated TEE: nothing protects it", "use it for development alone")       \
+	X(SampleNotAllowed, "sample evidence proves nothing", "use a TEE")                         \
+	X(HostNotAttestable, "a host of confidential VMs proves nothing; their guests do", "")     \
+	X(UnsupportedVersion,                                                                      \
+		"a format version, algorithm or certification data type that "                     \
+		"Casemate does not know",                                                          \
+		"update Casemate, or what makes the evidence")                                     \
+	X(UnknownRoot, "the certificates lead to no root that is trusted",                         \
+		"use a genuine platform, or add the root to trustedRoots")                         \
+	X(ChainInvalid, "the certificate chain is not as its vendor makes it",                     \
+		"fetch the certificates anew")                                                     \
+	X(CertificateExpired, "a certificate is not valid at this time",                           \
+		"check the clock; fetch the certificates anew")                                    \
+	X(CertificateRevoked, "the vendor revoked a certificate of the chain",                     \
+		"take the platform out of service and ask its vendor")                             \
+	X(CrlMissing, "there is no revocation list of the issuer",                                 \
+		"add the CRL to the collateral")                                                   \
+	X(CrlExpired, "a revocation list is not valid at this time", "fetch the CRL anew")         \
+	X(CollateralMissing, "collateral for this platform is not there",                          \
+		"configure a source that has it")                                                  \
+	X(CollateralExpired, "collateral is not valid at this time", "fetch it anew")              \
+	X(CollateralRolledBack, "collateral is older than what was seen, or than configured",      \
+		"fetch it anew; ask who served the old one")                                       \
+	X(CollateralInvalid, "collateral is not as its vendor makes it", "fetch it anew")          \
+	X(CollateralSignatureInvalid, "the vendor did not sign this collateral",                   \
+		"fetch it anew; ask who changed it")                                               \
+	X(FmspcMismatch, "the collateral is for another kind of platform",                         \
+		"fetch the TCB info of the FMSPC named")                                           \
+	X(QuoteSignatureInvalid, "the signature over the evidence is wrong",                       \
+		"the evidence was changed or made by somebody else")                               \
+	X(QeReportInvalid, "the quoting enclave's report does not vouch for the quote's key",      \
+		"the evidence was changed or made by somebody else")                               \
+	X(QeIdentityMismatch, "the quoting enclave is not the vendor's",                           \
+		"use the vendor's quoting enclave")                                                \
+	X(TdxModuleMismatch, "the TDX module is none that the vendor vouches for",                 \
+		"update firmware and TDX module")                                                  \
+	X(ChipMismatch, "the certificate is of another chip or firmware than the report",          \
+		"fetch the certificate of this chip and TCB")                                      \
+	X(TcbOutOfDate, "a TCB recovery is missing", "update firmware, microcode and modules")     \
+	X(TcbOutOfDateConfigurationNeeded,                                                         \
+		"a TCB recovery is missing, and the firmware's settings need care",                \
+		"update firmware, microcode and modules; review the settings")                     \
+	X(TcbConfigurationNeeded, "the firmware's settings may weaken the TEE",                    \
+		"change them (hyper-threading, for instance) or accept this status")               \
+	X(TcbSwHardeningNeeded, "the code inside must mitigate the advisories itself",             \
+		"see that it does, then accept this status and the advisories")                    \
+	X(TcbConfigurationAndSwHardeningNeeded,                                                    \
+		"firmware settings may weaken the TEE and the code inside must mitigate itself",   \
+		"see to both, then accept this status and the advisories")                         \
+	X(TcbRelaunchAdvised, "the platform was updated while the TD ran", "restart the TD")       \
+	X(TcbRelaunchAdvisedConfigurationNeeded,                                                   \
+		"the platform was updated while the TD ran, and its settings need care",           \
+		"restart the TD; review the settings")                                             \
+	X(TcbRevoked, "the vendor revoked this TCB", "take the platform out of service")           \
+	X(TcbNotSupported, "the vendor knows no such TCB level",                                   \
+		"update firmware; fetch the TCB info anew")                                        \
+	X(TcbBelowMinimum, "the firmware is older than the policy's minimum", "update it")         \
+	X(AdvisoryNotAccepted, "an advisory applies that the policy does not accept",              \
+		"update, or accept the advisory")                                                  \
+	X(DebugNotAllowed, "a debug TEE can be read by its host",                                  \
+		"build and run it without debug")                                                  \
+	X(PolicyBitsNotAllowed,                                                                    \
+		"attributes that the policy does not allow are set, or wanted "                    \
+		"ones are not",                                                                    \
+		"start the TEE with other attributes, or change the policy")                       \
+	X(VmplNotAllowed, "the report is of another privilege level",                              \
+		"report from the level expected")                                                  \
+	X(MeasurementNotAllowed, "what runs is not what the policy lists",                         \
+		"run what is listed, or list what runs")                                           \
+	X(ReportDataMismatch, "the evidence was made for something else",                          \
+		"make new evidence for this challenge and key")                                    \
+	/* of evidence: the protocol */                                                            \
+	X(ChallengeInvalid, "the challenge is none of ours", "ask for a new one")                  \
+	X(ChallengeExpired, "the challenge is too old", "ask for a new one")                       \
+	X(ChallengeReplayed, "the challenge was used before", "ask for a new one")                 \
+	X(PlatformOverused, "more nodes than configured are on one platform",                      \
+		"find out which node lies, or raise maxNodesPerPlatform")                          \
+	X(PlatformNotAllowed, "the platform is not on the allow-list", "add it if it is yours")    \
+	X(PlatformDenied, "the platform is on the deny-list", "")                                  \
+	X(NodeMismatch, "the evidence is of another node", "make evidence on this node")           \
+	X(NodeDenied, "the node is on the deny-list", "")                                          \
+	X(TokenInvalid, "the token does not say which node it belongs to",                         \
+		"use the agent's projected token with the audience casemate.dev")                  \
+	X(NotAttested, "no evidence has come yet", "see the node agent's log and status")          \
+	X(EvidenceUnavailable, "the node can make no evidence", "see the node agent's status")     \
+	X(VerdictExpired, "the last verdict is too old", "see the node agent's log and status")    \
+	X(Waived, "a person of a break-glass group vouches for the node", "")                      \
+	X(RateLimited, "too many requests", "try again later")                                     \
 	X(Overloaded, "too many reviews at once", "")                                              \
 	X(Internal, "out of memory or another fault of ours", "try again")
 
@@ -61,7 +149,7 @@ enum reason {
 #define X(name, ...) REASON_##name,
 	REASONS(X)
 #undef X
-	REASON_N
+		REASON_N
 };
 
 /* "EpcMissing" */

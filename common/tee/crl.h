@@ -1,0 +1,37 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * Certificate revocation lists (RFC 5280, section 5) of Intel and AMD. Parsed without trust; only a
+ * list whose signature crl_check_issued() accepted may be asked. */
+#pragma once
+
+#include "common/tee/cert.h"
+
+enum { CRL_DER_MAX = 1 << 20 };
+
+struct crl {
+	unsigned refs;
+	X509_CRL *x509;
+	unsigned char digest[CERT_DIGEST]; /* SHA-256 of the DER */
+	char issuer[CERT_NAME_MAX];
+	int64_t this_update, next_update; /* Unix seconds; next_update always exists */
+	int64_t number;                   /* CRLNumber; -1: none */
+	struct crl_serial *revoked;       /* sorted */
+	size_t n_revoked;
+};
+
+/* DER, or one PEM block X509 CRL. -EBADMSG: also without nextUpdate, as a delta, or with a critical
+ * extension that is not understood; -ENOMEM. */
+int crl_parse(struct crl **ret_c, struct span der_or_pem, struct error *err);
+struct crl *crl_ref(struct crl *c);
+void crl_unref(struct crl *c); /* NULL allowed */
+DEFINE_CLEANUP(struct crl *, crl_unref)
+
+/* As cert_check_issued(). */
+int crl_check_issued(const struct crl *c, struct cert *issuer, struct error *err);
+/* this_update <= time <= next_update. */
+static inline bool crl_valid_at(const struct crl *c, int64_t time)
+{
+	return c->this_update <= time && time <= c->next_update;
+}
+/* Is a certificate of the list's issuer on it, for whatever reason or date? */
+bool crl_revokes(const struct crl *c, const struct cert *cert);

@@ -1,0 +1,44 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * AMD's certificates for SEV-SNP (AMD 57230, "VCEK Certificate and KDS Interface Specification") and
+ * the verification of a report. */
+#pragma once
+
+#include "common/tee/cert.h"
+#include "common/tee/crl.h"
+#include "common/tee/roots.h"
+#include "common/tee/snp_report.h"
+#include "common/tee/verify.h"
+
+enum { AMD_LEAVES_MAX = 4096, AMD_INTERMEDIATES_MAX = 16 };
+
+/* What a VCEK or VLEK says about itself: extensions 1.3.6.1.4.1.3704.1. */
+struct vcek {
+	bool vlek;
+	enum snp_product product;
+	struct snp_tcb tcb;
+	unsigned char hwid[SNP_CHIP_ID]; /* zero behind hwid_len */
+	size_t hwid_len;                 /* 64, 8 (Turin), 0 (VLEK) */
+};
+/* Strict about encodings: HWID raw or as a DER OCTET STRING, SPLs 0 to 255. -EBADMSG. */
+int vcek_read(struct vcek *ret, const struct cert *leaf, struct error *err);
+
+struct amd_leaf {
+	struct cert *cert;
+	struct vcek vcek;
+};
+
+struct amd_collateral {
+	struct amd_leaf *leaves; /* VCEKs and VLEKs */
+	size_t n_leaves;
+	struct cert *intermediates[AMD_INTERMEDIATES_MAX]; /* ASKs and ASVKs, by their names */
+	size_t n_intermediates;
+	struct crl *crl[SNP_PRODUCT_N]; /* signed by the ARK; not checked yet */
+};
+void amd_collateral_free(struct amd_collateral *c);
+
+/* The leaf for a report: by chip and reported TCB, or the VLEK of that TCB; NULL: none. */
+const struct amd_leaf *amd_leaf_find(const struct amd_collateral *c, const struct snp_report *r);
+
+/* snp: the part of verify() for SNP reports. See verify.h. */
+int snp_verify(const struct verify_input *in, struct verify_cache *cache, struct verdict *v);
