@@ -11,6 +11,7 @@
 #include <stdlib.h>
 
 #include "common/base/json_string.h"
+#include "common/base/utf8.h"
 
 enum {
 	FIRST_NODES = 256,
@@ -44,7 +45,7 @@ static void position(const char *text, const char *at, unsigned *ret_line, unsig
 		if (*p == '\n') {
 			line++;
 			column = 1;
-		} else if (((unsigned char)*p & 0xc0) != 0x80) { /* characters, not bytes */
+		} else if (!utf8_continues(*p)) { /* characters, not bytes */
 			column++;
 		}
 	}
@@ -165,34 +166,6 @@ static inline const char *plain_run(const char *p, const char *end)
 	return p;
 }
 
-/* Bytes of the character at p, beyond ASCII; 0 when it is not UTF-8 (RFC 3629 section 4). */
-static size_t utf8_length(const char *text, const char *end)
-{
-	const unsigned char *p = (const unsigned char *)text;
-	unsigned char low = 0x80, high = 0xbf; /* of the second byte */
-	size_t n;
-
-	if (p[0] < 0xc2 || p[0] > 0xf4)
-		return 0;
-	n = p[0] < 0xe0 ? 2 : p[0] < 0xf0 ? 3 : 4;
-	if (n > (size_t)(end - text))
-		return 0;
-	if (p[0] == 0xe0)
-		low = 0xa0;
-	else if (p[0] == 0xed)
-		high = 0x9f;
-	else if (p[0] == 0xf0)
-		low = 0x90;
-	else if (p[0] == 0xf4)
-		high = 0x8f;
-	if (p[1] < low || p[1] > high)
-		return 0;
-	for (size_t i = 2; i < n; i++)
-		if ((p[i] & 0xc0) != 0x80)
-			return 0;
-	return n;
-}
-
 /* The code unit of \uXXXX at p, or -1. */
 static int32_t code_unit(const char *p, const char *end)
 {
@@ -263,7 +236,7 @@ static int parse_string(struct parser *ps)
 				(unsigned char)*p);
 		}
 		while (p < ps->end && (unsigned char)*p >= 0x80) {
-			size_t n = utf8_length(p, ps->end);
+			size_t n = utf8_decode((struct span){p, (size_t)(ps->end - p)}, NULL);
 
 			if (n == 0)
 				return fail(ps, p, -EBADMSG, "invalid UTF-8 in a string");
@@ -336,12 +309,10 @@ static int parse_key(struct parser *ps)
 static int fail_duplicate(const struct parser *ps, uint32_t key)
 {
 	struct json_str s = json_str_of(ps->doc, key);
-	int n = s.len < SHOWN_KEY ? (int)s.len : SHOWN_KEY;
+	struct span shown = utf8_cut((struct span){s.p, s.len}, SHOWN_KEY);
 
-	while ((size_t)n < s.len && n > 0 && ((unsigned char)s.p[n] & 0xc0) == 0x80)
-		n--; /* not in the middle of a character */
-	return fail(ps, s.p - 1, -EBADMSG, "the key \"%.*s%s\" is there twice; remove one", n, s.p,
-		(size_t)n < s.len ? "..." : "");
+	return fail(ps, s.p - 1, -EBADMSG, "the key \"" SPAN_FMT "%s\" is there twice; remove one",
+		SPAN_ARG(shown), shown.len < s.len ? "..." : "");
 }
 
 /* Equal keys have equal tags: the length and the last bytes, where keys of one object differ (they

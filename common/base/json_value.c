@@ -6,6 +6,7 @@
 
 #include "common/base/json.h"
 #include "common/base/json_string.h"
+#include "common/base/utf8.h"
 
 enum {
 	FEW_MEMBERS = 32, /* up to here objects are compared by look-up, beyond by sorting */
@@ -146,26 +147,7 @@ static size_t decode_unicode(const char **p, char out[4])
 		*p += 6;
 		c = 0x10000 + ((c & 0x3ff) << 10 | (low & 0x3ff));
 	}
-	if (c < 0x80) {
-		out[0] = (char)c;
-		return 1;
-	}
-	if (c < 0x800) {
-		out[0] = (char)(0xc0 | c >> 6);
-		out[1] = (char)(0x80 | (c & 0x3f));
-		return 2;
-	}
-	if (c < 0x10000) {
-		out[0] = (char)(0xe0 | c >> 12);
-		out[1] = (char)(0x80 | (c >> 6 & 0x3f));
-		out[2] = (char)(0x80 | (c & 0x3f));
-		return 3;
-	}
-	out[0] = (char)(0xf0 | c >> 18);
-	out[1] = (char)(0x80 | (c >> 12 & 0x3f));
-	out[2] = (char)(0x80 | (c >> 6 & 0x3f));
-	out[3] = (char)(0x80 | (c & 0x3f));
-	return 4;
+	return utf8_encode(c, out);
 }
 
 /* Decodes the escape at *p (the parser has checked it), steps over it and returns how many bytes

@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #include "common/base/clock.h"
+#include "common/base/utf8.h"
 
 enum {
 	LOG_LINE_MAX = 8192, /* the newline included */
@@ -19,6 +20,7 @@ enum {
 	LOG_KEY_MAX = 64,
 	LOG_NUMBER_MAX = 32,
 	LOG_CALLER_MAX = 64,
+	REPLACEMENT = 0xfffd, /* stands for what is not UTF-8 */
 };
 
 /* Atomic one by one: a reload must not race with threads that log. */
@@ -71,28 +73,6 @@ static void close_with(struct line *l, const char *s)
 	l->len += n;
 }
 
-/* The code point at s and its length in bytes; U+FFFD and 1 where s is not UTF-8. */
-static uint32_t decode(struct span s, size_t *ret_n)
-{
-	static const uint32_t least[] = {0, 0, 0x80, 0x800, 0x10000};
-	unsigned char c = (unsigned char)s.p[0];
-	size_t n = c < 0x80 ? 1 : c >= 0xf0 && c < 0xf8 ? 4 : c >= 0xe0 ? 3 : c >= 0xc0 ? 2 : 0;
-	uint32_t u = n == 1 ? c : n == 2 ? c & 0x1f : n == 3 ? c & 0x0f : c & 0x07;
-
-	*ret_n = 1;
-	if (n == 0 || c >= 0xf8 || n > s.len)
-		return 0xfffd;
-	for (size_t i = 1; i < n; i++) {
-		if (((unsigned char)s.p[i] & 0xc0) != 0x80)
-			return 0xfffd;
-		u = u << 6 | ((unsigned char)s.p[i] & 0x3f);
-	}
-	if (u < least[n] || u > 0x10ffff || (u >= 0xd800 && u < 0xe000))
-		return 0xfffd;
-	*ret_n = n;
-	return u;
-}
-
 /* Controls, separators, and what turns the direction of text around. */
 static bool is_unsafe(uint32_t u)
 {
@@ -106,17 +86,18 @@ static void put_quoted(struct line *l, struct span s)
 		return;
 	close_with(l, "\"");
 	while (s.len) {
-		size_t n;
-		uint32_t u = decode(s, &n);
+		uint32_t u = REPLACEMENT;
+		size_t n = utf8_decode(s, &u);
 		char esc[8];
 
+		n = n ? n : 1;
 		if (u == '"' || u == '\\')
 			put(l, (char[]){'\\', (char)u}, 2);
 		else if (u == '\n')
 			puts_(l, "\\n");
 		else if (is_unsafe(u))
 			put(l, esc, (size_t)snprintf(esc, sizeof(esc), "\\u%04x", (unsigned)u));
-		else if (u == 0xfffd)
+		else if (u == REPLACEMENT)
 			puts_(l, "\xef\xbf\xbd");
 		else
 			put(l, s.p, n);

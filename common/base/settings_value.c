@@ -8,13 +8,12 @@
 
 #include "common/base/clock.h"
 #include "common/base/quantity.h"
+#include "common/base/utf8.h"
 
 const char *setting_show(char out[SETTING_SHOWN_MAX], struct span s)
 {
-	size_t n = s.len < SETTING_SHOWN_MAX - 4 ? s.len : SETTING_SHOWN_MAX - 4;
+	size_t n = utf8_cut(s, SETTING_SHOWN_MAX - 4).len;
 
-	while (n < s.len && n > 0 && ((unsigned char)s.p[n] & 0xc0) == 0x80)
-		n--;
 	for (size_t i = 0; i < n; i++)
 		out[i] = iscntrl((unsigned char)s.p[i]) ? '?' : s.p[i];
 	strcpy(out + n, n < s.len ? "..." : "");

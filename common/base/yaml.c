@@ -6,6 +6,7 @@
 
 #include <errno.h>
 
+#include "common/base/utf8.h"
 #include "common/base/yaml_scalar.h"
 #include "common/base/yaml_tree.h"
 
@@ -51,8 +52,7 @@ static int compact(
 		} else if (!strchr(" \t\r\n", *raw.p)) {
 			buf_span(out, raw);
 		}
-		for (size_t c = 0; c < raw.len; c++)
-			column += ((unsigned char)raw.p[c] & 0xc0) != 0x80;
+		column += utf8_count(raw);
 		if (*raw.p == '\n') {
 			line++;
 			column = 1;

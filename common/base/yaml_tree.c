@@ -5,6 +5,7 @@
 #include <math.h>
 #include <stdio.h>
 
+#include "common/base/utf8.h"
 #include "common/base/yaml_scalar.h"
 
 enum {
@@ -35,10 +36,8 @@ static int fail_event(const struct yaml_tree *t, int code, const yaml_event_t *e
 /* s for a message: short and without controls. */
 static const char *show(char out[SHOWN_MAX + 4], struct span s)
 {
-	size_t n = s.len < SHOWN_MAX ? s.len : SHOWN_MAX;
+	size_t n = utf8_cut(s, SHOWN_MAX).len;
 
-	while (n < s.len && n > 0 && ((unsigned char)s.p[n] & 0xc0) == 0x80)
-		n--;
 	for (size_t i = 0; i < n; i++)
 		out[i] = (unsigned char)s.p[i] < 0x20 || s.p[i] == 0x7f ? '?' : s.p[i];
 	strcpy(out + n, n < s.len ? "..." : "");
@@ -70,7 +69,7 @@ static void locate(struct span text, size_t offset, size_t *ret_line, size_t *re
 		if (text.p[i] == '\n') {
 			++*ret_line;
 			*ret_column = 1;
-		} else if (((unsigned char)text.p[i] & 0xc0) != 0x80) {
+		} else if (!utf8_continues(text.p[i])) {
 			++*ret_column;
 		}
 	}

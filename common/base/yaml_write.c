@@ -3,11 +3,13 @@
  * JSON to block-style YAML, in the layout of sigs.k8s.io/yaml (lists at the indent of their key).
  * A string stays plain only when readers of YAML 1.1 and 1.2 agree that it is one; the rest is
  * double-quoted, with JSON's escapes, or a literal block. */
+#include <assert.h>
 #include <errno.h>
 #include <math.h>
 #include <stdint.h>
 #include <strings.h>
 
+#include "common/base/utf8.h"
 #include "common/base/yaml.h"
 #include "common/base/yaml_scalar.h"
 
@@ -32,16 +34,14 @@ static void put_indent(struct writer *w, int n)
 		buf_putc(w->out, ' ');
 }
 
-/* The code point at s, which is valid UTF-8, and its length. */
-static uint32_t decode(const char *s, size_t *ret_n)
+/* The code point at s.p[i] and its length. What a document of ours holds has been checked: it is
+ * UTF-8. */
+static uint32_t next_char(struct span s, size_t i, size_t *ret_n)
 {
-	const unsigned char *p = (const unsigned char *)s;
-	size_t n = p[0] < 0x80 ? 1 : p[0] < 0xe0 ? 2 : p[0] < 0xf0 ? 3 : 4;
-	uint32_t u = n == 1 ? p[0] : p[0] & (0xffu >> (n + 1));
+	uint32_t u = 0;
 
-	for (size_t i = 1; i < n; i++)
-		u = u << 6 | (p[i] & 0x3f);
-	*ret_n = n;
+	*ret_n = utf8_decode((struct span){s.p + i, s.len - i}, &u);
+	assert(*ret_n);
 	return u;
 }
 
@@ -56,7 +56,7 @@ static bool is_plain_char(uint32_t u)
 static bool only_plain_chars(struct span s, const char *also)
 {
 	for (size_t i = 0, n; i < s.len; i += n) {
-		uint32_t u = decode(s.p + i, &n);
+		uint32_t u = next_char(s, i, &n);
 
 		if (!is_plain_char(u) && !(u < 0x80 && u && strchr(also, (int)u)))
 			return false;
@@ -117,7 +117,7 @@ static void put_quoted(struct writer *w, struct span s)
 
 	buf_putc(w->out, '"');
 	for (size_t i = 0, n; i < s.len; i += n) {
-		uint32_t u = decode(s.p + i, &n);
+		uint32_t u = next_char(s, i, &n);
 
 		if (is_plain_char(u) && u != '"' && u != '\\')
 			continue;

@@ -11,6 +11,7 @@
 
 #include "common/base/buf.h"
 #include "common/base/clock.h"
+#include "common/base/utf8.h"
 
 /* The API's limits, and ours. */
 enum {
@@ -117,18 +118,6 @@ static void add_member(struct buf *b, const char *key, const char *value)
 	buf_json_string(b, span_str(value));
 }
 
-/* At most max bytes, without half a character at the end. */
-static struct span cut_utf8(const char *s, size_t max)
-{
-	struct span cut = {s, strnlen(s, max + 1)};
-
-	if (cut.len <= max)
-		return cut;
-	for (cut.len = max; cut.len && ((unsigned char)s[cut.len] & 0xc0) == 0x80;)
-		cut.len--;
-	return cut;
-}
-
 static int event_body(struct buf *b, const struct kube_event_recorder *r,
 	const struct kube_object_ref *o, const char *type, const char *reason, const char *action,
 	struct span note, int64_t unix_usec)
@@ -192,7 +181,7 @@ void kube_event(struct kube_event_recorder *r, const struct kube_object_ref *reg
 	const char *type, const char *reason, const char *action, const char *note)
 {
 	_cleanup_buf_ struct buf body = BUF_INIT(EVENT_BODY_MAX), same = BUF_INIT(EVENT_BODY_MAX);
-	struct span cut = cut_utf8(note, EVENT_NOTE_MAX);
+	struct span cut = utf8_cut(span_str(note), EVENT_NOTE_MAX);
 	int64_t now = clock_monotonic_usec(), unix_usec = clock_unix_usec();
 	unsigned char digest[SHA256_DIGEST_LENGTH];
 	struct remembered *slot;

@@ -7,6 +7,7 @@
 #include <nghttp2/nghttp2.h>
 
 #include "common/base/clock.h"
+#include "common/base/utf8.h"
 
 enum { GRPC_TIMEOUT_DIGITS = 8 };
 
@@ -63,44 +64,13 @@ void grpc_timeout_format(char out[GRPC_TIMEOUT_TEXT_MAX], int64_t usec)
 	snprintf(out, GRPC_TIMEOUT_TEXT_MAX, "%u%c", (unsigned)n, unit);
 }
 
-/* Bytes of the UTF-8 character at the start of s (RFC 3629), 0 when there is none. */
-static size_t utf8_character(struct span s)
-{
-	const unsigned char *p = (const unsigned char *)s.p;
-	unsigned char low = 0x80, high = 0xbf;
-	size_t n;
-
-	if (s.len == 0)
-		return 0;
-	if (p[0] < 0x80)
-		return 1;
-	if (p[0] < 0xc2 || p[0] > 0xf4)
-		return 0;
-	n = p[0] < 0xe0 ? 2 : p[0] < 0xf0 ? 3 : 4;
-	/* No overlong forms, no surrogates, nothing beyond U+10FFFF. */
-	if (p[0] == 0xe0)
-		low = 0xa0;
-	else if (p[0] == 0xed)
-		high = 0x9f;
-	else if (p[0] == 0xf0)
-		low = 0x90;
-	else if (p[0] == 0xf4)
-		high = 0x8f;
-	if (s.len < n || p[1] < low || p[1] > high)
-		return 0;
-	for (size_t i = 2; i < n; i++)
-		if ((p[i] & 0xc0) != 0x80)
-			return 0;
-	return n;
-}
-
 int grpc_text_encode(struct buf *out, const char *text)
 {
 	struct span left = span_str(text);
 	size_t used = 0;
 
 	while (left.len) {
-		size_t n = utf8_character(left);
+		size_t n = utf8_decode(left, NULL);
 
 		if (n == 0)
 			n = 1;
@@ -153,7 +123,7 @@ int grpc_text_decode(struct buf *out, struct span value)
 	while (value.len && left.len < sizeof(raw))
 		raw[left.len++] = decode_byte(&value);
 	while (left.len) {
-		size_t n = utf8_character(left);
+		size_t n = utf8_decode(left, NULL);
 
 		if (n == 0 && value.len && left.len < 4)
 			break; /* a character that was cut */

@@ -11,6 +11,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "common/base/utf8.h"
+
 struct check {
 	const char *name;
 	unsigned kinds;
@@ -65,11 +67,8 @@ int health_add(struct health *h, const char *name, unsigned kinds)
 /* Why goes into a line of text. */
 static void copy_line(char out[HEALTH_WHY_MAX + 1], const char *why)
 {
-	size_t n = strnlen(why, HEALTH_WHY_MAX);
+	size_t n = utf8_cut(span_str(why), HEALTH_WHY_MAX).len;
 
-	/* Not in the middle of a UTF-8 character. */
-	while (n > 0 && ((unsigned char)why[n] & 0xc0) == 0x80)
-		n--;
 	for (size_t i = 0; i < n; i++)
 		out[i] = why[i] == '\n' || why[i] == '\r' ? ' ' : why[i];
 	out[n] = '\0';

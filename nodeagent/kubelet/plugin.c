@@ -5,6 +5,7 @@
 #include <stdio.h>
 
 #include "common/base/clock.h"
+#include "common/base/utf8.h"
 #include "nodeagent/kubelet/plugin_private.h"
 
 /* --- what happens --- */
@@ -33,29 +34,15 @@ void plugin_event(struct plugin *p, enum registration_event e)
 	run_at(p->all, 0);
 }
 
-/* What was cut may end inside of a UTF-8 character. */
-static void drop_half_character(char *text)
-{
-	size_t n = strlen(text);
-
-	while (n && (text[n - 1] & 0xc0) == 0x80)
-		n--;
-	if (n && text[n - 1] & 0x80)
-		n--;
-	text[n] = '\0';
-}
-
 void plugin_problem(struct plugin *p, const char *fmt, ...)
 {
-	char text[PLUGIN_PROBLEM_MAX];
+	char text[PLUGIN_PROBLEM_MAX + 1]; /* one more shows whether a character was cut */
 	va_list ap;
-	int n;
 
 	va_start(ap, fmt);
-	n = vsnprintf(text, sizeof(text), fmt, ap);
+	vsnprintf(text, sizeof(text), fmt, ap);
 	va_end(ap);
-	if (n >= (int)sizeof(text))
-		drop_half_character(text);
+	text[utf8_cut(span_str(text), PLUGIN_PROBLEM_MAX - 1).len] = '\0';
 	if (strcmp(text, p->problem) == 0)
 		return;
 	strcpy(p->problem, text);

@@ -4,28 +4,7 @@
 #include <stdbool.h>
 
 #include "common/base/clock.h"
-
-/* Bytes of the character at s (RFC 3629 section 4) and its code point; 0 when it is none. Reads no
- * further than a NUL. */
-static size_t decode(const char *s, uint32_t *ret_c)
-{
-	static const uint32_t least[] = {0, 0, 0x80, 0x800, 0x10000};
-	unsigned char first = (unsigned char)*s;
-	size_t n = first < 0x80 ? 1 : first < 0xc2 ? 0 : first < 0xe0 ? 2 : first < 0xf0 ? 3 : 4;
-	uint32_t c = n == 1 ? first : first & (0x7fU >> n);
-
-	if (n == 0 || first > 0xf4)
-		return 0;
-	for (size_t i = 1; i < n; i++) {
-		if (((unsigned char)s[i] & 0xc0) != 0x80)
-			return 0;
-		c = c << 6 | ((unsigned char)s[i] & 0x3f);
-	}
-	if (c < least[n] || c > 0x10ffff || (c >= 0xd800 && c <= 0xdfff))
-		return 0;
-	*ret_c = c;
-	return n;
-}
+#include "common/base/utf8.h"
 
 /* Controls, line separators, and what changes direction: none is part of an honest name, and each
  * can make a screen show something else than what is there. */
@@ -71,7 +50,7 @@ int format_text(struct buf *b, const char *s, enum format_escape escape)
 		buf_putc(b, '"');
 	while (*s) {
 		uint32_t c;
-		size_t n = decode(s, &c);
+		size_t n = utf8_decode((struct span){s, strnlen(s, 4)}, &c);
 
 		if (n == 0 || deceives(c))
 			buf_puts(b, "\xef\xbf\xbd");

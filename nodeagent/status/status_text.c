@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "common/base/utf8.h"
 #include "nodeagent/status/format.h"
 #include "nodeagent/status/status.h"
 
@@ -34,16 +35,6 @@ static void row(struct table *t, ...)
 	va_end(ap);
 }
 
-/* Characters, not bytes. */
-static size_t width_of(const char *s)
-{
-	size_t n = 0;
-
-	for (; *s; s++)
-		n += ((unsigned char)*s & 0xc0) != 0x80;
-	return n;
-}
-
 /* Prints and empties t: rows indented, columns two apart, nothing behind the last word. */
 static void print(struct buf *b, struct table *t)
 {
@@ -51,7 +42,7 @@ static void print(struct buf *b, struct table *t)
 	const char *end = t->cells.p + t->cells.len;
 
 	for (const char *s = t->cells.p; s < end; s += strlen(s) + 1) {
-		size_t n = width_of(s);
+		size_t n = utf8_count(span_str(s));
 
 		widths[column] = n > widths[column] ? n : widths[column];
 		column = (column + 1) % t->columns;
@@ -60,7 +51,7 @@ static void print(struct buf *b, struct table *t)
 		pad += 2;
 		if (*s)
 			buf_printf(b, "%*s%s", (int)pad, "", s);
-		pad = (*s ? 0 : pad) + widths[column] - width_of(s);
+		pad = (*s ? 0 : pad) + widths[column] - utf8_count(span_str(s));
 		column = (column + 1) % t->columns;
 		if (column == 0) {
 			buf_putc(b, '\n');

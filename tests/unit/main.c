@@ -53,7 +53,7 @@
 	X(log)                                                                                     \
 	X(loop)                                                                                    \
 	X(metrics)                                                                                 \
-	X(monitor)                                                                                \
+	X(monitor)                                                                                 \
 	X(mutate)                                                                                  \
 	X(names)                                                                                   \
 	X(offer)                                                                                   \
@@ -83,6 +83,7 @@
 	X(store)                                                                                   \
 	X(tls)                                                                                     \
 	X(token_review)                                                                            \
+	X(utf8)                                                                                    \
 	X(validate)                                                                                \
 	X(vendors)                                                                                 \
 	X(watch)                                                                                   \

@@ -294,11 +294,11 @@ static void test_messages(void)
 	_cleanup_arena_ struct arena full = ARENA_INIT(0);
 	struct policy_result res = {0};
 
-	CHECK_STR("short", span_cut(SPAN_LIT("abc"), 3), "abc");
-	CHECK_STR("cut", span_cut(SPAN_LIT("abcd"), 3), "abc");
-	CHECK_STR("between characters", span_cut(SPAN_LIT("ab\xe2\x82\xac"), 4), "ab");
+	CHECK_STR("short", utf8_cut(SPAN_LIT("abc"), 3), "abc");
+	CHECK_STR("cut", utf8_cut(SPAN_LIT("abcd"), 3), "abc");
+	CHECK_STR("between characters", utf8_cut(SPAN_LIT("ab\xe2\x82\xac"), 4), "ab");
 	CHECK_STR("a whole character",
-		span_cut(SPAN_LIT("ab\xe2\x82\xac"
+		utf8_cut(SPAN_LIT("ab\xe2\x82\xac"
 				  "c"),
 			5),
 		"ab\xe2\x82\xac");

@@ -86,7 +86,7 @@ static int bad(struct judge *j, const char *field, const char *why)
 /* The user's value as JSON, short enough to be shown. */
 static struct span shown(struct json_val v)
 {
-	return span_cut(json_raw(v), VALUE_MAX);
+	return utf8_cut(json_raw(v), VALUE_MAX);
 }
 
 /* Refuses what is no object (or array), so that nothing hides behind a wrong type. */

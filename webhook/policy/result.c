@@ -1,15 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "webhook/policy/result.h"
 
-struct span span_cut(struct span s, size_t max)
-{
-	if (s.len <= max)
-		return s;
-	while (max > 0 && ((unsigned char)s.p[max] & 0xc0) == 0x80)
-		max--;
-	return (struct span){s.p, max};
-}
-
 /* Formatted in a and cut to max bytes; NULL when a is exhausted. */
 static const char *format(struct arena *a, size_t max, const char *fmt, va_list ap)
 	__attribute__((format(printf, 3, 0)));
@@ -18,7 +9,7 @@ static const char *format(struct arena *a, size_t max, const char *fmt, va_list 
 	char *text = arena_vprintf(a, fmt, ap);
 
 	if (text)
-		text[span_cut(span_str(text), max).len] = '\0';
+		text[utf8_cut(span_str(text), max).len] = '\0';
 	return text;
 }
 

@@ -6,6 +6,7 @@
 
 #include <stdarg.h>
 
+#include "common/base/utf8.h"
 #include "webhook/policy/policy.h"
 
 enum {
@@ -14,11 +15,8 @@ enum {
 	MESSAGE_MAX = 1024, /* bytes of a refusal */
 };
 
-/* The first max bytes of s, cut between characters. */
-struct span span_cut(struct span s, size_t max);
-
 /* The arguments of SPAN_FMT for a user's own text in a message. */
-#define SHOWN(s) SPAN_ARG(span_cut((s), SHOWN_MAX))
+#define SHOWN(s) SPAN_ARG(utf8_cut((s), SHOWN_MAX))
 
 /* policy_refuse with a va_list; always returns 0. */
 int policy_vrefuse(struct policy_result *res, struct arena *a, enum reason reason, const char *fmt,

@@ -17,7 +17,7 @@ enum {
 
 struct span check_shown(struct json_val v)
 {
-	return span_cut(json_raw(v), VALUE_MAX);
+	return utf8_cut(json_raw(v), VALUE_MAX);
 }
 
 /* Writes at into text, outermost first; returns the length. */
