@@ -24,6 +24,7 @@
 	X(certs)                                                                                   \
 	X(client)                                                                                  \
 	X(clock)                                                                                   \
+	X(codec)                                                                                   \
 	X(confidential)                                                                            \
 	X(config)                                                                                  \
 	X(credential)                                                                              \
