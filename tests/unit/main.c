@@ -86,6 +86,7 @@
 	X(token_review)                                                                            \
 	X(utf8)                                                                                    \
 	X(validate)                                                                                \
+	X(vectors)                                                                                 \
 	X(vendors)                                                                                 \
 	X(watch)                                                                                   \
 	X(yaml)                                                                                    \
