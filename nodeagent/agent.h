@@ -9,7 +9,7 @@
 #include "common/kube/client.h"
 #include "common/kube/event.h"
 #include "common/kube/token_review.h"
-#include "common/net/file_watch.h"
+#include "common/net/daemon.h"
 #include "common/net/ops.h"
 #include "nodeagent/aesm/relay.h"
 #include "nodeagent/config.h"
@@ -28,10 +28,10 @@ struct agent {
 	char **argv;
 	struct agent_config *config;
 	int64_t started_usec; /* Unix */
-	sd_event *event;
+	struct daemon_loop *loop;
+	sd_event *event; /* the loop's */
 
 	struct metrics *metrics;
-	struct metric *reloads;
 	struct agent_metrics *shown;
 	struct health *health;
 	struct ops *ops;
@@ -39,7 +39,6 @@ struct agent {
 	struct kube_client *kube; /* NULL: standalone */
 	struct kube_event_recorder *events;
 	struct token_review *tokens; /* NULL: metrics are not secured by tokens */
-	struct file_watch *files;
 
 	struct cpuid_record *cpuid; /* NULL: the processor's */
 	struct platform_source source;

@@ -4,29 +4,17 @@
  * whatever it does is woken by somebody else: the kubelet, the API server, the kernel, a scraper.
  */
 #include <errno.h>
-#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <systemd/sd-daemon.h>
 
 #include "common/base/clock.h"
 #include "common/base/log.h"
 #include "common/base/secret.h"
 #include "common/base/settings_file.h"
-#include "common/base/settle.h"
 #include "nodeagent/agent.h"
 #include "nodeagent/commands.h"
 
 enum { CPUID_FILE_MAX = 64 * 1024 };
-
-static void setup_logging(const struct agent_config *c)
-{
-	log_setup(&(struct log_options){
-		.format = (enum log_format)c->log_format,
-		.verbosity = (int)c->verbosity,
-		.fd = STDERR_FILENO,
-	});
-}
 
 /* What only a restart changes. */
 static bool needs_restart(const struct agent_config *a, const struct agent_config *b)
@@ -60,8 +48,9 @@ static bool needs_restart(const struct agent_config *a, const struct agent_confi
 
 /* Takes up what can be changed while running: limits, the reserve, logging. What else changed stays
  * as it was, since its parts hold strings of the old configuration. */
-static int take_config(struct agent *a, struct error *err)
+static int take_config(void *ctx, const char **ret_file, struct error *err)
 {
+	struct agent *a = ctx;
 	_cleanup_(agent_config_free_p) struct agent_config *next = NULL;
 	int r = agent_config_load(&next, a->argc, a->argv, err);
 
@@ -78,82 +67,38 @@ static int take_config(struct agent *a, struct error *err)
 	a->config->epc.reserve = next->epc.reserve;
 	a->config->log_format = next->log_format;
 	a->config->verbosity = next->verbosity;
-	setup_logging(a->config);
+	daemon_log(a->config->log_format, a->config->verbosity);
 	agent_offer(a);
+	*ret_file = a->config->file;
 	return 0;
 }
 
-static void reload(void *ctx)
-{
-	struct agent *a = ctx;
-	struct error err = {0};
-	bool ok;
-
-	sd_notifyf(false, "RELOADING=1\nMONOTONIC_USEC=%lld", (long long)clock_monotonic_usec());
-	ok = take_config(a, &err) == 0;
-	if (ok)
-		log_info(2, "Reloaded the configuration", LOG_STR("file", a->config->file));
-	else
-		log_error(err.message, "Refused the new configuration; the running one stays");
-	metric_add(a->reloads, 1, METRIC_VALUES(ok ? "success" : "failure"));
-	sd_notify(false, "READY=1");
-}
-
-static int on_reload(sd_event_source *source, const struct signalfd_siginfo *info, void *ctx)
-{
-	(void)source;
-	(void)info;
-	reload(ctx);
-	return 0;
-}
-
-static int on_stop(sd_event_source *source, const struct signalfd_siginfo *info, void *ctx)
+static int stop(void *ctx, int signal_number)
 {
 	struct agent *a = ctx;
 
-	(void)source;
-	log_info(2, "Stopping", LOG_INT("signal", info->ssi_signo));
-	sd_notify(false, "STOPPING=1");
+	log_info(2, "Stopping", LOG_INT("signal", signal_number));
 	return sd_event_exit(a->event, 0);
 }
 
 static int setup_loop(struct agent *a, struct error *err)
 {
-	sigset_t signals;
-	int r;
+	const struct daemon_options o = {.take_config = take_config, .stop = stop, .ctx = a};
+	int r = daemon_loop_new(&a->loop, &o, err);
 
-	sigemptyset(&signals);
-	sigaddset(&signals, SIGTERM);
-	sigaddset(&signals, SIGINT);
-	sigaddset(&signals, SIGHUP);
-	/* Before the first thread, so that all inherit it and only the loop gets them. */
-	sigprocmask(SIG_BLOCK, &signals, NULL);
-	r = sd_event_default(&a->event);
-	if (r >= 0)
-		r = sd_event_add_signal(a->event, NULL, SIGTERM, on_stop, a);
-	if (r >= 0)
-		r = sd_event_add_signal(a->event, NULL, SIGINT, on_stop, a);
-	if (r >= 0)
-		r = sd_event_add_signal(a->event, NULL, SIGHUP, on_reload, a);
-	if (r >= 0)
-		r = sd_event_set_watchdog(a->event, true);
-	return r < 0 ? error_set(err, r, "event loop: %s", strerror(-r)) : 0;
+	if (r == 0)
+		a->event = daemon_loop_event(a->loop);
+	return r;
 }
 
 static int setup_observation(struct agent *a, struct error *err)
 {
-	static const char *const result[] = {"result", NULL};
-
 	a->metrics = metrics_new();
 	a->health = health_new();
 	if (!a->metrics || !a->health || metrics_process(a->metrics, CASEMATE_VERSION) < 0 ||
 		health_add(a->health, "kubelet", HEALTH_READY) < 0)
 		return error_oom(err);
-	a->reloads = metrics_counter(a->metrics, "casemate_agent_config_reloads_total",
-		"Reloads of the configuration by result.", result);
-	/* Alerts look for an increase, which a counter born with its first count has none of. */
-	metric_add(a->reloads, 0, METRIC_VALUES("success"));
-	metric_add(a->reloads, 0, METRIC_VALUES("failure"));
+	daemon_loop_count(a->loop, a->metrics, "casemate_agent_config_reloads_total");
 	a->shown = agent_metrics_new(a->metrics);
 	return a->shown ? 0 : error_oom(err);
 }
@@ -374,9 +319,9 @@ static int setup_ops(struct agent *a, struct error *err)
 
 static int setup_files(struct agent *a, struct error *err)
 {
-	const char *paths[] = {a->config->file, NULL};
+	const char *paths[] = {*a->config->file ? a->config->file : NULL, NULL};
 
-	return *a->config->file ? file_watch_new(&a->files, a->event, paths, reload, a, err) : 0;
+	return daemon_loop_watch(a->loop, paths, err);
 }
 
 static int setup(struct agent *a, struct error *err)
@@ -401,7 +346,6 @@ static void teardown(struct agent *a)
 {
 	pod_resources_free(a->pod_resources);
 	agent_show_stop(a);
-	file_watch_free(a->files);
 	ops_free(a->ops);
 	platform_monitor_free(a->monitor);
 	plugins_free(a->plugins);
@@ -417,22 +361,18 @@ static void teardown(struct agent *a)
 	health_free(a->health);
 	metrics_free(a->metrics);
 	agent_config_free(a->config);
-	sd_event_unref(a->event);
+	daemon_loop_free(a->loop);
 }
 
 static int run(struct agent *a, struct error *err)
 {
 	int r = setup(a, err);
 
-	if (r >= 0) {
-		settle_memory();
-		log_info(2, "Running", LOG_STR("node", a->config->node_name));
-		sd_notify(false, "READY=1");
-		r = sd_event_loop(a->event);
-	}
-	if (r < 0 && !err->code)
-		error_set(err, r, "event loop: %s", strerror(-r));
-	return r;
+	if (r < 0)
+		return r;
+	log_info(2, "Running", LOG_STR("node", a->config->node_name));
+	daemon_ready();
+	return daemon_loop_run(a->loop, err);
 }
 
 static void usage(void)
@@ -473,7 +413,7 @@ int command_run(int argc, char **argv)
 		free(a);
 		return COMMAND_DONE;
 	}
-	setup_logging(a->config);
+	daemon_log(a->config->log_format, a->config->verbosity);
 	secret_protect_process();
 	r = run(a, &err);
 	if (r < 0)

@@ -3,18 +3,14 @@
  * casemate-webhook serve: builds the daemon's parts, runs the event loop, drains and ends. Reviews
  * run on the server's threads; everything else on this loop. */
 #include <errno.h>
-#include <signal.h>
 #include <stdio.h>
-#include <systemd/sd-daemon.h>
-#include <systemd/sd-event.h>
 
 #include "common/base/clock.h"
 #include "common/base/log.h"
 #include "common/base/secret.h"
 #include "common/base/settings_file.h"
-#include "common/base/settle.h"
 #include "common/kube/token_review.h"
-#include "common/net/file_watch.h"
+#include "common/net/daemon.h"
 #include "common/net/loop.h"
 #include "common/net/ops.h"
 #include "common/net/server.h"
@@ -36,9 +32,10 @@ struct daemon {
 	int argc;
 	char **argv;
 	struct webhook_config *config;
-	sd_event *event;
+	struct daemon_loop *loop;
+	sd_event *event; /* the loop's */
 	struct metrics *metrics;
-	struct metric *reloads, *connections, *refused;
+	struct metric *connections, *refused;
 	struct health *health;
 	struct ops *ops;
 	struct loop_queue *queue;
@@ -51,23 +48,12 @@ struct daemon {
 	struct certs *certs;
 	struct profile_watch *profile_watch;
 	struct profile_set *profiles; /* NULL until the first is known */
-	struct file_watch *files;
 	struct server *server;
 	uint64_t shed;
-	bool stopping;
 	int64_t drain_until_usec;
 	int64_t quiet_since_usec; /* draining: no review has come since */
 	uint64_t requests;
 };
-
-static void setup_logging(const struct webhook_config *c)
-{
-	log_setup(&(struct log_options){
-		.format = (enum log_format)c->log_format,
-		.verbosity = (int)c->verbosity,
-		.fd = STDERR_FILENO,
-	});
-}
 
 /* The service judges by the newest configuration and profiles from now on. */
 static void publish(struct daemon *d)
@@ -136,8 +122,9 @@ static bool needs_restart(const struct webhook_config *a, const struct webhook_c
 	       memcmp(&a->limits, &b->limits, sizeof(a->limits)) != 0;
 }
 
-static int take_config(struct daemon *d, struct error *err)
+static int take_config(void *ctx, const char **ret_file, struct error *err)
 {
+	struct daemon *d = ctx;
 	_cleanup_(webhook_config_unref_p) struct webhook_config *next = NULL;
 	struct profile_set *set = NULL;
 	struct webhook_config *old;
@@ -154,7 +141,7 @@ static int take_config(struct daemon *d, struct error *err)
 	 * it alive for as long as they are. */
 	old = d->config;
 	d->config = TAKE_PTR(next);
-	setup_logging(d->config);
+	daemon_log(d->config->log_format, d->config->verbosity);
 	if (d->profile_watch)
 		profile_watch_configure(d->profile_watch, &d->config->policy);
 	if (set) {
@@ -163,34 +150,7 @@ static int take_config(struct daemon *d, struct error *err)
 		profile_set_unref(set);
 	}
 	webhook_config_unref(old);
-	return 0;
-}
-
-static void reload(struct daemon *d)
-{
-	struct error err = {0};
-	bool ok;
-
-	sd_notifyf(false, "RELOADING=1\nMONOTONIC_USEC=%lld", (long long)clock_monotonic_usec());
-	ok = take_config(d, &err) == 0;
-	if (ok)
-		log_info(2, "Reloaded the configuration", LOG_STR("file", d->config->file));
-	else
-		log_error(err.message, "Refused the new configuration; the running one stays");
-	metric_add(d->reloads, 1, METRIC_VALUES(ok ? "success" : "failure"));
-	sd_notify(false, "READY=1");
-}
-
-static void files_changed(void *ctx)
-{
-	reload(ctx);
-}
-
-static int on_reload(sd_event_source *source, const struct signalfd_siginfo *info, void *ctx)
-{
-	(void)source;
-	(void)info;
-	reload(ctx);
+	*ret_file = d->config->file;
 	return 0;
 }
 
@@ -236,19 +196,14 @@ static int on_drain(sd_event_source *source, uint64_t usec, void *ctx)
 
 /* Not ready any more, but serving: the Service's endpoints change only a moment later. Answers ask
  * the API server to go elsewhere, so that few connections are left when they are closed. */
-static int on_stop(sd_event_source *source, const struct signalfd_siginfo *info, void *ctx)
+static int stop(void *ctx, int signal_number)
 {
 	struct daemon *d = ctx;
 	/* Nobody routes to a standalone server. */
 	int64_t delay = d->config->standalone ? 0 : d->config->shutdown.delay_usec;
 
-	(void)source;
-	if (d->stopping)
-		return 0;
-	d->stopping = true;
-	log_info(2, "Stopping", LOG_INT("signal", info->ssi_signo),
+	log_info(2, "Stopping", LOG_INT("signal", signal_number),
 		LOG_SECS("delaySeconds", (double)delay / USEC_PER_SEC));
-	sd_notify(false, "STOPPING=1");
 	health_set(d->health, "shutdown", false, "stopping");
 	server_close_soon(d->server);
 	return sd_event_add_time_relative(d->event, NULL, CLOCK_MONOTONIC,
@@ -280,9 +235,8 @@ static bool announce(struct daemon *d)
 {
 	if (!health_ok(d->health, HEALTH_READY))
 		return false;
-	settle_memory();
 	log_info(2, "Ready");
-	sd_notify(false, "READY=1");
+	daemon_ready();
 	return true;
 }
 
@@ -294,32 +248,18 @@ static int on_turn(sd_event_source *source, void *ctx)
 
 static int setup_loop(struct daemon *d, struct error *err)
 {
-	sigset_t signals;
-	int r;
+	const struct daemon_options o = {.take_config = take_config, .stop = stop, .ctx = d};
+	int r = daemon_loop_new(&d->loop, &o, err);
 
-	sigemptyset(&signals);
-	sigaddset(&signals, SIGTERM);
-	sigaddset(&signals, SIGINT);
-	sigaddset(&signals, SIGHUP);
-	/* Before the first thread, so that all inherit it and only the loop gets them. */
-	sigprocmask(SIG_BLOCK, &signals, NULL);
-	r = sd_event_default(&d->event);
-	if (r >= 0)
-		r = sd_event_add_signal(d->event, NULL, SIGTERM, on_stop, d);
-	if (r >= 0)
-		r = sd_event_add_signal(d->event, NULL, SIGINT, on_stop, d);
-	if (r >= 0)
-		r = sd_event_add_signal(d->event, NULL, SIGHUP, on_reload, d);
-	if (r >= 0)
-		r = sd_event_set_watchdog(d->event, true);
-	if (r >= 0)
-		r = loop_queue_new(&d->queue, d->event, QUEUE_MAX);
+	if (r < 0)
+		return r;
+	d->event = daemon_loop_event(d->loop);
+	r = loop_queue_new(&d->queue, d->event, QUEUE_MAX);
 	return r < 0 ? error_set(err, r, "event loop: %s", strerror(-r)) : 0;
 }
 
 static int setup_observation(struct daemon *d, struct error *err)
 {
-	static const char *const result[] = {"result", NULL};
 	static const char *const limit[] = {"limit", NULL};
 
 	d->metrics = metrics_new();
@@ -329,11 +269,7 @@ static int setup_observation(struct daemon *d, struct error *err)
 		health_add(d->health, "shutdown", HEALTH_READY) < 0)
 		return error_oom(err);
 	health_set(d->health, "shutdown", true, "");
-	d->reloads = metrics_counter(d->metrics, "casemate_webhook_config_reloads_total",
-		"Reloads of the configuration by result.", result);
-	/* Alerts look for an increase, which a counter born with its first count has none of. */
-	metric_add(d->reloads, 0, METRIC_VALUES("success"));
-	metric_add(d->reloads, 0, METRIC_VALUES("failure"));
+	daemon_loop_count(d->loop, d->metrics, "casemate_webhook_config_reloads_total");
 	d->connections = metrics_gauge(d->metrics, "casemate_webhook_connections",
 		"Connections that are open.", NULL);
 	d->refused = metrics_counter(d->metrics, "casemate_webhook_limits_reached_total",
@@ -437,7 +373,7 @@ static int setup_files(struct daemon *d, struct error *err)
 		paths[n++] = d->config->file;
 	if (*d->config->profiles_dir)
 		paths[n++] = d->config->profiles_dir;
-	return n ? file_watch_new(&d->files, d->event, paths, files_changed, d, err) : 0;
+	return daemon_loop_watch(d->loop, paths, err);
 }
 
 static int setup_server(struct daemon *d, struct error *err)
@@ -525,7 +461,6 @@ static void teardown(struct daemon *d)
 {
 	ops_free(d->ops);
 	server_stop(d->server);
-	file_watch_free(d->files);
 	certs_free(d->certs);
 	tls_identity_free(d->identity);
 	profile_watch_free(d->profile_watch);
@@ -538,20 +473,21 @@ static void teardown(struct daemon *d)
 	health_free(d->health);
 	metrics_free(d->metrics);
 	webhook_config_unref(d->config);
-	sd_event_unref(d->event);
+	daemon_loop_free(d->loop);
 }
 
 static int run(struct daemon *d, struct error *err)
 {
 	int r = setup(d, err);
 
-	if (r >= 0 && !announce(d))
+	if (r < 0)
+		return r;
+	if (!announce(d)) {
 		r = sd_event_add_post(d->event, NULL, on_turn, d);
-	if (r >= 0)
-		r = sd_event_loop(d->event);
-	if (r < 0 && !err->code)
-		error_set(err, r, "event loop: %s", strerror(-r));
-	return r;
+		if (r < 0)
+			return error_set(err, r, "event loop: %s", strerror(-r));
+	}
+	return daemon_loop_run(d->loop, err);
 }
 
 static void usage(void)
@@ -587,7 +523,7 @@ int command_serve(int argc, char **argv)
 		webhook_config_unref(d.config);
 		return COMMAND_DONE;
 	}
-	setup_logging(d.config);
+	daemon_log(d.config->log_format, d.config->verbosity);
 	secret_protect_process();
 	r = run(&d, &err);
 	if (r < 0)

@@ -28,6 +28,7 @@
 	X(confidential)                                                                            \
 	X(config)                                                                                  \
 	X(credential)                                                                              \
+	X(daemon)                                                                                  \
 	X(devices)                                                                                 \
 	X(dir_watch)                                                                               \
 	X(enforce)                                                                                 \
