@@ -83,6 +83,7 @@
 	X(status)                                                                                  \
 	X(status_output)                                                                           \
 	X(store)                                                                                   \
+	X(tcb)                                                                                     \
 	X(tls)                                                                                     \
 	X(token_review)                                                                            \
 	X(utf8)                                                                                    \
