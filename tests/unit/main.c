@@ -47,6 +47,7 @@
 	X(grpc_wire)                                                                               \
 	X(handover)                                                                                \
 	X(health)                                                                                  \
+	X(hex)                                                                                     \
 	X(holdings)                                                                                \
 	X(http)                                                                                    \
 	X(http_tls)                                                                                \
