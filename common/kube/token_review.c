@@ -170,6 +170,30 @@ static bool is_for(struct json_val status, const char *audience)
 	return false;
 }
 
+/* The one value of a claim, "" when there is none or several; NULL: no memory. */
+static const char *read_claim(struct review *r, struct json_val user, const char *name)
+{
+	char key[64];
+	struct json_val values;
+
+	snprintf(key, sizeof(key), "authentication.kubernetes.io/%s", name);
+	values = json_find(user, "extra", key);
+	if (!json_is_array(values) || json_count(values) != 1 || !json_is_string(json_at(values, 0)))
+		return "";
+	return arena_strdup(&r->arena, json_str(json_at(values, 0), &r->arena));
+}
+
+static int read_claims(struct review *r, struct json_val user)
+{
+	struct caller *c = &r->caller;
+
+	c->node_name = read_claim(r, user, "node-name");
+	c->node_uid = read_claim(r, user, "node-uid");
+	c->pod_name = read_claim(r, user, "pod-name");
+	c->pod_uid = read_claim(r, user, "pod-uid");
+	return c->node_name && c->node_uid && c->pod_name && c->pod_uid ? 0 : -EBADMSG;
+}
+
 static int read_user(struct review *r, struct json_val user)
 {
 	struct json_val groups = json_get(user, "groups");
@@ -191,7 +215,7 @@ static int read_user(struct review *r, struct json_val user)
 		}
 	r->caller.groups = list;
 	r->caller.n_groups = kept;
-	return 0;
+	return read_claims(r, user);
 }
 
 static void judge_answer(struct review *r, struct span body)

@@ -14,6 +14,9 @@ struct caller {
 	const char *user;    /* when 200: "system:serviceaccount:NAMESPACE:NAME" */
 	const char *const *groups;
 	size_t n_groups;
+	/* What the token is bound to, by the API server's claims (authentication.kubernetes.io/…);
+	 * "" when it does not say, never NULL when 200. */
+	const char *node_name, *node_uid, *pod_name, *pod_uid;
 };
 
 /* c is valid during the call. */

@@ -58,6 +58,27 @@ static const struct row {
 	{"broken", 500, "{}", 503, "", "the API server could not be asked about the token", false},
 };
 
+/* Claims: what "extra" holds and what is made of it. */
+#define CLAIMED(extra)                                                                             \
+	"{\"status\":{\"authenticated\":true,\"audiences\":[\"casemate-metrics\"],\"user\":{"             \
+	"\"username\":\"u\",\"extra\":" extra "}}}"
+#define CLAIM(name, values) "\"authentication.kubernetes.io/" name "\":" values
+
+static const struct claim_row {
+	const char *token, *body, *node_name, *node_uid, *pod_name, *pod_uid;
+} claims[] = {
+	{"bound-to-pod",
+		CLAIMED("{" CLAIM("node-name", "[\"n1\"]") "," CLAIM("node-uid", "[\"u1\"]") ","
+			CLAIM("pod-name", "[\"p1\"]") "," CLAIM("pod-uid", "[\"v1\"]") "}"),
+		"n1", "u1", "p1", "v1"},
+	{"bound-to-nothing", CLAIMED("{\"other\":[\"x\"]}"), "", "", "", ""},
+	{"extra-is-null", CLAIMED("null"), "", "", "", ""},
+	{"two-nodes", CLAIMED("{" CLAIM("node-name", "[\"n1\",\"n2\"]") "}"), "", "", "", ""},
+	{"no-node", CLAIMED("{" CLAIM("node-name", "[]") "}"), "", "", "", ""},
+	{"no-list", CLAIMED("{" CLAIM("node-name", "\"n1\"") "}"), "", "", "", ""},
+	{"no-string", CLAIMED("{" CLAIM("node-uid", "[7]") "}"), "", "", "", ""},
+};
+
 static void answer_many_groups(struct fake_reply *reply)
 {
 	_cleanup_buf_ struct buf b = BUF_INIT(64 * 1024);
@@ -87,6 +108,15 @@ static void answer(void *ctx, unsigned n, const char *request, struct fake_reply
 			return;
 		}
 	}
+	for (size_t i = 0; i < ARRAY_SIZE(claims); i++) {
+		char part[80];
+
+		snprintf(part, sizeof(part), "\"token\":\"%s\"", claims[i].token);
+		if (strstr(request, part)) {
+			fake_respond(reply, 201, NULL, claims[i].body);
+			return;
+		}
+	}
 	fake_respond(reply, 201, NULL, "{\"status\":{\"authenticated\":false}}");
 }
 
@@ -96,7 +126,16 @@ struct asked {
 	char user[80], message[512];
 	size_t n_groups;
 	char last_group[16];
+	char node_name[16], node_uid[16], pod_name[16], pod_uid[16];
 };
+
+static void note_claims(struct asked *a, const struct caller *c)
+{
+	snprintf(a->node_name, sizeof(a->node_name), "%s", c->node_name);
+	snprintf(a->node_uid, sizeof(a->node_uid), "%s", c->node_uid);
+	snprintf(a->pod_name, sizeof(a->pod_name), "%s", c->pod_name);
+	snprintf(a->pod_uid, sizeof(a->pod_uid), "%s", c->pod_uid);
+}
 
 static void judged(void *arg, const struct caller *c)
 {
@@ -105,10 +144,12 @@ static void judged(void *arg, const struct caller *c)
 	CU_ASSERT_FALSE(a->done);
 	a->done = true;
 	a->status = c->status;
-	if (c->status == 200)
+	if (c->status == 200) {
 		snprintf(a->user, sizeof(a->user), "%s", c->user);
-	else
+		note_claims(a, c);
+	} else {
 		snprintf(a->message, sizeof(a->message), "%s", c->message);
+	}
 	a->n_groups = c->n_groups;
 	if (c->n_groups)
 		snprintf(a->last_group, sizeof(a->last_group), "%s", c->groups[c->n_groups - 1]);
@@ -202,6 +243,25 @@ static void test_groups(void)
 	a = fix_ask(&f, "many-groups");
 	CU_ASSERT_EQUAL(a.n_groups, TOKEN_REVIEW_GROUPS_MAX);
 	CHECK_STR("last", span_str(a.last_group), "group-63");
+	fix_end(&f);
+}
+
+static void test_claims(void)
+{
+	struct fix f;
+
+	if (!fix_begin(&f, 0, 0, 1000))
+		return;
+	for (size_t i = 0; i < ARRAY_SIZE(claims); i++) {
+		const struct claim_row *row = &claims[i];
+		struct asked a = fix_ask(&f, row->token);
+
+		CHECK_ROW(row->token, a.status == 200, "%d", a.status);
+		CHECK_STR(row->token, span_str(a.node_name), row->node_name);
+		CHECK_STR(row->token, span_str(a.node_uid), row->node_uid);
+		CHECK_STR(row->token, span_str(a.pod_name), row->pod_name);
+		CHECK_STR(row->token, span_str(a.pod_uid), row->pod_uid);
+	}
 	fix_end(&f);
 }
 
@@ -327,6 +387,7 @@ static void test_options(void)
 CU_TestInfo token_review_tests[] = {
 	{"verdicts", test_verdicts},
 	{"groups", test_groups},
+	{"claims", test_claims},
 	{"bad syntax", test_bad_syntax},
 	{"expiry", test_expiry},
 	{"joined", test_joined},
