@@ -21,8 +21,8 @@ struct policy_document {
 /* Members: acceptedTcbStatuses, acceptedAdvisories, allowDebug, allowSimulated, requireCrl,
  * minTcbEvaluationDataNumber, tdx {requireSeptVeDisable, allowedAttributes, allowedXfam,
  * allowMigration}, snp {vmpl, minTcb {fmc, bootloader, tee, snp, microcode}, requiredPolicy,
- * forbiddenPolicy, requiredPlatformInfo, allowProvisional}, measurements [{name, sgx {mrenclave,
- * mrsigner, isvProdId, minIsvSvn}, tdx {mrtd, rtmrs {"0": …}, mrseam, mrconfigid, mrowner,
+ * forbiddenPolicy, requiredPlatformInfo, allowProvisional (default: true)}, measurements [{name,
+ * sgx {mrenclave, mrsigner, isvProdId, minIsvSvn}, tdx {mrtd, rtmrs {"0": …}, mrseam, mrconfigid, mrowner,
  * mrownerconfig}, snp {measurement, hostData, idKeyDigest, authorKeyDigest}, simulated {…}}],
  * trustedRoots [PEM], reportData (hex of up to 64 bytes, zeros behind), time (Unix seconds or RFC
  * 3339). An unknown member, a wrong type, or hex of the wrong length is -EINVAL with its path. */

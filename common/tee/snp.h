@@ -29,16 +29,28 @@ struct amd_leaf {
 };
 
 struct amd_collateral {
-	struct amd_leaf *leaves; /* VCEKs and VLEKs */
+	struct amd_leaf *leaves; /* VCEKs and VLEKs, sorted by chip; changed by amd_leaf_add() alone */
 	size_t n_leaves;
 	struct cert *intermediates[AMD_INTERMEDIATES_MAX]; /* ASKs and ASVKs, by their names */
 	size_t n_intermediates;
 	struct crl *crl[SNP_PRODUCT_N]; /* signed by the ARK; not checked yet */
 };
-void amd_collateral_free(struct amd_collateral *c);
+void amd_collateral_free(struct amd_collateral *c); /* what it holds */
 
-/* The leaf for a report: by chip and reported TCB, or the VLEK of that TCB; NULL: none. */
-const struct amd_leaf *amd_leaf_find(const struct amd_collateral *c, const struct snp_report *r);
+/* Take up a VCEK or VLEK, an ASK or ASVK, a list of an ARK: each keeps a reference; what is there
+ * already is nothing new. A list takes the place of an older one (CRLNumber, then thisUpdate).
+ * -EBADMSG: none of these by its names (vcek_read()); -E2BIG; -ENOMEM. */
+int amd_leaf_add(struct amd_collateral *c, struct cert *leaf, struct error *err);
+int amd_intermediate_add(struct amd_collateral *c, struct cert *intermediate, struct error *err);
+int amd_crl_add(struct amd_collateral *c, struct crl *crl, struct error *err);
+
+/* The leaves for a report, one after the other (NULL: from the first on; NULL: no more): those of
+ * its chip and reported TCB, or VLEKs of that TCB. Certificates of one key can differ in their
+ * dates, and VLEKs do not name a chip. */
+const struct amd_leaf *amd_leaf_next(const struct amd_collateral *c, const struct snp_report *r,
+	const struct amd_leaf *after);
+/* Is name an ASK's ("SEV-Milan") or an ASVK's ("SEV-VLEK-Milan")? */
+bool amd_intermediate_name(const char *name, enum snp_product *ret_product, bool *ret_vlek);
 
 /* snp: the part of verify() for SNP reports. See verify.h. */
 int snp_verify(const struct verify_input *in, struct verify_cache *cache, struct verdict *v);

@@ -30,12 +30,16 @@ bool snp_tcb_at_least(struct snp_tcb a, struct snp_tcb b);
 bool snp_tcb_equal(struct snp_tcb a, struct snp_tcb b);
 /* From the 8 bytes of a report. */
 struct snp_tcb snp_tcb_read(const unsigned char raw[8], enum snp_product product);
+/* Are those that hold nothing zero? */
+bool snp_tcb_reserved_zero(const unsigned char raw[8], enum snp_product product);
 
 #define SNP_POLICY_SMT            (1ull << 16)
 #define SNP_POLICY_RESERVED_ONE   (1ull << 17)
 #define SNP_POLICY_MIGRATE_MA     (1ull << 18)
 #define SNP_POLICY_DEBUG          (1ull << 19)
 #define SNP_POLICY_SINGLE_SOCKET  (1ull << 20)
+#define SNP_POLICY_KNOWN          0x3ffffffull /* ABI version, the bits above and five more */
+#define SNP_PLATFORM_KNOWN        0xbfull      /* bit 6 is reserved */
 
 enum snp_key { SNP_KEY_VCEK, SNP_KEY_VLEK, SNP_KEY_NONE = 7 };
 
@@ -66,6 +70,10 @@ int snp_report_parse(
 	struct snp_report *ret, struct span bytes, enum reason *ret_reason, struct error *err);
 /* The product by CPUID (version 3 on). false: none that Casemate knows, or version 2. */
 bool snp_report_product(const struct snp_report *r, enum snp_product *ret);
+/* Did the host hide the chip's id (all zero)? */
+bool snp_chip_id_masked(const struct snp_report *r);
+/* Bytes of a chip's id that are in use: 64, of Turin 8. */
+size_t snp_chip_id_len(enum snp_product product);
 
 /* The certificates of an extended report's table; each SPAN_NONE when it is not there. -EBADMSG:
  * entries outside of the table, overlapping its index, twice the same, no end. Unknown GUIDs are

@@ -57,7 +57,7 @@ struct verify_policy {
 	struct snp_tcb min_tcb;    /* of reported and launch TCB, by component */
 	uint64_t snp_required, snp_forbidden; /* policy bits */
 	uint64_t platform_required;           /* platform_info bits (ALIAS_CHECK_COMPLETE) */
-	bool allow_provisional;    /* committed below current TCB */
+	bool refuse_provisional;   /* committed below current TCB, as clouds' often is */
 
 	/* What may run; none: not judged here, unless measurements_required, which then refuses. */
 	const struct accepted *accepted;

@@ -81,6 +81,7 @@
 	X(settings)                                                                                \
 	X(sgx)                                                                                     \
 	X(simulate)                                                                                \
+	X(snp_report)                                                                              \
 	X(status)                                                                                  \
 	X(status_output)                                                                           \
 	X(store)                                                                                   \
