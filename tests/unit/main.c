@@ -16,6 +16,7 @@
 	X(ask)                                                                                     \
 	X(authority)                                                                               \
 	X(backoff)                                                                                 \
+	X(binding)                                                                                 \
 	X(buf)                                                                                     \
 	X(bundle)                                                                                  \
 	X(cabundle)                                                                                \

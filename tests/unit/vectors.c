@@ -6,6 +6,8 @@
 #include <stdlib.h>
 #include <sys/stat.h>
 
+#include "common/base/codec.h"
+
 enum { VECTORS_MAX = 256, VECTOR_PATH_MAX = 256 };
 
 struct kept {
@@ -47,25 +49,19 @@ static void read_file(struct kept *k)
 	fclose(f);
 }
 
-/* In place: two characters become one byte; white space may end the file. */
+/* White space may end the file. */
 static void decode(struct kept *k)
 {
-	size_t n = 0;
+	unsigned char *bytes;
 
 	while (k->len && strchr(" \r\n", k->bytes[k->len - 1]))
 		k->len--;
-	for (; 2 * n + 1 < k->len; n++) {
-		char two[3] = {k->bytes[2 * n], k->bytes[2 * n + 1]};
-		char *end;
-
-		k->bytes[n] = (char)strtoul(two, &end, 16);
-		if (end != two + 2)
-			break;
-	}
-	if (2 * n != k->len)
+	bytes = calloc(1, k->len / 2 + 1);
+	if (!bytes || codec_hex_exact(bytes, k->len / 2, (struct span){k->bytes, k->len}) < 0)
 		give_up(k->path, "is not hexadecimal");
-	k->len = n;
-	k->bytes[n] = '\0';
+	free(k->bytes);
+	k->bytes = (char *)bytes;
+	k->len /= 2;
 }
 
 static struct span get(const char *path, bool hex)
