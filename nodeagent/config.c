@@ -123,33 +123,19 @@ static int check_paths(const struct agent_config *c, struct error *err)
 	return 0;
 }
 
-static int check_listens(const struct agent_config *c, struct error *err)
+static int finish_listens(struct agent_config *c, struct error *err)
 {
-	const struct {
-		const char *setting, *listen;
-	} listens[] = {
-		{"health.listen", c->health_listen},
-		{"metrics.listen", c->metrics_listen},
-		{"page.listen", c->page_listen},
+	const struct ops_listen listens[] = {
+		{&c->health_listen, "health.listen", 9080, true},
+		{&c->metrics_listen, "metrics.listen", 9081, true},
+		{&c->page_listen, "page.listen", 0, true},
 	};
 
-	for (size_t i = 0; i < ARRAY_SIZE(listens); i++) {
-		char address[64];
-		uint16_t port;
-		int r;
-
-		if (strcmp(listens[i].listen, "none") == 0)
-			continue;
-		r = ops_parse_listen(listens[i].listen, listens[i].setting, address, &port, err);
-		if (r < 0)
-			return r;
-	}
-	return 0;
+	return ops_listen_finish(listens, ARRAY_SIZE(listens), c->standalone, &c->arena, err);
 }
 
 static int finish(struct agent_config *c, struct error *err)
 {
-	const char *any = c->standalone ? "127.0.0.1" : "0.0.0.0";
 	int r = check_paths(c, err);
 
 	if (r < 0)
@@ -162,15 +148,7 @@ static int finish(struct agent_config *c, struct error *err)
 		return error_set(err, -EINVAL,
 			"simulate: a simulated platform reads no other; drop sysroot and cpuid");
 	r = ops_security_check(&c->metrics, !c->standalone, err);
-	if (r < 0)
-		return r;
-	if (!*c->health_listen)
-		c->health_listen = arena_printf(&c->arena, "%s:9080", any);
-	if (!*c->metrics_listen)
-		c->metrics_listen = arena_printf(&c->arena, "%s:9081", any);
-	if (!c->health_listen || !c->metrics_listen)
-		return error_oom(err);
-	return check_listens(c, err);
+	return r < 0 ? r : finish_listens(c, err);
 }
 
 /* A Node is named after its host unless the kubelet was told otherwise; in a Pod the downward API

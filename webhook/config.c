@@ -178,35 +178,15 @@ static int check_serve(struct webhook_config *c, struct error *err)
 	return ops_security_check(&c->metrics, !c->standalone, err);
 }
 
-/* Every address is given, by its setting or here, and is one. */
 static int finish_listens(struct webhook_config *c, struct error *err)
 {
-	const char *any = c->standalone ? "127.0.0.1" : "0.0.0.0";
-	struct {
-		const char **listen, *setting;
-		int port;
-		bool optional;
-	} listens[] = {{&c->listen, "listen", 8443, false},
+	const struct ops_listen listens[] = {
+		{&c->listen, "listen", 8443, false},
 		{&c->health_listen, "health.listen", 8080, true},
-		{&c->metrics_listen, "metrics.listen", 8081, true}};
+		{&c->metrics_listen, "metrics.listen", 8081, true},
+	};
 
-	for (size_t i = 0; i < ARRAY_SIZE(listens); i++) {
-		const char **listen = listens[i].listen;
-		char address[64];
-		uint16_t port;
-		int r;
-
-		if (!**listen)
-			*listen = arena_printf(&c->arena, "%s:%d", any, listens[i].port);
-		if (!*listen)
-			return error_oom(err);
-		if (listens[i].optional && strcmp(*listen, "none") == 0)
-			continue;
-		r = ops_parse_listen(*listen, listens[i].setting, address, &port, err);
-		if (r < 0)
-			return r;
-	}
-	return 0;
+	return ops_listen_finish(listens, ARRAY_SIZE(listens), c->standalone, &c->arena, err);
 }
 
 static int finish(struct webhook_config *c, enum config_use use, struct error *err)

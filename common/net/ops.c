@@ -294,30 +294,6 @@ static enum http_verdict handle(void *ctx, struct http_exchange *x, const struct
 	return HTTP_DONE;
 }
 
-int ops_parse_listen(const char *listen, const char *setting, char address[64], uint16_t *ret_port,
-	struct error *err)
-{
-	const char *colon = strrchr(listen, ':');
-	size_t n = colon ? (size_t)(colon - listen) : 0;
-	unsigned long port;
-	char *end;
-
-	if (n >= 2 && listen[0] == '[' && listen[n - 1] == ']') {
-		listen++;
-		n -= 2;
-	}
-	if (!colon || n == 0 || n >= 64 || colon[1] < '0' || colon[1] > '9')
-		return error_set(err, -EINVAL, "%s: \"%s\" is no ADDRESS:PORT, like 0.0.0.0:8443",
-			setting, listen);
-	port = strtoul(colon + 1, &end, 10);
-	if (*end || port > UINT16_MAX)
-		return error_set(err, -EINVAL, "%s: \"%s\" is no port", setting, colon + 1);
-	memcpy(address, listen, n);
-	address[n] = '\0';
-	*ret_port = (uint16_t)port;
-	return 0;
-}
-
 static int start(struct ops *o, enum ops_listener kind, struct error *err)
 {
 	const char *const listens[] = {o->options.health_listen, o->options.metrics_listen,
@@ -329,7 +305,7 @@ static int start(struct ops *o, enum ops_listener kind, struct error *err)
 	int r;
 
 	*l = (struct listener){.ops = o, .kind = kind};
-	if (!listens[kind] || strcmp(listens[kind], "none") == 0)
+	if (!listens[kind] || strcmp(listens[kind], OPS_LISTEN_NONE) == 0)
 		return 0;
 	r = ops_parse_listen(listens[kind], settings[kind], address, &options.port, err);
 	if (r < 0)

@@ -12,6 +12,7 @@
 #include <stdbool.h>
 #include <systemd/sd-event.h>
 
+#include "common/base/arena.h"
 #include "common/base/error.h"
 #include "common/base/settings.h"
 #include "common/net/caller.h"
@@ -86,4 +87,19 @@ uint16_t ops_port(const struct ops *o, enum ops_listener l);
 /* Splits "ADDRESS:PORT" ("[::]:443", "127.0.0.1:0"). address: at least 64 bytes. setting names it
  * in the message. */
 int ops_parse_listen(const char *listen, const char *setting, char address[64], uint16_t *ret_port,
+	struct error *err);
+
+#define OPS_LISTEN_NONE "none" /* instead of an address: this listener is off */
+
+/* The setting of one listener. */
+struct ops_listen {
+	const char **listen; /* "ADDRESS:PORT"; "": nothing was set */
+	const char *setting; /* its name, for messages */
+	int port;            /* for what was not set; 0: it must be */
+	bool optional;       /* may be OPS_LISTEN_NONE */
+};
+
+/* For a daemon's configuration: completes what was not set, with all addresses of the machine or
+ * pod, standalone with 127.0.0.1 (the text lives in a), and checks what was. -EINVAL, -ENOMEM. */
+int ops_listen_finish(const struct ops_listen *listens, size_t n, bool standalone, struct arena *a,
 	struct error *err);

@@ -183,6 +183,51 @@ static void test_errors(void)
 	ops_fix_end(&f);
 }
 
+static void test_listen(void)
+{
+	static const struct {
+		const char *name, *listen;
+		int port;
+		bool optional, standalone;
+		int code;
+		const char *want; /* the address, or the message */
+	} rows[] = {
+		{"not set", "", 80, true, false, 0, "0.0.0.0:80"},
+		{"not set, standalone", "", 80, true, true, 0, "127.0.0.1:80"},
+		{"set", "10.0.0.1:1", 80, true, false, 0, "10.0.0.1:1"},
+		{"set, standalone", "[::]:65535", 80, false, true, 0, "[::]:65535"},
+		{"off", "none", 80, true, false, 0, "none"},
+		{"never off", "none", 80, false, false, -EINVAL,
+			"a.listen: \"none\" is no ADDRESS:PORT, like 0.0.0.0:8443"},
+		{"must be set", "", 0, true, false, -EINVAL,
+			"a.listen: \"\" is no ADDRESS:PORT, like 0.0.0.0:8443"},
+		{"no such port", "[::1]:65536", 80, true, false, -EINVAL,
+			"a.listen: \"65536\" is no port"},
+	};
+
+	for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
+		_cleanup_arena_ struct arena a = ARENA_INIT(4096);
+		const char *first = "127.0.0.1:7", *listen = rows[i].listen;
+		const struct ops_listen listens[] = {{&first, "first", 1, false},
+			{&listen, "a.listen", rows[i].port, rows[i].optional}};
+		struct error err = {0};
+		int r = ops_listen_finish(listens, 2, rows[i].standalone, &a, &err);
+
+		CHECK_ROW(rows[i].name, r == rows[i].code, "got %d, want %d", r, rows[i].code);
+		CHECK_STR(rows[i].name, span_str(r < 0 ? err.message : listen), rows[i].want);
+		CHECK_STR(rows[i].name, span_str(first), "127.0.0.1:7");
+	}
+}
+
+static void test_listen_memory(void)
+{
+	_cleanup_arena_ struct arena full = ARENA_INIT(0);
+	const char *listen = "";
+	const struct ops_listen listens[] = {{&listen, "listen", 1, false}};
+
+	CU_ASSERT_EQUAL(ops_listen_finish(listens, 1, false, &full, NULL), -ENOMEM);
+}
+
 CU_TestInfo ops_tests[] = {
 	{"answers", test_answers},
 	{"methods", test_methods},
@@ -190,5 +235,7 @@ CU_TestInfo ops_tests[] = {
 	{"stalled loop", test_stall},
 	{"freed while some wait", test_free_waiting},
 	{"errors", test_errors},
+	{"addresses of settings", test_listen},
+	{"addresses without memory", test_listen_memory},
 	CU_TEST_INFO_NULL,
 };
