@@ -11,7 +11,7 @@
 #include "common/base/command.h"
 #include "common/base/json.h"
 #include "common/base/settings_file.h"
-#include "common/net/http.h"
+#include "common/net/http_get.h"
 #include "common/net/server.h"
 #include "nodeagent/status/status.h"
 
@@ -19,7 +19,6 @@ enum {
 	ARENA_MAX = 4 << 20,
 	JSON_NODES_MAX = 4 << 20,
 	URL_MAX = 1024,
-	TIMEOUT_SEC = 10,
 };
 
 #define DEFAULT_URL "http://127.0.0.1:9082"
@@ -57,63 +56,14 @@ static const struct setting table[] = {
 		.help = "ask no agent: a recorded CPUID instead of the processor's"},
 };
 
-/* One question and its answer. */
-struct question {
-	sd_event *event;
-	struct buf body;
-	int status, code;
-	char error[256];
-};
-
-static void answered(void *ctx, const struct http_result *result)
-{
-	struct question *q = ctx;
-
-	q->status = result->status;
-	q->code = result->code;
-	if (result->code == 0)
-		q->code = buf_span(&q->body, result->body);
-	snprintf(q->error, sizeof(q->error), "%s", result->error ? result->error : "");
-	sd_event_exit(q->event, 0);
-}
-
 /* Appends what url answers to body. -EIO: nobody is there. */
 static int ask(const char *url, struct buf *body, struct error *err)
 {
-	const struct http_client_options options = {.user_agent = "casemate-nodeagent-status"};
-	_cleanup_(sd_event_unrefp) sd_event *event = NULL;
-	_cleanup_(http_client_free_p) struct http_client *client = NULL;
-	struct question q = {.body = BUF_INIT(SERVER_RESPONSE_MAX)};
-	const struct http_call_options call = {
-		.method = "GET",
-		.url = url,
-		.accept = "*/*",
-		.max_response = SERVER_RESPONSE_MAX,
-		.timeout_usec = TIMEOUT_SEC * (int64_t)USEC_PER_SEC,
-		.done = answered,
-		.ctx = &q,
-	};
-	int r = sd_event_new(&event);
+	int status = http_get(url, "casemate-nodeagent-status", body, err);
 
-	if (r < 0)
-		return error_set(err, r, "no event loop");
-	q.event = event;
-	r = http_client_new(&client, event, &options, err);
-	if (r == 0)
-		r = http_call(client, &call, NULL, err);
-	if (r < 0)
-		return error_prefix(err, r, "%s", url);
-	r = sd_event_loop(event);
-	if (r == 0)
-		r = q.code;
-	if (r == 0 && q.status != 200)
-		r = error_set(err, -EPROTO, "%s: HTTP %d", url, q.status);
-	else if (r < 0)
-		error_set(err, r, "%s: %s", url, q.error);
-	else
-		r = buf_span(body, buf_view(&q.body));
-	buf_free(&q.body);
-	return r;
+	if (status < 0)
+		return error_prefix(err, status, "%s", url);
+	return status == 200 ? 0 : error_set(err, -EPROTO, "%s: HTTP %d", url, status);
 }
 
 /* Is the node that JSON tells of healthy? */

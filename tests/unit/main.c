@@ -51,6 +51,7 @@
 	X(hex)                                                                                     \
 	X(holdings)                                                                                \
 	X(http)                                                                                    \
+	X(http_get)                                                                                \
 	X(http_tls)                                                                                \
 	X(json)                                                                                    \
 	X(kubeconfig)                                                                              \
