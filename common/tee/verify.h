@@ -37,7 +37,7 @@ struct accepted {
 };
 
 struct verify_policy {
-	uint32_t accepted_tcb; /* bits 1 << enum tcb_status; 0: UpToDate alone */
+	uint32_t accepted_tcb; /* bits 1 << enum tcb_status, beside UpToDate */
 	/* A status other than UpToDate is accepted only if each of its advisories is here. */
 	const struct span *accepted_advisories;
 	size_t n_accepted_advisories;
@@ -81,7 +81,8 @@ struct mismatch {
 /* Points into evidence, collateral and policy, which must outlive it. */
 struct verdict {
 	enum reason reason; /* Ok, Simulated: accepted; else why not */
-	char message[480];  /* what was wrong, where, what to change; "" when accepted */
+	/* What was wrong, where, what to change; printable ASCII. "" when accepted. */
+	char message[480];
 
 	/* What was found, as far as the checks came. */
 	enum tcb_status tcb; /* merged; TCB_STATUS_N: not judged */

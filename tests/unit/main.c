@@ -94,6 +94,7 @@
 	X(validate)                                                                                \
 	X(vectors)                                                                                 \
 	X(vendors)                                                                                 \
+	X(verdict)                                                                                 \
 	X(watch)                                                                                   \
 	X(yaml)                                                                                    \
 	X(yaml_scalar)
