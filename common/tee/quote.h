@@ -32,7 +32,7 @@ struct sgx_report {
 	const unsigned char *configid;   /* 64 */
 	uint16_t isvprodid, isvsvn, configsvn;
 	const unsigned char *report_data; /* 64 */
-	struct span reserved[3];          /* must be zero */
+	struct span reserved[4];          /* must be zero */
 };
 #define SGX_FLAG_DEBUG        0x2u
 #define SGX_FLAG_PROVISIONKEY 0x10u

@@ -75,6 +75,7 @@
 	X(profile)                                                                                 \
 	X(profile_set)                                                                             \
 	X(quantity)                                                                                \
+	X(quote)                                                                                   \
 	X(registration)                                                                            \
 	X(review)                                                                                  \
 	X(secret)                                                                                  \
