@@ -15,6 +15,7 @@
 #include "common/base/cleanup.h"
 #include "common/base/error.h"
 #include "common/base/span.h"
+#include "common/tee/x509_read.h"
 
 enum {
 	CERT_DER_MAX = 8192, /* bytes of one certificate */
@@ -24,19 +25,29 @@ enum {
 };
 
 struct cert {
-	unsigned refs;
+	unsigned refs;                     /* atomic */
 	X509 *x509;                        /* in the context without providers */
 	unsigned char digest[CERT_DIGEST]; /* SHA-256 of the DER */
 	char subject[CERT_NAME_MAX];       /* common names; "" when there is none */
 	char issuer[CERT_NAME_MAX];
-	int64_t not_before, not_after; /* Unix seconds, both inclusive */
+	int64_t not_before, not_after;         /* Unix seconds, both inclusive */
 	unsigned char serial[CERT_SERIAL_MAX]; /* big endian, without leading zeros */
 	size_t serial_len;                     /* 0: the serial number is 0 */
 	bool ca;                               /* basicConstraints says so */
+	bool signs_certs, signs_crls;          /* a CA, and keyUsage does not forbid it */
+
+	/* private to cert.c */
+	struct x509_frame frame;
+	enum x509_key key_kind;
+	struct span key_bits; /* x || y, or an RSA modulus */
+	EVP_PKEY *key;
+	size_t der_len;
+	unsigned char der[];
 };
 
 /* One certificate that fills der. -EBADMSG: not DER, trailing bytes, a negative or longer serial, a
- * name with NUL, a duplicate extension, no key of a kind in use (P-256, P-384, RSA); -ENOMEM. */
+ * name with NUL, an extension that is there twice or is critical and unknown, no key of a kind in
+ * use (P-256, P-384, RSA of 2048 to 4096 bits with the exponent 65537); -E2BIG; -ENOMEM. */
 int cert_parse_der(struct cert **ret_c, struct span der, struct error *err);
 
 /* PEM blocks CERTIFICATE alone, at least one and at most max, with nothing but white space between
@@ -49,14 +60,14 @@ void cert_unref(struct cert *c); /* NULL allowed */
 DEFINE_CLEANUP(struct cert *, cert_unref)
 
 /* Its key, borrowed; made at the first call (P-256: 12 us). NULL: out of memory or no such curve
- * point. Not thread-safe before the first call has returned. */
+ * point. Any thread. */
 EVP_PKEY *cert_key(struct cert *c);
 /* The DER, borrowed. */
 struct span cert_der(const struct cert *c);
 
-/* Do issuer's key and name stand behind c? ecdsa-with-SHA256 by P-256, ecdsa-with-SHA384 by P-384
- * and RSASSA-PSS with SHA-384, MGF1 of the same and a salt of 48, and nothing else; the names are
- * compared as DER. -EKEYREJECTED: no; -ENOMEM. */
+/* Do issuer's key and name stand behind c, and may it sign certificates? ecdsa-with-SHA256 by
+ * P-256, ecdsa-with-SHA384 by P-384 and RSASSA-PSS with SHA-384, MGF1 of the same and a salt of 48,
+ * and nothing else; the names are compared as DER. -EKEYREJECTED: no; -ENOMEM. */
 int cert_check_issued(const struct cert *c, struct cert *issuer, struct error *err);
 
 /* not_before <= time <= not_after. */
@@ -71,3 +82,5 @@ struct span cert_extension(const struct cert *c, const char *oid);
 
 /* Is certificate a, byte for byte, b? */
 bool cert_same(const struct cert *a, const struct cert *b);
+/* Do both have the same name and the same key? */
+bool cert_same_owner(const struct cert *a, const struct cert *b);

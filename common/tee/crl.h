@@ -8,8 +8,12 @@
 
 enum { CRL_DER_MAX = 1 << 20 };
 
+struct crl_serial {
+	unsigned char len, bytes[CERT_SERIAL_MAX]; /* as struct cert's */
+};
+
 struct crl {
-	unsigned refs;
+	unsigned refs; /* atomic */
 	X509_CRL *x509;
 	unsigned char digest[CERT_DIGEST]; /* SHA-256 of the DER */
 	char issuer[CERT_NAME_MAX];
@@ -17,16 +21,21 @@ struct crl {
 	int64_t number;                   /* CRLNumber; -1: none */
 	struct crl_serial *revoked;       /* sorted */
 	size_t n_revoked;
+
+	/* private to crl.c */
+	struct x509_frame frame;
+	size_t der_len;
+	unsigned char der[];
 };
 
-/* DER, or one PEM block X509 CRL. -EBADMSG: also without nextUpdate, as a delta, or with a critical
- * extension that is not understood; -ENOMEM. */
+/* DER, or one PEM block X509 CRL. -EBADMSG: also without nextUpdate, as a delta or for a part of
+ * the certificates, or with a critical extension that is not understood; -E2BIG; -ENOMEM. */
 int crl_parse(struct crl **ret_c, struct span der_or_pem, struct error *err);
 struct crl *crl_ref(struct crl *c);
 void crl_unref(struct crl *c); /* NULL allowed */
 DEFINE_CLEANUP(struct crl *, crl_unref)
 
-/* As cert_check_issued(). */
+/* As cert_check_issued(); issuer may sign revocation lists. */
 int crl_check_issued(const struct crl *c, struct cert *issuer, struct error *err);
 /* this_update <= time <= next_update. */
 static inline bool crl_valid_at(const struct crl *c, int64_t time)

@@ -25,7 +25,9 @@ struct pck {
 	signed char dynamic_platform, cached_keys, smt_enabled;
 };
 
-/* Reads a leaf whose subject and issuer are those of a PCK certificate. Strict: exactly 5 (Processor
- * CA) or 7 elements (a Platform CA's may lack the last two), 18 of the TCB, none twice, SVNs 0 to
- * 255. -EBADMSG. */
+/* Reads a leaf whose subject and issuer are those of a PCK certificate. Strict: exactly 5
+ * (Processor CA) or 7 elements (a Platform CA's may lack the last two), 18 of the TCB, none twice,
+ * SVNs 0 to 255. -EBADMSG. */
 int pck_read(struct pck *ret, const struct cert *leaf, struct error *err);
+/* The same of the extension's content alone, ca given. */
+int pck_read_extension(struct pck *ret, enum pck_ca ca, struct span extension, struct error *err);

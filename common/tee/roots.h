@@ -14,7 +14,7 @@ const char *snp_product_name(enum snp_product p);
 enum { ROOTS_EXTRA_MAX = 8 };
 
 struct roots {
-	struct cert *intel;               /* NULL: not trusted */
+	struct cert *intel; /* NULL: not trusted */
 	struct cert *ark[SNP_PRODUCT_N];
 	/* trustedRoots of configuration: each counts for every vendor, by name and key as the
 	 * vendor's own would ("Intel SGX Root CA", "ARK-Milan", …). */

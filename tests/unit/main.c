@@ -22,6 +22,7 @@
 	X(cabundle)                                                                                \
 	X(capacity)                                                                                \
 	X(capacity_plan)                                                                           \
+	X(cert)                                                                                    \
 	X(certs)                                                                                   \
 	X(client)                                                                                  \
 	X(clock)                                                                                   \
@@ -29,6 +30,8 @@
 	X(confidential)                                                                            \
 	X(config)                                                                                  \
 	X(credential)                                                                              \
+	X(crl)                                                                                     \
+	X(der)                                                                                     \
 	X(daemon)                                                                                  \
 	X(devices)                                                                                 \
 	X(dir_watch)                                                                               \
@@ -66,6 +69,7 @@
 	X(node_view)                                                                               \
 	X(ops_secure)                                                                              \
 	X(patch)                                                                                   \
+	X(pck)                                                                                     \
 	X(platform)                                                                                \
 	X(plugin)                                                                                  \
 	X(pod)                                                                                     \
@@ -78,11 +82,13 @@
 	X(quote)                                                                                   \
 	X(registration)                                                                            \
 	X(review)                                                                                  \
+	X(roots)                                                                                   \
 	X(secret)                                                                                  \
 	X(server)                                                                                  \
 	X(server_life)                                                                             \
 	X(settings)                                                                                \
 	X(sgx)                                                                                     \
+	X(signature)                                                                               \
 	X(simulate)                                                                                \
 	X(snp_report)                                                                              \
 	X(status)                                                                                  \

@@ -1,0 +1,127 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "common/tee/signature.h"
+
+#include <errno.h>
+#include <openssl/core_names.h>
+#include <openssl/err.h>
+#include <openssl/params.h>
+#include <pthread.h>
+
+enum { SIG_DER_MAX = 2 + 2 * (2 + 49) + 1, DIGEST_MAX = 48 };
+
+/* Fetched once: a fetch by name costs as much as hashing a report. Kept for the process. */
+static EVP_MD *sha256, *sha384;
+static pthread_once_t once = PTHREAD_ONCE_INIT;
+
+static void fetch(void)
+{
+	sha256 = EVP_MD_fetch(NULL, "SHA256", NULL);
+	sha384 = EVP_MD_fetch(NULL, "SHA384", NULL);
+}
+
+static EVP_PKEY *ec_key(const char *group, const unsigned char *xy, size_t len)
+{
+	unsigned char point[1 + 96] = {4};
+	OSSL_PARAM params[3];
+	EVP_PKEY *key = NULL;
+	EVP_PKEY_CTX *ctx;
+
+	memcpy(point + 1, xy, len);
+	params[0] = OSSL_PARAM_construct_utf8_string(OSSL_PKEY_PARAM_GROUP_NAME, (char *)group, 0);
+	params[1] = OSSL_PARAM_construct_octet_string(OSSL_PKEY_PARAM_PUB_KEY, point, 1 + len);
+	params[2] = OSSL_PARAM_construct_end();
+	ERR_set_mark();
+	ctx = EVP_PKEY_CTX_new_from_name(NULL, "EC", NULL);
+	/* fromdata refuses a point that is not on the curve */
+	if (!ctx || EVP_PKEY_fromdata_init(ctx) != 1 ||
+		EVP_PKEY_fromdata(ctx, &key, EVP_PKEY_PUBLIC_KEY, params) != 1)
+		key = NULL;
+	EVP_PKEY_CTX_free(ctx);
+	ERR_pop_to_mark();
+	return key;
+}
+
+EVP_PKEY *signature_p256_key(const unsigned char xy[64])
+{
+	return ec_key("P-256", xy, 64);
+}
+
+EVP_PKEY *signature_p384_key(const unsigned char xy[96])
+{
+	return ec_key("P-384", xy, 96);
+}
+
+/* A big-endian number as INTEGER, in its shortest form. */
+static unsigned char *put_integer(unsigned char *p, const unsigned char *v, size_t len)
+{
+	while (len > 1 && v[0] == 0) {
+		v++;
+		len--;
+	}
+	*p++ = 0x02;
+	*p++ = (unsigned char)(len + (v[0] >> 7));
+	if (v[0] >> 7)
+		*p++ = 0;
+	memcpy(p, v, len);
+	return p + len;
+}
+
+/* r || s as Ecdsa-Sig-Value (RFC 3279): at most 102 bytes of content, so lengths of one byte do. */
+static size_t to_der(unsigned char der[SIG_DER_MAX], const unsigned char *rs, size_t half)
+{
+	unsigned char *p = der + 2;
+
+	p = put_integer(p, rs, half);
+	p = put_integer(p, rs + half, half);
+	der[0] = 0x30;
+	der[1] = (unsigned char)(p - der - 2);
+	return (size_t)(p - der);
+}
+
+static bool hash(unsigned char ret[DIGEST_MAX], const EVP_MD *md, struct span a, struct span b)
+{
+	EVP_MD_CTX *ctx = EVP_MD_CTX_new();
+	bool ok = ctx && EVP_DigestInit_ex2(ctx, md, NULL) == 1 &&
+		  EVP_DigestUpdate(ctx, a.p, a.len) == 1 &&
+		  EVP_DigestUpdate(ctx, b.p, b.len) == 1 && EVP_DigestFinal_ex(ctx, ret, NULL) == 1;
+
+	EVP_MD_CTX_free(ctx);
+	return ok;
+}
+
+/* half: bytes of r, and of the digest. */
+static int check(EVP_PKEY *key, const unsigned char *rs, size_t half, const EVP_MD *md,
+	struct span a, struct span b)
+{
+	unsigned char digest[DIGEST_MAX], der[SIG_DER_MAX];
+	size_t len = to_der(der, rs, half);
+	EVP_PKEY_CTX *ctx;
+	int r = -ENOMEM;
+
+	if (!md || !hash(digest, md, a, b))
+		return -ENOMEM;
+	ERR_set_mark();
+	ctx = EVP_PKEY_CTX_new(key, NULL);
+	if (ctx && EVP_PKEY_verify_init(ctx) == 1)
+		r = EVP_PKEY_verify(ctx, der, len, digest, half) == 1 ? 0 : -EKEYREJECTED;
+	EVP_PKEY_CTX_free(ctx);
+	ERR_pop_to_mark();
+	return r;
+}
+
+int signature_p256(EVP_PKEY *key, const unsigned char rs[64], struct span message)
+{
+	return signature_p256_2(key, rs, message, SPAN_NONE);
+}
+
+int signature_p256_2(EVP_PKEY *key, const unsigned char rs[64], struct span a, struct span b)
+{
+	pthread_once(&once, fetch);
+	return check(key, rs, 32, sha256, a, b);
+}
+
+int signature_p384(EVP_PKEY *key, const unsigned char rs[96], struct span message)
+{
+	pthread_once(&once, fetch);
+	return check(key, rs, 48, sha384, message, SPAN_NONE);
+}
