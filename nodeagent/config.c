@@ -52,7 +52,7 @@ static const struct setting agent_settings[] = {
 	{.name = "aesm.enabled", .type = SETTING_BOOL, .offset = AT(aesm.enabled), .def = "true",
 		.help = "offer casemate.dev/aesm where AESM runs"},
 	{.name = "aesm.socket", .type = SETTING_STRING, .offset = AT(aesm.socket),
-		.def = "/var/run/aesmd/aesm.socket", .meta = "FILE", .help = "of AESM on the node"},
+		.def = PLATFORM_AESM_SOCKET, .meta = "FILE", .help = "of AESM on the node"},
 	{.name = "aesm.dir", .type = SETTING_STRING, .offset = AT(aesm.dir),
 		.def = "/var/lib/casemate/aesm", .meta = "DIR",
 		.help = "of the sockets that containers get"},

@@ -173,14 +173,19 @@ static void pods_changed(void *ctx)
 		enforce_epc(a->cgroup, a->pods, not_limited, a);
 }
 
+/* What absolute paths of the node are put behind. */
+static const char *sysroot(const struct agent_config *c)
+{
+	return strcmp(c->sysroot, "/") == 0 ? "" : c->sysroot;
+}
+
 /* Where the kernel knows nothing of it, EPC is scheduled and not limited. */
 static void setup_cgroup(struct agent *a)
 {
 	_cleanup_free_ char *dir = NULL;
 	struct error err = {0};
 
-	if (asprintf(&dir, "%s/sys/fs/cgroup",
-		    strcmp(a->config->sysroot, "/") == 0 ? "" : a->config->sysroot) < 0 ||
+	if (asprintf(&dir, "%s/sys/fs/cgroup", sysroot(a->config)) < 0 ||
 		epc_cgroup_new(&a->cgroup, dir, &err) < 0)
 		log_info(2, "EPC is not limited by cgroup", LOG_STR("why", err.message));
 }
@@ -225,11 +230,11 @@ static int setup_relay(struct agent *a, struct error *err)
 
 	/* A simulated platform plays AESM in its own folder. */
 	if (*c->simulate)
-		n = snprintf(a->aesm_socket, sizeof(a->aesm_socket), "%s/aesmd/aesm.socket",
+		n = snprintf(a->aesm_socket, sizeof(a->aesm_socket), "%s" SIMULATION_AESM_SOCKET,
 			c->simulation_dir);
 	else
-		n = snprintf(a->aesm_socket, sizeof(a->aesm_socket), "%s%s",
-			strcmp(c->sysroot, "/") == 0 ? "" : c->sysroot, c->aesm.socket);
+		n = snprintf(
+			a->aesm_socket, sizeof(a->aesm_socket), "%s%s", sysroot(c), c->aesm.socket);
 
 	if (n < 0 || (size_t)n >= sizeof(a->aesm_socket))
 		return error_set(err, -EINVAL, "aesm.socket: the path is too long");

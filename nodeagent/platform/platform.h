@@ -98,11 +98,13 @@ int cpuid_record_parse(
 bool cpuid_recorded(void *record, uint32_t leaf, uint32_t subleaf, struct cpuid_regs *ret);
 void cpuid_record_free(struct cpuid_record *r);
 
+#define PLATFORM_AESM_SOCKET "/var/run/aesmd/aesm.socket" /* where aesmd listens by default */
+
 struct platform_source {
 	const char *sysroot; /* "/" or where dev, sys, proc and boot are to be read */
 	cpuid_fn cpuid;
 	void *cpuid_ctx;
-	const char *aesm_socket; /* "/var/run/aesmd/aesm.socket" */
+	const char *aesm_socket; /* PLATFORM_AESM_SOCKET */
 };
 
 /* Looks at everything, quickly and without side effects. Never fails: what cannot be read is a

@@ -301,7 +301,7 @@ static void describe_sgx(const struct simulation *s, const char *host_dir, struc
 	finding_set(p, CHECK_SGX_REGISTRATION, FINDING_READY, "simulated: nothing to register");
 	if (!s->aesm)
 		return;
-	snprintf(p->aesm_socket, sizeof(p->aesm_socket), "%s/aesmd/aesm.socket", host_dir);
+	snprintf(p->aesm_socket, sizeof(p->aesm_socket), "%s" SIMULATION_AESM_SOCKET, host_dir);
 	finding_set(p, CHECK_SGX_AESM, FINDING_READY, "simulated: AESM on %s", p->aesm_socket);
 }
 
@@ -379,16 +379,16 @@ int simulation_make(const struct simulation *s, const char *host_dir, struct err
 
 	/* the longest name below it must fit as well */
 	if (host_dir[0] != '/' ||
-		strlen(host_dir) + sizeof("/aesmd/aesm.socket") > PLATFORM_PATH_MAX)
+		strlen(host_dir) + sizeof(SIMULATION_AESM_SOCKET) > PLATFORM_PATH_MAX)
 		return error_set(err, -EINVAL,
 			"simulation folder '%.64s': give an absolute path of at most %zu "
 			"characters",
-			host_dir, PLATFORM_PATH_MAX - sizeof("/aesmd/aesm.socket"));
+			host_dir, PLATFORM_PATH_MAX - sizeof(SIMULATION_AESM_SOCKET));
 	if (!s->sgx)
 		return 0;
 	r = make_devices(host_dir, err);
 	if (r < 0 || !s->aesm)
 		return r;
-	snprintf(folder, sizeof(folder), "%s/aesmd", host_dir);
+	snprintf(folder, sizeof(folder), "%s" SIMULATION_AESM_DIR, host_dir);
 	return make_folder(folder, err);
 }

@@ -24,10 +24,13 @@ struct simulation {
  * "snp-guest"; several with '+'. -EINVAL says what is wrong and what could stand there. */
 int simulation_parse(struct simulation *ret_s, const char *text, struct error *err);
 
+#define SIMULATION_AESM_DIR    "/aesmd" /* below host_dir */
+#define SIMULATION_AESM_SOCKET SIMULATION_AESM_DIR "/aesm.socket"
+
 /* Makes the device nodes (character devices 1:3, /dev/null's, 0666) below host_dir/dev, an absolute
  * path that the kubelet's runtime finds under the same name. A node that is something else is
- * replaced. AESM's socket is host_dir/aesmd/aesm.socket; its folder is made, and whoever plays AESM
- * listens there. Idempotent; needs CAP_MKNOD when sgx is simulated. */
+ * replaced. AESM's socket is host_dir + SIMULATION_AESM_SOCKET; its folder is made, and whoever
+ * plays AESM listens there. Idempotent; needs CAP_MKNOD when sgx is simulated. */
 int simulation_make(const struct simulation *s, const char *host_dir, struct error *err);
 
 /* Describes the platform, without side effects. A device node that is not there any more is a

@@ -22,7 +22,6 @@ enum {
 };
 
 #define DEFAULT_URL "http://127.0.0.1:9082"
-#define AESM_SOCKET "/var/run/aesmd/aesm.socket"
 
 struct options {
 	const char *url, *sysroot, *cpuid;
@@ -110,7 +109,7 @@ static int discover(const struct options *o, struct platform *p, struct arena *a
 	struct platform_source src = {
 		.sysroot = *o->sysroot ? o->sysroot : "/",
 		.cpuid = cpuid_native,
-		.aesm_socket = AESM_SOCKET,
+		.aesm_socket = PLATFORM_AESM_SOCKET,
 	};
 	struct cpuid_record *record = NULL;
 	struct span text;
