@@ -222,6 +222,23 @@ int credential_read_file(struct secret *ret, const char *path, struct error *err
 	return 0;
 }
 
+bool credential_seen_before(struct credential_seen *seen, const struct span *contents, size_t n)
+{
+	struct credential_seen now = {0};
+	EVP_MD_CTX *ctx = EVP_MD_CTX_new();
+	bool same = ctx && EVP_DigestInit_ex(ctx, EVP_sha256(), NULL);
+
+	/* The lengths keep the boundaries apart. */
+	for (size_t i = 0; same && i < n; i++)
+		same = EVP_DigestUpdate(ctx, &contents[i].len, sizeof(contents[i].len)) &&
+		       EVP_DigestUpdate(ctx, contents[i].p, contents[i].len);
+	same = same && EVP_DigestFinal_ex(ctx, now.digest, NULL) &&
+	       memcmp(now.digest, seen->digest, sizeof(now.digest)) == 0;
+	EVP_MD_CTX_free(ctx);
+	*seen = now;
+	return same;
+}
+
 int credential_write_key(struct secret *ret, EVP_PKEY *key, struct error *err)
 {
 	/* Grows by copy and cleanse, and is cleansed when freed. */

@@ -53,6 +53,14 @@ int credential_read_key(EVP_PKEY **ret_key, struct span pem, struct error *err);
 /* A whole file, certificates or key. ret holds nothing before. -errno; -EBADMSG: no file, or larger
  * than CREDENTIAL_FILE_MAX. */
 int credential_read_file(struct secret *ret, const char *path, struct error *err);
+
+/* What files held when they were last looked at; zero before the first time. */
+struct credential_seen {
+	unsigned char digest[EVP_MAX_MD_SIZE];
+};
+/* Is it what n files hold now, in this order? From now on it is. */
+bool credential_seen_before(struct credential_seen *seen, const struct span *contents, size_t n);
+
 /* PKCS#8. ret holds nothing before. */
 int credential_write_key(struct secret *ret, EVP_PKEY *key, struct error *err);
 /* PEM. ret holds nothing before. */

@@ -2,7 +2,6 @@
 #include "common/net/tls_files.h"
 
 #include <errno.h>
-#include <openssl/evp.h>
 #include <string.h>
 
 #include "common/base/clock.h"
@@ -22,40 +21,27 @@ struct tls_files {
 	bool loaded;
 	struct file_watch *watch; /* NULL while a folder is missing */
 	sd_event_source *poll;
-	unsigned char seen[EVP_MAX_MD_SIZE]; /* digest of what was looked at last */
-	struct error problem;                /* of what was looked at last */
+	struct credential_seen seen; /* what was looked at last */
+	struct error problem;        /* of it */
 };
-
-/* Is this the content that was looked at last? From now on it is. */
-static bool seen_before(struct tls_files *f, struct span cert, struct span key)
-{
-	unsigned char digest[EVP_MAX_MD_SIZE] = {0};
-	EVP_MD_CTX *ctx = EVP_MD_CTX_new();
-	/* The length keeps the boundary between the two apart. */
-	bool same = ctx && EVP_DigestInit_ex(ctx, EVP_sha256(), NULL) &&
-		    EVP_DigestUpdate(ctx, &cert.len, sizeof(cert.len)) &&
-		    EVP_DigestUpdate(ctx, cert.p, cert.len) &&
-		    EVP_DigestUpdate(ctx, key.p, key.len) &&
-		    EVP_DigestFinal_ex(ctx, digest, NULL) &&
-		    memcmp(digest, f->seen, sizeof(digest)) == 0;
-
-	EVP_MD_CTX_free(ctx);
-	memcpy(f->seen, digest, sizeof(digest));
-	return same;
-}
 
 /* 1: a new pair is in use; 0: nothing new. */
 static int load(struct tls_files *f, struct error *err)
 {
 	_cleanup_secret_ struct secret cert = {0}, key = {0};
+	struct span contents[2];
 	int r = credential_read_file(&cert, f->cert_file, err);
 
 	if (r == 0)
 		r = credential_read_file(&key, f->key_file, err);
-	if (r < 0 || seen_before(f, secret_view(&cert), secret_view(&key)))
+	if (r < 0)
 		return r;
-	r = f->options.use(f->options.ctx, secret_view(&cert), secret_view(&key),
-		credential_pem_not_after(secret_view(&cert)), err);
+	contents[0] = secret_view(&cert);
+	contents[1] = secret_view(&key);
+	if (credential_seen_before(&f->seen, contents, ARRAY_SIZE(contents)))
+		return 0;
+	r = f->options.use(f->options.ctx, contents[0], contents[1],
+		credential_pem_not_after(contents[0]), err);
 	if (r < 0)
 		return error_prefix(err, r, "%s, %s", f->cert_file, f->key_file);
 	f->loaded = true;

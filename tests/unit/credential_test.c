@@ -77,8 +77,34 @@ static void test_read_file(void)
 	rmdir(dir);
 }
 
+static void test_seen(void)
+{
+	static const struct {
+		const char *name;
+		struct span contents[3];
+		size_t n;
+		bool want;
+	} rows[] = {
+		{"the first time", {{"ab", 2}, {"c", 1}}, 2, false},
+		{"the same", {{"ab", 2}, {"c", 1}}, 2, true},
+		{"and again", {{"ab", 2}, {"c", 1}}, 2, true},
+		{"another boundary", {{"a", 1}, {"bc", 2}}, 2, false},
+		{"the other way round", {{"bc", 2}, {"a", 1}}, 2, false},
+		{"an empty one more", {{"bc", 2}, {"a", 1}, {NULL, 0}}, 3, false},
+		{"that once more", {{"bc", 2}, {"a", 1}, {"", 0}}, 3, true},
+		{"what was there before", {{"ab", 2}, {"c", 1}}, 2, false},
+	};
+	struct credential_seen seen = {0};
+
+	for (size_t i = 0; i < ARRAY_SIZE(rows); i++)
+		CHECK_ROW(rows[i].name,
+			credential_seen_before(&seen, rows[i].contents, rows[i].n) == rows[i].want,
+			"want %d", rows[i].want);
+}
+
 CU_TestInfo credential_tests[] = {
 	{"self-signed", test_self_signed},
 	{"read a file", test_read_file},
+	{"seen before", test_seen},
 	CU_TEST_INFO_NULL,
 };

@@ -2,7 +2,6 @@
 #include "webhook/certs/files.h"
 
 #include <errno.h>
-#include <openssl/evp.h>
 
 #include "common/base/clock.h"
 #include "common/base/log.h"
@@ -32,9 +31,9 @@ struct files {
 	struct keeper *keeper;    /* NULL without ca_file */
 	sd_event_source *timer;
 	int64_t poll_usec; /* when to look at the files again (monotonic) */
-	unsigned char seen[EVP_MAX_MD_SIZE]; /* digest of what was looked at last */
-	bool untrusted;                      /* and it may pass later: it is not valid yet, say */
-	struct error problem;                /* the last one that was logged */
+	struct credential_seen seen; /* what was looked at last */
+	bool untrusted;              /* and it may pass later: it is not valid yet, say */
+	struct error problem;        /* the last one that was logged */
 	struct material next;   /* served once everybody trusts it; empty: there is nothing new */
 	struct bundle trusting; /* the authorities of what is served */
 	bool stepping, again;
@@ -45,24 +44,6 @@ static void material_free(struct material *m)
 	secret_free(&m->cert);
 	secret_free(&m->key);
 	bundle_free(&m->ca);
-}
-
-/* Is this the content that was looked at last? From now on it is. */
-static bool seen_before(struct files *f, const struct span *contents, size_t n)
-{
-	unsigned char digest[EVP_MAX_MD_SIZE] = {0};
-	EVP_MD_CTX *ctx = EVP_MD_CTX_new();
-	bool same = ctx && EVP_DigestInit_ex(ctx, EVP_sha256(), NULL);
-
-	/* The lengths keep the boundaries apart. */
-	for (size_t i = 0; same && i < n; i++)
-		same = EVP_DigestUpdate(ctx, &contents[i].len, sizeof(contents[i].len)) &&
-		       EVP_DigestUpdate(ctx, contents[i].p, contents[i].len);
-	same = same && EVP_DigestFinal_ex(ctx, digest, NULL) &&
-	       memcmp(digest, f->seen, sizeof(digest)) == 0;
-	EVP_MD_CTX_free(ctx);
-	memcpy(f->seen, digest, sizeof(digest));
-	return same;
 }
 
 static int64_t now_sec(void)
@@ -113,7 +94,7 @@ static int load(struct files *f, struct error *err)
 	contents[0] = secret_view(&m.cert);
 	contents[1] = secret_view(&m.key);
 	contents[2] = secret_view(&ca);
-	again = seen_before(f, contents, ARRAY_SIZE(contents));
+	again = credential_seen_before(&f->seen, contents, ARRAY_SIZE(contents));
 	if (again && !f->untrusted)
 		return 0;
 	if (!f->keeper) {
