@@ -85,21 +85,12 @@ static const struct setting agent_settings[] = {
 };
 
 /* The agent's own settings and those of a secure metrics listener. */
-struct table {
-	struct setting v[ARRAY_SIZE(agent_settings) + 16];
-	size_t n;
-};
-
-static struct table table_of(void)
+static struct settings_table table_of(void)
 {
-	struct table t = {0};
+	struct settings_table t = {0};
 
-	for (size_t i = 0; i < ARRAY_SIZE(agent_settings); i++)
-		t.v[t.n++] = agent_settings[i];
-	for (size_t i = 0; i < n_ops_security_settings && t.n < ARRAY_SIZE(t.v); i++) {
-		t.v[t.n] = ops_security_settings[i];
-		t.v[t.n++].offset += AT(metrics);
-	}
+	settings_add(&t, agent_settings, ARRAY_SIZE(agent_settings), 0);
+	settings_add(&t, ops_security_settings, n_ops_security_settings, AT(metrics));
 	return t;
 }
 
@@ -168,7 +159,7 @@ static int default_node_name(struct agent_config *c, struct error *err)
 int agent_config_load(struct agent_config **ret_c, int argc, char **argv, struct error *err)
 {
 	_cleanup_(agent_config_free_p) struct agent_config *c = calloc(1, sizeof(*c));
-	const struct table t = table_of();
+	const struct settings_table t = table_of();
 	const struct settings_load load = {
 		.table = t.v,
 		.n = t.n,
@@ -207,7 +198,7 @@ void agent_config_free(struct agent_config *c)
 
 int agent_config_help(struct buf *out)
 {
-	const struct table t = table_of();
+	const struct settings_table t = table_of();
 
 	return settings_help(out, t.v, t.n);
 }

@@ -125,35 +125,22 @@ static const struct setting shared_settings[] = {
 };
 
 /* A command's table: its own settings, the shared ones and those of policy. */
-struct table {
-	struct setting v[ARRAY_SIZE(serve_settings) + ARRAY_SIZE(shared_settings) + 64];
-	size_t n;
-};
-
-static void table_add(struct table *t, const struct setting *s, size_t n, size_t shift)
+static struct settings_table table_of(enum config_use use)
 {
-	for (size_t i = 0; i < n && t->n < ARRAY_SIZE(t->v); i++) {
-		t->v[t->n] = s[i];
-		t->v[t->n++].offset += shift;
-	}
-}
+	struct settings_table t = {0};
 
-static struct table table_of(enum config_use use)
-{
-	struct table t = {0};
-
-	table_add(&t, serve_settings, ARRAY_SIZE(serve_settings), 0);
-	table_add(&t, ops_security_settings, n_ops_security_settings, AT(metrics));
+	settings_add(&t, serve_settings, ARRAY_SIZE(serve_settings), 0);
+	settings_add(&t, ops_security_settings, n_ops_security_settings, AT(metrics));
 	if (use == CONFIG_REVIEW) {
 		/* The daemon's file serves here too; what is not policy has no effect. */
 		for (size_t i = 0; i < t.n; i++) {
 			t.v[i].file_only = true;
 			t.v[i].help = NULL;
 		}
-		table_add(&t, review_settings, ARRAY_SIZE(review_settings), 0);
+		settings_add(&t, review_settings, ARRAY_SIZE(review_settings), 0);
 	}
-	table_add(&t, shared_settings, ARRAY_SIZE(shared_settings), 0);
-	table_add(&t, policy_settings, n_policy_settings, AT(policy));
+	settings_add(&t, shared_settings, ARRAY_SIZE(shared_settings), 0);
+	settings_add(&t, policy_settings, n_policy_settings, AT(policy));
 	return t;
 }
 
@@ -215,7 +202,7 @@ int webhook_config_parse(struct webhook_config **ret_c, enum config_use use, con
 	struct span text, struct error *err)
 {
 	_cleanup_(webhook_config_unref_p) struct webhook_config *c = config_new();
-	struct table t = table_of(use);
+	struct settings_table t = table_of(use);
 	const struct settings_input in = {.table = t.v, .n = t.n, .file = file, .text = text};
 	int r;
 
@@ -235,7 +222,7 @@ int webhook_config_load(struct webhook_config **ret_c, enum config_use use, int 
 	struct strings *ret_rest, struct error *err)
 {
 	_cleanup_(webhook_config_unref_p) struct webhook_config *c = config_new();
-	struct table t = table_of(use);
+	struct settings_table t = table_of(use);
 	const struct settings_load load = {
 		.table = t.v,
 		.n = t.n,
@@ -277,7 +264,7 @@ void webhook_config_unref(struct webhook_config *c)
 
 int webhook_config_help(struct buf *out, enum config_use use)
 {
-	struct table t = table_of(use);
+	struct settings_table t = table_of(use);
 
 	return settings_help(out, t.v, t.n);
 }

@@ -4,6 +4,7 @@
  * reads that text; so a value means the same wherever it stands. */
 #include "common/base/settings.h"
 
+#include <assert.h>
 #include <ctype.h>
 #include <errno.h>
 #include <inttypes.h>
@@ -391,6 +392,15 @@ static void help_one(struct buf *out, const struct setting *s)
 	if (s->def && *s->def)
 		buf_printf(out, " [%s]", s->def);
 	buf_putc(out, '\n');
+}
+
+void settings_add(struct settings_table *t, const struct setting *part, size_t n, size_t shift)
+{
+	assert(n <= SETTINGS_TABLE_MAX - t->n);
+	for (size_t i = 0; i < n; i++) {
+		t->v[t->n] = part[i];
+		t->v[t->n++].offset += shift;
+	}
 }
 
 int settings_help(struct buf *out, const struct setting *table, size_t n)

@@ -51,6 +51,18 @@ struct setting {
 		struct arena *a, struct error *err);
 };
 
+enum { SETTINGS_TABLE_MAX = 160 };
+
+/* A table put together of several parts. Zero-initialise. */
+struct settings_table {
+	struct setting v[SETTINGS_TABLE_MAX];
+	size_t n;
+};
+
+/* Adds n settings whose offsets count from shift bytes into the target. The table must have room
+ * for them. */
+void settings_add(struct settings_table *t, const struct setting *part, size_t n, size_t shift);
+
 /* "FILE:LINE:COLUMN: <message>", where v stands. */
 int settings_error(const struct settings_source *src, struct json_val v, struct error *err,
 	const char *fmt, ...) __attribute__((format(printf, 4, 5)));

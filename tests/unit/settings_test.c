@@ -357,11 +357,41 @@ static void test_help(void)
 		"  rules (in the file)\n        Rules\n");
 }
 
+/* Two of one part and a whole other, which lies behind them. */
+static void test_parts(void)
+{
+	static const struct setting own[] = {
+		{.name = "first", .type = SETTING_INT, .offset = 0, .def = "1"},
+		{.name = "second", .type = SETTING_INT, .offset = sizeof(int64_t), .def = "2"},
+	};
+	struct {
+		int64_t first, second;
+		struct target other;
+	} target = {0};
+	_cleanup_arena_ struct arena a = ARENA_INIT(1 << 20);
+	static const char *const argv[] = {"--v=7", "--second=5"};
+	struct settings_table t = {0};
+	struct settings_input in = {.table = t.v, .argc = 2, .argv = (char *const *)argv};
+	struct error err = {0};
+
+	settings_add(&t, own, ARRAY_SIZE(own), 0);
+	settings_add(&t, table, ARRAY_SIZE(table), 2 * sizeof(int64_t));
+	CU_ASSERT_EQUAL(t.n, ARRAY_SIZE(own) + ARRAY_SIZE(table));
+	in.n = t.n;
+	CHECK_ROW("parts", settings_read(&in, &target, &a, NULL, &err) == 0, "%s", err.message);
+	CU_ASSERT_EQUAL(target.first, 1);
+	CU_ASSERT_EQUAL(target.second, 5);
+	CU_ASSERT_EQUAL(target.other.v, 7);
+	CU_ASSERT_EQUAL(target.other.workers, 2);
+	CU_ASSERT_EQUAL(table[0].offset, offsetof(struct target, listen)); /* untouched */
+}
+
 CU_TestInfo settings_tests[] = {
 	{"values and precedence", test_values},
 	{"refusals say where and why", test_refused},
 	{"a default is checked too", test_bad_default},
 	{"no memory", test_no_memory},
 	{"help", test_help},
+	{"a table of several parts", test_parts},
 	CU_TEST_INFO_NULL,
 };
