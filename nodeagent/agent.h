@@ -70,7 +70,9 @@ void agent_offer(struct agent *a);
 
 /* show.c */
 int agent_show_routes(struct agent *a, struct ops_route routes[OPS_ROUTES_MAX]); /* how many */
-/* Brings metrics and health up to date; ops' refresh. */
+/* Brings health up to date; ops' refresh. */
 void agent_refresh(void *ctx);
+/* Brings the metrics up to date; at each collection. */
+void agent_collect(void *ctx);
 /* Answers whoever still waits. */
 void agent_show_stop(struct agent *a);

@@ -100,7 +100,9 @@ static int setup_observation(struct agent *a, struct error *err)
 		return error_oom(err);
 	daemon_loop_count(a->loop, a->metrics, "casemate_agent_config_reloads_total");
 	a->shown = agent_metrics_new(a->metrics);
-	return a->shown ? 0 : error_oom(err);
+	if (!a->shown || metrics_on_collect(a->metrics, agent_collect, a) < 0)
+		return error_oom(err);
+	return 0;
 }
 
 static int setup_api(struct agent *a, struct error *err)

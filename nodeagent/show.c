@@ -39,6 +39,12 @@ static const char *kubelet_problem(const struct agent *a)
 	return "";
 }
 
+static struct status_connection kubelet_link(const struct agent *a)
+{
+	return link_of(a->plugins, a->plugins && plugins_connected(a->plugins),
+		a->plugins ? kubelet_problem(a) : "");
+}
+
 /* Everything but the containers, which the kubelet must be asked for. The arrays are in m. */
 static int fill(struct agent *a, struct status *s, struct arena *m)
 {
@@ -67,8 +73,7 @@ static int fill(struct agent *a, struct status *s, struct arena *m)
 		.platform = &a->platform,
 		.plugins = plugins,
 		.n_plugins = n,
-		.kubelet = link_of(a->plugins, a->plugins && plugins_connected(a->plugins),
-			a->plugins ? kubelet_problem(a) : ""),
+		.kubelet = kubelet_link(a),
 		.api_server = link_of(a->capacity, a->capacity && capacity_connected(a->capacity),
 			a->capacity ? capacity_connection_problem(a->capacity) : ""),
 		.node_uid = a->capacity ? capacity_node_uid(a->capacity) : "",
@@ -91,13 +96,19 @@ static int fill(struct agent *a, struct status *s, struct arena *m)
 void agent_refresh(void *ctx)
 {
 	struct agent *a = ctx;
+	const struct status_connection kubelet = kubelet_link(a);
+
+	health_set(a->health, "kubelet", kubelet.state != STATUS_DISCONNECTED, kubelet.problem);
+}
+
+void agent_collect(void *ctx)
+{
+	struct agent *a = ctx;
 	_cleanup_arena_ struct arena m = ARENA_INIT(SHOW_ARENA_MAX);
 	struct status s;
 
-	if (fill(a, &s, &m) < 0)
-		return;
-	agent_metrics_set(a->shown, &s);
-	health_set(a->health, "kubelet", s.kubelet.state != STATUS_DISCONNECTED, s.kubelet.problem);
+	if (fill(a, &s, &m) == 0)
+		agent_metrics_set(a->shown, &s);
 }
 
 static void answer(const struct waiter *w, const struct status *s)
