@@ -102,6 +102,7 @@
 	X(vectors)                                                                                 \
 	X(vendors)                                                                                 \
 	X(verdict)                                                                                 \
+	X(verify_cache)                                                                            \
 	X(watch)                                                                                   \
 	X(yaml)                                                                                    \
 	X(yaml_scalar)
