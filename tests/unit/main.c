@@ -24,6 +24,7 @@
 	X(capacity_plan)                                                                           \
 	X(cert)                                                                                    \
 	X(certs)                                                                                   \
+	X(challenge)                                                                               \
 	X(client)                                                                                  \
 	X(clock)                                                                                   \
 	X(codec)                                                                                   \
@@ -57,9 +58,12 @@
 	X(http_get)                                                                                \
 	X(http_tls)                                                                                \
 	X(json)                                                                                    \
+	X(judge)                                                                                   \
+	X(keyring)                                                                                 \
 	X(kubeconfig)                                                                              \
 	X(log)                                                                                     \
 	X(loop)                                                                                    \
+	X(message)                                                                                 \
 	X(metrics)                                                                                 \
 	X(monitor)                                                                                 \
 	X(mutate)                                                                                  \
@@ -80,6 +84,7 @@
 	X(profile_set)                                                                             \
 	X(quantity)                                                                                \
 	X(quote)                                                                                   \
+	X(record)                                                                                  \
 	X(registration)                                                                            \
 	X(review)                                                                                  \
 	X(roots)                                                                                   \

@@ -1,0 +1,284 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "webhook/verifier/judge.h"
+
+#include <stdio.h>
+
+#include "common/base/clock.h"
+#include "tests/unit/test.h"
+
+enum { NOW = 1790000000, HOUR = 3600 };
+
+#define USEC(sec) ((sec) * (int64_t)USEC_PER_SEC)
+
+static const struct judge_rules rules = {.interval_sec = 6 * HOUR, .validity_sec = 12 * HOUR};
+static const unsigned char digest[RECORD_DIGEST] = {1}, other_digest[RECORD_DIGEST] = {2};
+
+static void test_use(void)
+{
+	static const struct {
+		const char *name, *uid;
+		int64_t issued;
+		const unsigned char *digest;
+		const char *thumbprint;
+		enum judge_use want;
+	} rows[] = {
+		{"a later one", "u", NOW + 1, digest, "t", JUDGE_FRESH},
+		{"the very same", "u", NOW, digest, "t", JUDGE_SAME},
+		{"other evidence", "u", NOW, other_digest, "t", JUDGE_REPLAYED},
+		{"another key", "u", NOW, digest, "s", JUDGE_REPLAYED},
+		{"an older one", "u", NOW - 1, digest, "t", JUDGE_REPLAYED},
+		{"the node before", "v", NOW - 1, digest, "t", JUDGE_FRESH},
+	};
+	struct record before = {.node_uid = "u",
+		.challenged_usec = USEC(NOW),
+		.has_digest = true,
+		.thumbprint = "t"};
+
+	memcpy(before.evidence_digest, digest, sizeof(digest));
+	for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
+		const struct challenge c = {.issued_usec = USEC(rows[i].issued)};
+		enum judge_use use = judge_use(
+			&before, rows[i].uid, &c, rows[i].digest, rows[i].thumbprint);
+
+		CHECK_ROW(rows[i].name, use == rows[i].want, "%d", use);
+	}
+	before.has_digest = false;
+	CU_ASSERT_EQUAL(judge_use(&before, "u", &(struct challenge){.issued_usec = USEC(NOW)},
+				digest, "t"), JUDGE_REPLAYED);
+}
+
+#define ID "0102030405060708090a0b0c0d0e0f10"
+
+/* Rules, what was before and what is found. */
+static const struct row {
+	const char *name;
+	struct judge_rules rules;
+	enum record_platform platform;
+	enum tee_type tee;
+	enum reason verified;
+	int before_id; /* the platform's last byte before; 0: nothing */
+	unsigned sharing;
+	const char *uid; /* in simulated evidence */
+	enum record_standing want;
+	enum reason reason;
+} rows[] = {
+	{"attested", {0}, RECORD_SGX, TEE_SGX, REASON_Ok, 0, 0, "", RECORD_ATTESTED, REASON_Ok},
+	{"refused", {0}, RECORD_SGX, TEE_SGX, REASON_TcbOutOfDate, 0, 0, "", RECORD_REFUSED,
+		REASON_TcbOutOfDate},
+	{"simulated", {0}, RECORD_SIMULATED, TEE_SIMULATED, REASON_Simulated, 0, 0, "uid",
+		RECORD_STANDING_SIMULATED, REASON_Simulated},
+	{"simulated, of another", {0}, RECORD_SIMULATED, TEE_SIMULATED, REASON_Simulated, 0, 0,
+		"other", RECORD_REFUSED, REASON_NodeMismatch},
+	{"says another platform", {0}, RECORD_TDX, TEE_SGX, REASON_Ok, 0, 0, "", RECORD_REFUSED,
+		REASON_Malformed},
+	{"simulated says it is real", {0}, RECORD_SGX, TEE_SIMULATED, REASON_Simulated, 0, 0, "uid",
+		RECORD_REFUSED, REASON_Malformed},
+	{"a host", {0}, RECORD_TDX_HOST, 0, 0, 0, 0, "", RECORD_UNPROVEN, REASON_HostNotAttestable},
+	{"allowed", {.allowed_platforms = {(const char *const[]){"00", ID}, 2}}, RECORD_SGX,
+		TEE_SGX, REASON_Ok, 0, 0, "", RECORD_ATTESTED, REASON_Ok},
+	{"not allowed", {.allowed_platforms = {(const char *const[]){"00"}, 1}}, RECORD_SGX,
+		TEE_SGX, REASON_Ok, 0, 0, "", RECORD_REFUSED, REASON_PlatformNotAllowed},
+	{"denied", {.denied_platforms = {(const char *const[]){"0102030405060708090A0B0C0D0E0F10"},
+			1}}, RECORD_SGX, TEE_SGX, REASON_Ok, 0, 0, "", RECORD_REFUSED,
+		REASON_PlatformDenied},
+	{"denied by name", {.denied_nodes = {(const char *const[]){"node"}, 1}}, RECORD_SGX,
+		TEE_SGX, REASON_Ok, 0, 0, "", RECORD_REFUSED, REASON_NodeDenied},
+	{"a host denied by name", {.denied_nodes = {(const char *const[]){"node"}, 1}},
+		RECORD_SNP_HOST, 0, 0, 0, 0, "", RECORD_REFUSED, REASON_NodeDenied},
+	{"another's name", {.denied_nodes = {(const char *const[]){"node2"}, 1}}, RECORD_SGX,
+		TEE_SGX, REASON_Ok, 0, 0, "", RECORD_ATTESTED, REASON_Ok},
+	{"shared as far as may be", {.max_nodes_per_platform = 2}, RECORD_SGX, TEE_SGX, REASON_Ok,
+		0, 1, "", RECORD_ATTESTED, REASON_Ok},
+	{"overused", {.max_nodes_per_platform = 2}, RECORD_SGX, TEE_SGX, REASON_Ok, 0, 2, "",
+		RECORD_REFUSED, REASON_PlatformOverused},
+	{"trusted on first use", {.trust_on_first_use = true}, RECORD_SGX, TEE_SGX, REASON_Ok, 0, 0,
+		"", RECORD_ATTESTED, REASON_Ok},
+	{"and on the next", {.trust_on_first_use = true}, RECORD_SGX, TEE_SGX, REASON_Ok, 0x10, 0,
+		"", RECORD_ATTESTED, REASON_Ok},
+	{"but moved", {.trust_on_first_use = true}, RECORD_SGX, TEE_SGX, REASON_Ok, 0x11, 0, "",
+		RECORD_REFUSED, REASON_PlatformNotAllowed},
+	{"moved where nobody minds", {0}, RECORD_SGX, TEE_SGX, REASON_Ok, 0x11, 0, "",
+		RECORD_ATTESTED, REASON_Ok},
+};
+
+static void judge_row(const struct row *row, struct record *ret)
+{
+	static const unsigned char id[] = {1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16};
+	struct judge_rules with = row->rules;
+	struct evidence e = {.tee = row->tee};
+	struct verdict v = {.reason = row->verified, .message = "as verified"};
+	struct record before = {.node_uid = "uid", .epoch = 3};
+	const bool host = record_platform_is_host(row->platform);
+
+	with.interval_sec = rules.interval_sec;
+	with.validity_sec = rules.validity_sec;
+	memcpy(v.platform_id, id, sizeof(id));
+	v.platform_id_len = sizeof(id);
+	if (row->tee == TEE_SIMULATED)
+		snprintf(e.simulated.node_uid, sizeof(e.simulated.node_uid), "%s", row->uid);
+	if (row->before_id) {
+		memcpy(before.platform_id, id, sizeof(id));
+		before.platform_id_len = sizeof(id);
+		before.platform_id[15] = (unsigned char)row->before_id;
+	}
+	judge(ret, &(struct judge_input){.rules = &with,
+		.node = "node",
+		.node_uid = "uid",
+		.before = &before,
+		.challenge = &(struct challenge){.issued_usec = USEC(NOW) - 5},
+		.platform = row->platform,
+		.digest = digest,
+		.thumbprint = "sha256:t",
+		.evidence = host ? NULL : &e,
+		.verdict = host ? NULL : &v,
+		.sharing = row->sharing,
+		.epoch = 2,
+		.now_usec = USEC(NOW) + 7});
+}
+
+static void test_judge(void)
+{
+	for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
+		struct record r;
+
+		judge_row(&rows[i], &r);
+		CHECK_ROW(rows[i].name, r.standing == rows[i].want && r.reason == rows[i].reason,
+			"%s, %s: %s", record_standing_name(r.standing), reason_name(r.reason),
+			r.message);
+		CHECK_ROW(rows[i].name, (r.standing == RECORD_REFUSED) <= (r.message[0] != '\0'),
+			"refused without a word");
+		CU_ASSERT_STRING_EQUAL(r.node_uid, "uid");
+		CU_ASSERT_STRING_EQUAL(r.thumbprint, "sha256:t");
+		CU_ASSERT_EQUAL(r.challenged_usec, USEC(NOW) - 5);
+		CU_ASSERT_EQUAL(r.judged_sec, NOW);
+		CU_ASSERT_EQUAL(r.valid_until_sec, NOW + 12 * HOUR);
+		CU_ASSERT_EQUAL(r.epoch, 3); /* which never falls */
+	}
+}
+
+/* What it rests on may end sooner. */
+static void test_until(void)
+{
+	struct verdict v = {.reason = REASON_Ok, .valid_until = NOW + HOUR};
+	struct evidence e = {.tee = TEE_SGX};
+	struct record before = {.epoch = 0}, r;
+	struct judge_input in = {.rules = &rules,
+		.node = "node",
+		.node_uid = "uid",
+		.before = &before,
+		.challenge = &(struct challenge){.issued_usec = 0},
+		.platform = RECORD_SGX,
+		.digest = digest,
+		.thumbprint = "",
+		.evidence = &e,
+		.verdict = &v,
+		.epoch = 4,
+		.now_usec = USEC(NOW)};
+
+	judge(&r, &in);
+	CU_ASSERT_EQUAL(r.valid_until_sec, NOW + HOUR);
+	CU_ASSERT_EQUAL(r.epoch, 4);
+	CU_ASSERT_EQUAL(r.since_sec, NOW);
+	/* The condition is as it was since then; of another node it is not. */
+	before = r;
+	before.since_sec = NOW - 1000;
+	judge(&r, &in);
+	CU_ASSERT_EQUAL(r.since_sec, NOW - 1000);
+	in.node_uid = "another";
+	judge(&r, &in);
+	CU_ASSERT_EQUAL(r.since_sec, NOW);
+}
+
+static void test_expire(void)
+{
+	struct record r = {.node_uid = "uid",
+		.standing = RECORD_ATTESTED,
+		.valid_until_sec = NOW,
+		.since_sec = NOW - 9,
+		.epoch = 5};
+
+	CU_ASSERT_TRUE(record_holds(&r, "uid", NOW));
+	CU_ASSERT_FALSE(record_holds(&r, "uid", NOW + 1));
+	CU_ASSERT_FALSE(record_holds(&r, "other", NOW));
+	judge_expire(&r, 4, NOW + 1);
+	CU_ASSERT_EQUAL(r.standing, RECORD_EXPIRED);
+	CU_ASSERT_EQUAL(r.reason, REASON_VerdictExpired);
+	CU_ASSERT_EQUAL(r.since_sec, NOW + 1);
+	CU_ASSERT_EQUAL(r.epoch, 5);
+	CU_ASSERT_PTR_NOT_NULL(strstr(r.message, "2026-09-21T14:13:20Z"));
+	CU_ASSERT_FALSE(record_holds(&r, "uid", NOW - 100));
+}
+
+static void test_again(void)
+{
+	static const struct {
+		const char *name;
+		enum record_standing standing;
+		int64_t left;
+		uint32_t chance;
+		int64_t want;
+	} again[] = {
+		{"soonest", RECORD_ATTESTED, 24 * HOUR, 0, 3 * HOUR},
+		{"latest", RECORD_ATTESTED, 24 * HOUR, UINT32_MAX, 9 * HOUR},
+		{"before it ends", RECORD_ATTESTED, HOUR, UINT32_MAX, HOUR / 2},
+		{"after a refusal", RECORD_REFUSED, 12 * HOUR, 0, HOUR / 4},
+		{"after a refusal, latest", RECORD_REFUSED, 12 * HOUR, UINT32_MAX, 3 * HOUR / 4},
+		{"not at once", RECORD_ATTESTED, 2, 0, 30},
+		{"it has ended", RECORD_ATTESTED, -100, 0, 30},
+	};
+
+	for (size_t i = 0; i < ARRAY_SIZE(again); i++) {
+		const struct record r = {
+			.standing = again[i].standing, .valid_until_sec = NOW + again[i].left};
+		int64_t got = judge_again(&r, &rules, NOW, again[i].chance);
+
+		CHECK_ROW(again[i].name, got == again[i].want, "%lld", (long long)got);
+	}
+}
+
+static void test_event(void)
+{
+	static const struct {
+		const char *name;
+		enum record_standing before, now;
+		enum reason reason_before, reason;
+		const char *want; /* "" : none */
+		bool warning;
+	} events[] = {
+		{"first", 0, RECORD_ATTESTED, 0, REASON_Ok, "NodeAttested", false},
+		{"again", RECORD_ATTESTED, RECORD_ATTESTED, REASON_Ok, REASON_Ok, "", false},
+		{"refused", RECORD_ATTESTED, RECORD_REFUSED, REASON_Ok, REASON_TcbOutOfDate,
+			"NodeAttestationRefused", true},
+		{"for another reason", RECORD_REFUSED, RECORD_REFUSED, REASON_TcbRevoked,
+			REASON_TcbOutOfDate, "NodeAttestationRefused", true},
+		{"still", RECORD_REFUSED, RECORD_REFUSED, REASON_TcbRevoked, REASON_TcbRevoked, "",
+			true},
+		{"expired", RECORD_ATTESTED, RECORD_EXPIRED, REASON_Ok, REASON_VerdictExpired,
+			"NodeAttestationExpired", true},
+		{"a host", 0, RECORD_UNPROVEN, 0, REASON_HostNotAttestable, "", false},
+		{"back", RECORD_EXPIRED, RECORD_STANDING_SIMULATED, REASON_VerdictExpired,
+			REASON_Simulated, "NodeAttested", false},
+	};
+
+	for (size_t i = 0; i < ARRAY_SIZE(events); i++) {
+		const struct record before = {
+			.standing = events[i].before, .reason = events[i].reason_before};
+		const struct record now = {
+			.standing = events[i].now, .reason = events[i].reason};
+		bool warning;
+		const char *got = judge_event(&before, &now, &warning);
+
+		CHECK_STR(events[i].name, span_str(got ? got : ""), events[i].want);
+		CHECK_ROW(events[i].name, warning == events[i].warning, "warning: %d", warning);
+	}
+}
+
+CU_TestInfo judge_tests[] = {
+	{"use", test_use},
+	{"judge", test_judge},
+	{"until", test_until},
+	{"expire", test_expire},
+	{"again", test_again},
+	{"event", test_event},
+	CU_TEST_INFO_NULL,
+};
