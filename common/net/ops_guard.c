@@ -10,7 +10,7 @@
 #include "common/base/clock.h"
 #include "common/base/log.h"
 #include "common/base/settings_file.h"
-#include "common/net/credential.h"
+#include "common/base/credential.h"
 #include "common/net/tls_files.h"
 
 enum {

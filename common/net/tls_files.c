@@ -6,7 +6,7 @@
 
 #include "common/base/clock.h"
 #include "common/base/secret.h"
-#include "common/net/credential.h"
+#include "common/base/credential.h"
 #include "common/net/file_watch.h"
 
 enum {

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * The simulated TEE's evidence: a signed JSON document of its own platform type, in which nothing can
- * be mistaken for a real quote. Its root is made at install and stays with the verifier; each agent
- * has a certificate of its own that names its node's UID. Whoever was not told allowSimulated
+ * The simulated TEE's evidence: a signed JSON document of its own platform type, in which nothing
+ * can be mistaken for a real quote. Its root is made at install and stays with the verifier; each
+ * agent has a certificate of its own that names its node's UID. Whoever was not told allowSimulated
  * refuses it.
  *
  *	{"casemateSimulated": 1, "body": STRING, "certificate": PEM, "signature": HEX}
@@ -19,6 +19,7 @@
 #include "common/base/arena.h"
 #include "common/base/buf.h"
 #include "common/base/error.h"
+#include "common/base/secret.h"
 #include "common/tee/cert.h"
 #include "common/tee/reason.h"
 
@@ -31,7 +32,7 @@ struct simulated {
 	struct span body;        /* the signed bytes */
 	struct span certificate; /* PEM, decoded */
 	unsigned char signature[64];
-	char tee[8];             /* what it pretends to be */
+	char tee[8]; /* what it pretends to be */
 	char node[254], node_uid[64];
 	unsigned char platform_id[32];
 	size_t platform_id_len;
@@ -52,16 +53,18 @@ struct simulated {
 int simulated_parse(
 	struct simulated *ret, struct span text, enum reason *ret_reason, struct error *err);
 void simulated_free(struct simulated *s);
-/* Writes one, signed by key for the fields set in what (body, certificate's owner, signature and
- * arena are ignored). certificate: PEM. */
+/* Appends one, signed by key (P-256) for the fields set in what (body, certificate, signature and
+ * arena are ignored). certificate: PEM, key's. -EIO, or the buffer's error. */
 int simulated_make(struct buf *out, const struct simulated *what, EVP_PKEY *key,
 	struct span certificate, struct error *err);
 
-/* The root: a self-signed P-256 certificate named SIMULATED_ROOT_NAME, and its key, as PEM. */
+/* The root: a self-signed P-256 certificate named SIMULATED_ROOT_NAME, and its key, as PEM. ret_key
+ * holds nothing before. */
 int simulated_make_root(
-	struct buf *ret_cert, struct buf *ret_key, int64_t now_sec, struct error *err);
+	struct buf *ret_cert, struct secret *ret_key, int64_t now_sec, struct error *err);
 /* An agent's certificate: the key's, with the subject common name "node:" and the node's UID; valid
- * for lifetime_sec. */
+ * for lifetime_sec, and for CREDENTIAL_BACKDATE_SEC before now. -EINVAL: a key that is not on
+ * P-256, a UID that fits into no name; -EBADMSG: root_cert or root_key is not PEM. */
 int simulated_certify(struct buf *ret_cert, struct span root_cert, struct span root_key,
 	EVP_PKEY *key, const char *node_uid, int64_t now_sec, int64_t lifetime_sec,
 	struct error *err);

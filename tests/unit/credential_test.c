@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "common/net/credential.h"
+#include "common/base/credential.h"
 
 #include <errno.h>
 #include <openssl/x509v3.h>

@@ -95,6 +95,7 @@
 	X(sgx)                                                                                     \
 	X(signature)                                                                               \
 	X(simulate)                                                                                \
+	X(simulated)                                                                               \
 	X(snp_report)                                                                              \
 	X(status)                                                                                  \
 	X(status_output)                                                                           \

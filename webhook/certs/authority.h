@@ -9,13 +9,13 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "common/base/credential.h"
 #include "common/base/error.h"
-#include "common/net/credential.h"
 #include "webhook/certs/bundle.h"
 
 enum {
 	AUTHORITY_NAMES_MAX = 4,
-	AUTHORITY_NAME_MAX = 160,       /* bytes of one DNS name with NUL: two labels, a suffix */
+	AUTHORITY_NAME_MAX = 160, /* bytes of one DNS name with NUL: two labels, a suffix */
 };
 
 /* The DNS names that a Service is called by. The API server asks for the first. */
@@ -36,7 +36,7 @@ int authority_make_leaf(struct credential *ret, const struct credential *ca,
 	struct error *err);
 
 /* Unix seconds; INT64_MIN when the certificate's time cannot be read. Assumes the backdating of
- * common/net/credential.h. */
+ * common/base/credential.h. */
 int64_t authority_created(const X509 *cert);
 /* When two thirds of the life that it was made with are over. */
 int64_t authority_renew_at(const X509 *cert);
