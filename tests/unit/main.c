@@ -96,6 +96,7 @@
 	X(signature)                                                                               \
 	X(simulate)                                                                                \
 	X(simulated)                                                                               \
+	X(simulated_verify)                                                                        \
 	X(snp_report)                                                                              \
 	X(status)                                                                                  \
 	X(status_output)                                                                           \
