@@ -107,6 +107,7 @@
 	X(utf8)                                                                                    \
 	X(validate)                                                                                \
 	X(vectors)                                                                                 \
+	X(vcek)                                                                                    \
 	X(vendors)                                                                                 \
 	X(verdict)                                                                                 \
 	X(verify_cache)                                                                            \
