@@ -52,7 +52,6 @@
 	X(grpc_wire)                                                                               \
 	X(handover)                                                                                \
 	X(health)                                                                                  \
-	X(hex)                                                                                     \
 	X(holdings)                                                                                \
 	X(http)                                                                                    \
 	X(http_get)                                                                                \
