@@ -34,6 +34,11 @@ int crl_parse(struct crl **ret_c, struct span der_or_pem, struct error *err);
 struct crl *crl_ref(struct crl *c);
 void crl_unref(struct crl *c); /* NULL allowed */
 DEFINE_CLEANUP(struct crl *, crl_unref)
+/* The DER, borrowed. */
+static inline struct span crl_der(const struct crl *c)
+{
+	return (struct span){(const char *)c->der, c->der_len};
+}
 
 /* As cert_check_issued(); issuer may sign revocation lists. */
 int crl_check_issued(const struct crl *c, struct cert *issuer, struct error *err);

@@ -19,6 +19,7 @@ enum {
 	INTEL_LEVELS_MAX = 256,
 	INTEL_ADVISORIES_MAX = 64, /* of one level */
 	INTEL_TCB_INFOS_MAX = 256, /* kept at once */
+	INTEL_MESSAGE = 480,
 };
 
 /* Who signed a document: the chain "Intel SGX TCB Signing", root. */
@@ -55,13 +56,16 @@ struct tcb_info {
 	/* Ok, or why this document may not be used: CollateralInvalid (shape), UnknownRoot,
 	 * ChainInvalid (issuer), CollateralSignatureInvalid. */
 	enum reason problem;
-	char message[256];
+	char message[INTEL_MESSAGE]; /* "": Ok */
 
 	struct arena arena; /* owns what follows */
 	struct intel_signer signer;
+	struct span body;            /* the signed bytes */
+	unsigned char signature[64]; /* over them */
+	bool named;                  /* tdx and fmspc could be read */
 	bool tdx;
-	int64_t issue_date, next_update; /* Unix seconds */
 	unsigned char fmspc[6], pceid[2];
+	int64_t issue_date, next_update; /* Unix seconds */
 	uint32_t evaluation_number;
 	struct tcb_level *levels; /* descending: first by SGX components, PCESVN, TDX components */
 	size_t n_levels;
@@ -73,10 +77,13 @@ enum qe_kind { QE_SGX, QE_TDX, QE_KIND_N }; /* documents "QE" and "TD_QE" */
 
 struct qe_identity {
 	enum reason problem; /* as in tcb_info */
-	char message[256];
+	char message[INTEL_MESSAGE];
 
 	struct arena arena;
 	struct intel_signer signer;
+	struct span body;
+	unsigned char signature[64];
+	bool named; /* kind could be read */
 	enum qe_kind kind;
 	int64_t issue_date, next_update;
 	uint32_t evaluation_number;
@@ -88,17 +95,19 @@ struct qe_identity {
 	size_t n_levels;
 };
 
-/* body: the signed JSON as sent (the value of tcbInfo, enclaveIdentity); signature: 64 bytes; chain:
- * PEM of signer and root. Always gives a document unless memory is short (-ENOMEM): read ->problem.
- * roots must outlive nothing: it is used during the call. Duplicate keys, unknown statuses or
- * versions, SVNs beyond 255, tcbType other than 0, two equal levels or none are CollateralInvalid;
- * members that Casemate does not know are passed over. */
+/* body: the signed JSON as sent (the value of tcbInfo, enclaveIdentity); signature: 64 bytes;
+ * chain: PEM of signer and root. Always gives a document unless memory is short (-ENOMEM): read
+ * ->problem. roots must outlive nothing: it is used during the call. Duplicate keys, unknown
+ * statuses or versions, SVNs beyond 255, tcbType other than 0, two equal levels or none are
+ * CollateralInvalid; members that Casemate does not know are passed over. */
 int tcb_info_new(struct tcb_info **ret, struct span body, struct span signature, struct span chain,
 	const struct roots *roots, struct error *err);
 void tcb_info_free(struct tcb_info *t); /* NULL allowed */
+DEFINE_CLEANUP(struct tcb_info *, tcb_info_free)
 int qe_identity_new(struct qe_identity **ret, struct span body, struct span signature,
 	struct span chain, const struct roots *roots, struct error *err);
 void qe_identity_free(struct qe_identity *q);
+DEFINE_CLEANUP(struct qe_identity *, qe_identity_free)
 
 /* The value of member name ("tcbInfo") and the signature (raw bytes) of a PCS answer
  * {"tcbInfo":{…},"signature":"…"}; the slice is of text. -EBADMSG. */
@@ -119,14 +128,31 @@ bool qe_identity_fits(const struct qe_identity *q, const struct sgx_report *qe, 
 struct intel_collateral {
 	struct crl *root_crl;          /* of the root; NULL: there is none */
 	struct crl *pck_crl[PCK_CA_N]; /* by the issuer's name; signature not checked yet */
-	struct tcb_info *tcb_infos[INTEL_TCB_INFOS_MAX];
+	struct tcb_info *tcb_infos[INTEL_TCB_INFOS_MAX]; /* one for each platform and TEE */
 	size_t n_tcb_infos;
 	struct qe_identity *qe[QE_KIND_N];
-	/* A PCK chain for quotes without one (certification data of types 1 to 3); NULL: none. */
+	/* A PCK chain for quotes without one (certification data of types 1 to 3): leaf, CA, root.
+	 * n_pck_chain is 3, or 0 when there is none or it is not complete. */
 	struct cert *pck_chain[3];
 	size_t n_pck_chain;
+
+	/* As received: the root is only compared, the others serve what comes without its chain. */
+	struct cert *root, *pck_ca[PCK_CA_N];
+	struct intel_signer signer;
 };
 void intel_collateral_free(struct intel_collateral *c); /* what it holds */
-/* The usable document for (tdx, fmspc); when only unusable ones fit, one of those; NULL: none. */
+
+/* Take up a document (and own it, also on failure), a certificate or a list of Intel's, by its
+ * names (each keeps a reference). What is usable and newer (issueDate; CRLNumber, then thisUpdate)
+ * stays; a document without its chain waits for the signer's certificate. -EBADMSG: not Intel's,
+ * its subject cannot be read, or one that cannot be used in place of a usable one; -E2BIG; -ENOMEM.
+ */
+int intel_tcb_info_add(struct intel_collateral *c, struct tcb_info *t, struct error *err);
+int intel_qe_identity_add(struct intel_collateral *c, struct qe_identity *q, struct error *err);
+int intel_cert_add(struct intel_collateral *c, struct cert *cert, const struct roots *roots,
+	struct error *err);
+int intel_crl_add(struct intel_collateral *c, struct crl *crl, struct error *err);
+
+/* The document for (tdx, fmspc), usable or not; NULL: none. */
 const struct tcb_info *intel_tcb_info(
 	const struct intel_collateral *c, bool tdx, const unsigned char fmspc[6]);

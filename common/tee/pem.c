@@ -5,6 +5,8 @@
 
 #include "common/base/codec.h"
 
+enum { LINE_BYTES = 48 }; /* of base64: 64 characters */
+
 static bool is_space(char c)
 {
 	return c == ' ' || c == '\t' || c == '\r' || c == '\n';
@@ -20,6 +22,11 @@ static struct span skip_space(struct span s)
 bool pem_is(struct span text)
 {
 	return span_starts(skip_space(text), "-----BEGIN ");
+}
+
+bool pem_label_is(struct span text, const char *label)
+{
+	return span_starts(span_after(span_after(skip_space(text), "-----BEGIN "), label), "-----");
 }
 
 /* Base64 with white space anywhere. */
@@ -71,4 +78,16 @@ int pem_next(struct span *in, const char *label, struct buf *out, struct error *
 	stop += strlen(end);
 	*in = (struct span){stop, s.len - (size_t)(stop - s.p)};
 	return 1;
+}
+
+int pem_write(struct buf *out, const char *label, struct span der)
+{
+	buf_printf(out, "-----BEGIN %s-----\n", label);
+	for (size_t at = 0; at < der.len; at += LINE_BYTES) {
+		size_t left = der.len - at;
+
+		buf_base64(out, der.p + at, left < LINE_BYTES ? left : LINE_BYTES);
+		buf_putc(out, '\n');
+	}
+	return buf_printf(out, "-----END %s-----\n", label);
 }

@@ -82,6 +82,7 @@
 	X(profile)                                                                                 \
 	X(profile_set)                                                                             \
 	X(quantity)                                                                                \
+	X(qe_identity)                                                                             \
 	X(quote)                                                                                   \
 	X(record)                                                                                  \
 	X(registration)                                                                            \
@@ -101,6 +102,7 @@
 	X(status_output)                                                                           \
 	X(store)                                                                                   \
 	X(tcb)                                                                                     \
+	X(tcb_info)                                                                                \
 	X(tls)                                                                                     \
 	X(token_review)                                                                            \
 	X(utf8)                                                                                    \
