@@ -78,11 +78,14 @@ UNIT    := $(B)/tests/unit/run
 GRPC_PEER := $(B)/tests/integration/grpc/peer
 FUZZ_SRC := $(wildcard tests/fuzz/*_fuzz.c)
 FUZZERS := $(FUZZ_SRC:%.c=$(B)/%)
+# Synthetic vendors: a library of the unit tests, and a program that writes files.
+MAKE_EVIDENCE := $(B)/tests/tee/make-evidence
+TEE_OBJS := $(call objs,$(filter-out tests/tee/make_evidence.c,$(call srcs,tests/tee)))
 FUZZ_AUX := $(call objs,$(filter-out $(FUZZ_SRC),$(call srcs,tests/fuzz)))
 RENDER  := $(B)/tests/integration/page/render
 BENCHES := $(patsubst %.c,$(B)/%,$(wildcard tests/bench/*.c))
 PEERS   := $(B)/tests/cluster/plugin_peer
-OBJS    := $(foreach p,$(PARTS) tests/unit tests/fuzz tests/bench tests/integration,$(call objs,$(call srcs,$(p)))) $(PEERS:=.o)
+OBJS    := $(foreach p,$(PARTS) tests/unit tests/tee tests/fuzz tests/bench tests/integration,$(call objs,$(call srcs,$(p)))) $(PEERS:=.o)
 
 all: $(BINS)
 
@@ -121,8 +124,10 @@ $(B)/nodeagent/exec/casemate-exec: $(B)/nodeagent/exec/main.o $(call lib,nodeage
 	$(Q)$(CC) $(STATIC) $(LDFLAGS) -o $@ $^ $(exec_libs)
 
 # Whole archives: two parts that define the same symbol fail here instead of one hiding the other.
-$(UNIT): $(call objs,$(call srcs,tests/unit)) $(LIBS)
+$(UNIT): $(call objs,$(call srcs,tests/unit)) $(TEE_OBJS) $(LIBS)
 	$(Q)$(CC) $(ldflags) -o $@ $(filter %.o,$^) -Wl,--whole-archive $(filter %.a,$^) -Wl,--no-whole-archive $(libs) -lcunit
+$(MAKE_EVIDENCE): $(B)/tests/tee/make_evidence.o $(TEE_OBJS) $(call lib,common)
+	$(Q)$(CC) $(ldflags) -o $@ $^ $(libs)
 $(FUZZERS): $(B)/%: $(B)/%.o $(FUZZ_AUX) $(LIBS)
 	$(Q)$(CC) $(ldflags) -fsanitize=fuzzer -o $@ $^ $(libs)
 $(GRPC_PEER): $(GRPC_PEER).o $(B)/tests/unit/grpc_fixture.o $(call lib,common)

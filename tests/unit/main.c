@@ -103,6 +103,7 @@
 	X(store)                                                                                   \
 	X(tcb)                                                                                     \
 	X(tcb_info)                                                                                \
+	X(tee_world)                                                                               \
 	X(tls)                                                                                     \
 	X(token_review)                                                                            \
 	X(utf8)                                                                                    \
