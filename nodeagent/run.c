@@ -13,6 +13,7 @@
 #include "common/base/settings_file.h"
 #include "nodeagent/agent.h"
 #include "nodeagent/commands.h"
+#include "nodeagent/descriptors.h"
 
 enum { CPUID_FILE_MAX = 64 * 1024 };
 
@@ -46,6 +47,15 @@ static bool needs_restart(const struct agent_config *a, const struct agent_confi
 	       a->epc.accounting != b->epc.accounting || a->epc.enforce != b->epc.enforce;
 }
 
+/* No reason to end: only a node full of pods that all ask AESM at once needs so many. */
+static void allow_descriptors(const struct agent *a)
+{
+	struct error err = {0};
+
+	if (descriptors_allow(descriptors_needed(a->config), &err) < 0)
+		log_warn("Too few files can be open", LOG_STR("why", err.message));
+}
+
 /* Takes up what can be changed while running: limits, the reserve, logging. What else changed stays
  * as it was, since its parts hold strings of the old configuration. */
 static int take_config(void *ctx, const char **ret_file, struct error *err)
@@ -68,6 +78,7 @@ static int take_config(void *ctx, const char **ret_file, struct error *err)
 	a->config->log_format = next->log_format;
 	a->config->verbosity = next->verbosity;
 	daemon_log(a->config->log_format, a->config->verbosity);
+	allow_descriptors(a);
 	agent_offer(a);
 	*ret_file = a->config->file;
 	return 0;
@@ -338,6 +349,7 @@ static int setup(struct agent *a, struct error *err)
 		setup_monitor, setup_ops, setup_files};
 
 	a->started_usec = clock_unix_usec();
+	allow_descriptors(a);
 	for (size_t i = 0; i < ARRAY_SIZE(steps); i++) {
 		int r = steps[i](a, err);
 

@@ -34,6 +34,7 @@
 	X(crl)                                                                                     \
 	X(der)                                                                                     \
 	X(daemon)                                                                                  \
+	X(descriptors)                                                                             \
 	X(devices)                                                                                 \
 	X(dir_watch)                                                                               \
 	X(enforce)                                                                                 \
