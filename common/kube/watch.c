@@ -29,6 +29,9 @@ enum {
 	WATCH_GRACE_SEC = 30,
 	WATCH_BACKOFF_USEC = 800 * USEC_PER_MSEC,
 	WATCH_BACKOFF_MAX_USEC = 30 * USEC_PER_SEC,
+	/* Times the first delay, as often as a kubelet renews its lease: what happens to a Node
+	 * right after an outage is not to wait for what made the outage's delays grow. */
+	WATCH_AWAY_TIMES = 8,
 	WATCH_QUIET_USEC = 120 * USEC_PER_SEC,
 	WATCH_SHORT_USEC = USEC_PER_SEC, /* a watch that ends sooner and brought nothing failed */
 	WATCH_TIMER_ACCURACY_USEC = 10 * USEC_PER_MSEC,
@@ -42,9 +45,10 @@ struct kube_watch {
 	size_t max_object;
 	struct kube_call *call;
 	sd_event_source *timer;
-	struct backoff backoff;
-	char *version;     /* resourceVersion to watch from; opaque */
-	char *next;        /* continue token of the list, NULL: from the start */
+	struct backoff backoff;   /* of what the API server answers */
+	struct backoff away_wait; /* while it does not */
+	char *version;            /* resourceVersion to watch from; opaque */
+	char *next;               /* continue token of the list, NULL: from the start */
 	unsigned limit;    /* objects of a page; shrinks when they do not fit in max_object */
 	struct scrub line; /* the event that is not complete yet */
 	struct json json;
@@ -54,7 +58,7 @@ struct kube_watch {
 	bool cached; /* lists may be */
 	bool listing, synced, connected;
 	bool relist; /* this watch is of no use any more */
-	bool away;   /* the API server could not be reached */
+	bool away;   /* the last request was not answered, or not to its end */
 	bool dead;   /* freed while busy */
 	char problem[320];
 };
@@ -111,7 +115,8 @@ static void watch_describe(struct kube_watch *w, const char *fmt, ...)
 /* Goes on after a while; w->problem says why not at once. */
 static void watch_later(struct kube_watch *w, bool relist)
 {
-	int64_t delay = backoff_delay(&w->backoff, clock_monotonic_usec(), backoff_chance());
+	struct backoff *wait = w->away ? &w->away_wait : &w->backoff;
+	int64_t delay = backoff_delay(wait, clock_monotonic_usec(), backoff_chance());
 
 	if (relist) {
 		w->listing = true;
@@ -192,6 +197,7 @@ static void watch_take_list(struct kube_watch *w, const struct kube_result *res)
 {
 	int r;
 
+	w->away = res->status == 0;
 	if (res->code == -E2BIG && w->limit > 1)
 		w->limit = (w->limit + 3) / 4;
 	if (res->code || res->status != 200) {
@@ -304,11 +310,6 @@ static bool watch_on_data(void *ctx, struct span chunk)
 		w->connected = true;
 		w->problem[0] = '\0';
 		w->opened_usec = clock_monotonic_usec();
-		/* It is back, and has often forgotten our version: no reason to let it wait for as
-		 * long as the outage made us. */
-		if (w->away)
-			backoff_restart(&w->backoff);
-		w->away = false;
 		watch_tell_connection(w);
 	}
 	go_on = watch_take_chunk(w, chunk);
@@ -330,11 +331,12 @@ static void watch_on_end(void *ctx, const struct kube_result *res)
 
 	w->call = NULL;
 	w->connected = false;
+	/* That we ended it is an error as well. */
+	w->away = res->code && !w->relist;
 	watch_enter(w);
 	if (w->relist) {
 		watch_later(w, true);
 	} else if (res->code) {
-		w->away = true;
 		watch_describe(w, "watch: %s", res->message);
 		watch_later(w, false);
 	} else if (!opened) {
@@ -455,6 +457,8 @@ int kube_watch_new(struct kube_watch **ret_w, struct kube_client *c,
 		.max_usec = WATCH_BACKOFF_MAX_USEC,
 		.quiet_usec = WATCH_QUIET_USEC,
 	};
+	w->away_wait = w->backoff;
+	w->away_wait.max_usec = WATCH_AWAY_TIMES * w->away_wait.first_usec;
 	watch_describe(w, "not listed yet");
 	r = watch_setup(w, o, err);
 	if (r < 0) {

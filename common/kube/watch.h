@@ -35,7 +35,9 @@ struct kube_watch_options {
 	 * For selections out of very many, which etcd would read all of each time. */
 	bool cached;
 	size_t max_object;          /* bytes of one event or list page; 0: 16 MiB */
-	int64_t backoff_usec;       /* the first; 0: 0.8 s. Doubles up to 30 s, with jitter */
+	/* The first delay; 0: 0.8 s. Doubles, with jitter: up to 30 s while the API server refuses
+	 * us, up to eight times the first while it cannot be reached. */
+	int64_t backoff_usec;
 };
 
 int kube_watch_new(struct kube_watch **ret_w, struct kube_client *c,

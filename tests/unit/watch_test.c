@@ -431,38 +431,76 @@ static bool is_asked(void *ctx)
 	return fake_server_requests(s->server) >= s->requests;
 }
 
-/* A server that was away for long and answers again is not made to wait as long. */
-static void test_heard_again(void)
+/* How long after request number `from` of the script the one with number `to` came; -1: not within
+ * five seconds. */
+static int64_t time_between(
+	const struct step *steps, int64_t backoff_usec, unsigned from, unsigned to)
 {
-	static const struct step steps[] = {FIRST, {WATCH("10"), NULL, 0, NULL, PLAIN},
-		{WATCH("10"), NULL, 0, NULL, PLAIN}, {WATCH("10"), NULL, 0, NULL, PLAIN},
-		{WATCH("10"), NULL, 0, NULL, PLAIN},
-		{WATCH("10"), NULL, 200, EVENT("ERROR", GONE), STREAM_OPEN},
-		{"?limit=500", NULL, 200, LIST("30", "", ""), PLAIN}, {0}};
-	const struct kube_watch_options o = {.path = "/api/v1/configmaps",
-		.name = "configmaps",
-		.backoff_usec = 40 * USEC_PER_MSEC};
+	const struct kube_watch_options o = {
+		.path = "/api/v1/configmaps", .name = "configmaps", .backoff_usec = backoff_usec};
 	struct kube_watch *w = NULL;
 	struct told t = {.trace = BUF_INIT(1 << 20), .watch = &w};
 	const struct kube_watch_handler h = {list_begin, upsert, removed, synced, NULL, &t};
+	int64_t began, took = -1;
 	struct settled s;
 	struct kube_fix f;
-	int64_t began;
 
 	if (!kube_fix_begin(&f, answer, (void *)steps))
-		return;
+		return -1;
 	CU_ASSERT_EQUAL(kube_watch_new(&w, f.client, &o, &h, NULL), 0);
-	s = (struct settled){w, f.server, 6, NULL};
+	s = (struct settled){w, f.server, from, NULL};
 	CU_ASSERT(kube_fix_wait(&f, is_asked, &s));
 	began = clock_monotonic_usec();
-	s.requests = 7;
-	CU_ASSERT(kube_fix_wait(&f, is_asked, &s));
-	/* 40 to 80 ms instead of 320 at least. */
-	CHECK_ROW("heard", clock_monotonic_usec() - began < 250 * USEC_PER_MSEC, "after %lld us",
-		(long long)(clock_monotonic_usec() - began));
+	s.requests = to;
+	if (kube_fix_wait(&f, is_asked, &s))
+		took = clock_monotonic_usec() - began;
 	kube_watch_free(w);
 	buf_free(&t.trace);
 	kube_fix_end(&f);
+	return took;
+}
+
+/* The first comes on the connection of the list; curl asks once more on a new one. */
+#define UNANSWERED                                                                                 \
+	{                                                                                          \
+		WATCH("10"), NULL, 0, NULL, PLAIN                                                  \
+	}
+
+/* A server that was away answers again, whatever: it is not made to wait as long as the outage
+ * would have had it. */
+static void test_heard_again(void)
+{
+	static const struct {
+		const char *name;
+		struct step answer;
+	} rows[] = {
+		{"our version is forgotten",
+			{WATCH("10"), NULL, 200, EVENT("ERROR", GONE), STREAM_OPEN}},
+		{"it does not know us yet", {WATCH("10"), NULL, 403, "{}", PLAIN}},
+		{"it is not ready", {WATCH("10"), NULL, 429, "{}", PLAIN}},
+	};
+
+	for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
+		const struct step steps[] = {FIRST, UNANSWERED, UNANSWERED, UNANSWERED, UNANSWERED,
+			rows[i].answer, {"configmaps?", NULL, 200, LIST("30", "", ""), PLAIN}, {0}};
+		int64_t took = time_between(steps, 100 * USEC_PER_MSEC, 6, 7);
+
+		/* 100 to 200 ms instead of 800 at least. */
+		CHECK_ROW(rows[i].name, took >= 0 && took < 700 * USEC_PER_MSEC, "after %lld us",
+			(long long)took);
+	}
+}
+
+/* Eleven delays of an outage, which would double to 10 s and more. */
+static void test_away(void)
+{
+	static const struct step steps[] = {FIRST, UNANSWERED, UNANSWERED, UNANSWERED, UNANSWERED,
+		UNANSWERED, UNANSWERED, UNANSWERED, UNANSWERED, UNANSWERED, UNANSWERED, UNANSWERED,
+		UNANSWERED, {WATCH("10"), NULL, 200, "", STREAM_OPEN}, {0}};
+	int64_t took = time_between(steps, 5 * USEC_PER_MSEC, 2, 14);
+
+	/* 5, 10, 20 and eight times 40 ms, up to twice as long. */
+	CHECK_ROW("away", took >= 300 * USEC_PER_MSEC, "after %lld us", (long long)took);
 }
 
 /* The watch is freed from inside each callback, and whenever. */
@@ -507,6 +545,7 @@ CU_TestInfo watch_tests[] = {
 	{"pages and events that are too large", test_too_large},
 	{"cached lists, and connections", test_cached},
 	{"heard again", test_heard_again},
+	{"away", test_away},
 	{"freed inside callbacks", test_free},
 	CU_TEST_INFO_NULL,
 };
