@@ -19,7 +19,8 @@ enum {
 	UEVENT_MAX = 8192,
 	UEVENTS_MAX = 64, /* before the loop has its turn */
 	/* After AESM's socket came or its connection went: how often to try again, each time
-	 * after twice as long. A socket is bound before it listens. */
+	 * after twice as long. A socket is bound before it listens, and removed before its folder
+	 * is: of that end nobody tells where the folder is a mount. */
 	TRIES_MAX = 5,
 	/* So many connections that did not last: it closes idle ones, and is not held any more. */
 	BRIEF_MAX = 3,
@@ -35,6 +36,7 @@ struct platform_monitor {
 	bool pending; /* report is armed */
 	uint64_t reported_at;
 	char aesm_socket[PLATFORM_PATH_MAX];
+	bool removed; /* its folder */
 	uint64_t connected_at;
 	unsigned tries, briefs;
 	void (*changed)(void *ctx);
@@ -85,6 +87,17 @@ static void try_later(struct platform_monitor *m)
 	sd_event_source_set_enabled(m->retry, SD_EVENT_ONESHOT);
 }
 
+/* There is no connection to AESM, for that reason. */
+static void take_refusal(struct platform_monitor *m, int r)
+{
+	if (r == -ENOENT && !m->removed && root_folder_removed(&m->sysroot, m->aesm_socket)) {
+		m->removed = true;
+		note_change(m);
+	} else if (r == -ECONNREFUSED || r == -EAGAIN || r == -ENOENT) {
+		try_later(m);
+	}
+}
+
 /* Holds a connection to AESM, which tells when it goes. AESM keeps idle ones for ever. */
 static void try_aesm(struct platform_monitor *m)
 {
@@ -94,9 +107,7 @@ static void try_aesm(struct platform_monitor *m)
 		return;
 	fd = root_connect(&m->sysroot, m->aesm_socket);
 	if (fd < 0) {
-		/* until it is there, the folder tells */
-		if (fd == -ECONNREFUSED || fd == -EAGAIN)
-			try_later(m);
+		take_refusal(m, fd);
 		return;
 	}
 	r = sd_event_add_io(m->event, &m->aesm, fd, EPOLLIN | EPOLLRDHUP, on_aesm, m);

@@ -75,6 +75,15 @@ bool root_exists(const struct root *r, const char *path)
 	return root_stat(r, path, &st) == 0;
 }
 
+bool root_folder_removed(const struct root *r, const char *path)
+{
+	const char *slash = strrchr(path, '/');
+	_cleanup_free_ char *folder = slash ? strndup(path, (size_t)(slash - path)) : NULL;
+	struct stat st;
+
+	return folder && root_stat(r, folder, &st) == 0 && S_ISDIR(st.st_mode) && st.st_nlink == 0;
+}
+
 enum { FD_PATH_MAX = 32 };
 static const char *fd_path(char out[FD_PATH_MAX], int fd)
 {

@@ -33,6 +33,10 @@ int root_open(const struct root *r, const char *path, int flags);
 int root_stat(const struct root *r, const char *path, struct stat *ret_st);
 bool root_exists(const struct root *r, const char *path);
 
+/* Was the folder of path removed where it came from, while it is mounted here? Nothing comes into it
+ * any more, and this mount will never show the one that is made in its place. */
+bool root_folder_removed(const struct root *r, const char *path);
+
 /* At most cap - 1 bytes of a regular file, and a NUL; the number of bytes, or -errno: -EINVAL for
  * what is no regular file, -EFBIG for a longer one. */
 int root_read(const struct root *r, const char *path, char *buf, size_t cap);

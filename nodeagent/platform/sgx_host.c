@@ -343,6 +343,12 @@ static void check_aesm(struct platform *p, const struct facts *f)
 	} else if (fd == -EAGAIN) {
 		finding_set(p, CHECK_SGX_AESM, FINDING_READY,
 			"AESM listens on %s and is busy: its queue of connections is full", path);
+	} else if (fd == -ENOENT && root_folder_removed(&f->root, path)) {
+		finding_set(p, CHECK_SGX_AESM, FINDING_MISCONFIGURED,
+			"the folder of %s was removed, and this agent cannot see the one made in "
+			"its place: delete the agent's pod, and set RuntimeDirectoryPreserve=yes "
+			"in aesmd.service so that it stays",
+			path);
 	} else if (fd == -ENOENT || fd == -ENOTDIR) {
 		finding_set(p, CHECK_SGX_AESM, FINDING_MISSING,
 			"there is no %s: for quotes by AESM install and start aesmd (Intel's "

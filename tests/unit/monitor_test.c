@@ -126,7 +126,7 @@ static void test_noticed(void)
 
 	if (!bench_new(&b, base, NULL))
 		return;
-	if (!b.t.no_devices) {
+	if (!b.t.unprivileged) {
 		CU_ASSERT_EQUAL(turn(&b, 100), 0);
 		for (size_t i = 0; i < ARRAY_SIZE(steps); i++) {
 			tree_step(&b.t, steps[i]);
@@ -263,6 +263,34 @@ static void test_closes_at_once(void)
 	bench_free(&b);
 }
 
+/* aesmd restarts, and with it goes the folder that is mounted here: first the socket, and a moment
+ * later, which nobody tells, the folder. */
+static void test_folder_removed(void)
+{
+	static const char *const base[] = {
+		"l /var/run /run", "d /aesmd", "b /run/aesmd /aesmd", "s /aesmd/aesm.socket", NULL};
+	struct bench b;
+	int before;
+
+	if (!bench_new(&b, base, NULL))
+		return;
+	if (!b.t.unprivileged) {
+		tree_step(&b.t, "k /");
+		await(&b, "killed");
+		tree_step(&b.t, "- /aesmd/aesm.socket");
+		await(&b, "socket");
+		before = b.calls;
+		tree_step(&b.t, "- /aesmd");
+		for (int i = 0; i < 5 && b.calls == before; i++)
+			turn(&b, 1000);
+		CHECK_ROW("folder", b.calls == before + 1, "%d calls", b.calls - before);
+		/* the one that is made in its place is out of sight */
+		tree_step(&b.t, "s /aesmd/aesm.socket");
+		CU_ASSERT_EQUAL(turn(&b, 1000), 0);
+	}
+	bench_free(&b);
+}
+
 static void test_extra(void)
 {
 	static const char *const base[] = {"d /dev", NULL};
@@ -366,6 +394,7 @@ CU_TestInfo monitor_tests[] = {
 	{"flood", test_flood},
 	{"listens late", test_listens_late},
 	{"closes at once", test_closes_at_once},
+	{"folder removed", test_folder_removed},
 	{"extra folders", test_extra},
 	{"freed in its call", test_free_in_call},
 	{"uevent text", test_uevent_text},

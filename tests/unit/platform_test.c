@@ -170,6 +170,16 @@ static const struct tree_row {
 		{"sgx-dev-exec Misconfigured remount,exec /dev", "enclave"}},
 	{"no AESM", CPUID_SGX, sgx_server, {"- /run/aesmd"},
 		{"sgx-aesm Missing there is no " AESM, "enclave !aesm"}},
+	{"AESM's folder is a mount", CPUID_SGX, sgx_server,
+		{"- /run/aesmd", "d /aesmd", "b /run/aesmd /aesmd", "s /aesmd/aesm.socket"},
+		{"sgx-aesm Ready ", "enclave aesm"}},
+	{"AESM's folder is a mount, without AESM", CPUID_SGX, sgx_server,
+		{"- /run/aesmd", "d /aesmd", "b /run/aesmd /aesmd"},
+		{"sgx-aesm Missing there is no " AESM, "enclave !aesm"}},
+	{"AESM's folder is a mount and was removed", CPUID_SGX, sgx_server,
+		{"- /run/aesmd", "d /aesmd", "b /run/aesmd /aesmd", "- /aesmd",
+			"s /aesmd/aesm.socket"},
+		{"sgx-aesm Misconfigured RuntimeDirectoryPreserve=yes", "enclave !aesm"}},
 	{"AESM refuses", CPUID_SGX, sgx_server, {"- /run/aesmd", "o /run/aesmd/aesm.socket"},
 		{"sgx-aesm Misconfigured nobody listens on " AESM, "!aesm"}},
 	{"AESM's socket is a file", CPUID_SGX, sgx_server,
@@ -383,7 +393,7 @@ static void discover_row(const struct tree_row *row)
 		return;
 	tree_steps(&t, row->base);
 	tree_steps(&t, row->steps);
-	if (!t.no_devices) {
+	if (!t.unprivileged) {
 		const struct platform_source src = {.sysroot = t.root,
 			.cpuid = cpuid_recorded,
 			.cpuid_ctx = rec,

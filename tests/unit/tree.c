@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mount.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/sysmacros.h>
@@ -75,10 +76,24 @@ static bool make_device(struct tree *t, const char *path, const char *mode)
 	mode_t m = (mode_t)strtoul(mode, NULL, 8);
 
 	if (mknod(path, S_IFCHR | m, makedev(1, 3)) < 0) {
-		t->no_devices = errno == EPERM;
-		return t->no_devices;
+		t->unprivileged = errno == EPERM;
+		return t->unprivileged;
 	}
 	return chmod(path, m) == 0;
+}
+
+static bool make_mount(struct tree *t, const char *path, const char *other)
+{
+	char from[PATH_MAX_];
+
+	snprintf(from, sizeof(from), "%s%s", t->root, other);
+	if (mkdir(path, 0755) < 0 && errno != EEXIST)
+		return false;
+	if (mount(from, path, NULL, MS_BIND, NULL) < 0) {
+		t->unprivileged = errno == EPERM;
+		return t->unprivileged;
+	}
+	return (size_t)snprintf(t->mount, sizeof(t->mount), "%s", path) < sizeof(t->mount);
 }
 
 static int remove_one(const char *path, const struct stat *st, int type, struct FTW *ftw)
@@ -146,6 +161,9 @@ void tree_step(struct tree *t, const char *step)
 	case 'm':
 		ok = move(t, path, rest);
 		break;
+	case 'b':
+		ok = make_mount(t, path, rest);
+		break;
 	case '-':
 		remove_all(path);
 		ok = true;
@@ -163,6 +181,8 @@ void tree_steps(struct tree *t, const char *const *steps)
 void tree_free(struct tree *t)
 {
 	close_sockets(t);
+	if (t->mount[0])
+		umount2(t->mount, MNT_DETACH);
 	remove_all(t->root);
 }
 

@@ -3,7 +3,7 @@
  * Made-up trees of files in a temporary folder, by steps of one string each:
  *   "f /path text"      a file ("\n" at its end is the text's own)
  *   "x /path hex"       a file of bytes
- *   "c /path 0660"      a character device (as root; else tree_no_devices)
+ *   "c /path 0660"      a character device (as root; else unprivileged)
  *   "d /path"           a folder
  *   "l /path target"    a symbolic link
  *   "p /path"           a FIFO
@@ -11,6 +11,7 @@
  *   "o /path"           a Unix socket that nobody listens on
  *   "k /path"           close the listening sockets, leave their files
  *   "m /path /other"    move
+ *   "b /path /other"    a folder that is a mount of the folder /other (as root, as above); once
  *   "- /path"           remove what is there, with all below it
  * Folders on the way are made. */
 #pragma once
@@ -21,7 +22,8 @@ enum { TREE_SOCKETS_MAX = 8 };
 
 struct tree {
 	char root[64];
-	bool no_devices; /* a device was wanted and may not be made here */
+	bool unprivileged; /* a device or a mount was wanted and may not be made here */
+	char mount[128];
 	int sockets[TREE_SOCKETS_MAX];
 	unsigned n_sockets;
 };
