@@ -35,6 +35,7 @@
 	X(der)                                                                                     \
 	X(daemon)                                                                                  \
 	X(descriptors)                                                                             \
+	X(desk_message)                                                                            \
 	X(devices)                                                                                 \
 	X(dir_watch)                                                                               \
 	X(enforce)                                                                                 \
@@ -63,7 +64,6 @@
 	X(kubeconfig)                                                                              \
 	X(log)                                                                                     \
 	X(loop)                                                                                    \
-	X(message)                                                                                 \
 	X(metrics)                                                                                 \
 	X(monitor)                                                                                 \
 	X(mutate)                                                                                  \

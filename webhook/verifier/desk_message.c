@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "webhook/verifier/message.h"
+#include "webhook/verifier/desk_message.h"
 
 #include <errno.h>
 
@@ -77,7 +77,7 @@ static int read_amount(struct json_val capacity, const char *member, int64_t *re
 }
 
 static int read_evidence(
-	struct message *m, struct json_val root, enum reason *ret_reason, struct error *err)
+	struct desk_message *m, struct json_val root, enum reason *ret_reason, struct error *err)
 {
 	_cleanup_arena_ struct arena a = ARENA_INIT(4096);
 	struct json_val capacity = json_get(root, "capacity");
@@ -100,11 +100,11 @@ static int read_evidence(
 	return r;
 }
 
-int message_read(struct message *ret, enum message_kind kind, struct span body,
+int desk_message_read(struct desk_message *ret, enum desk_message_kind kind, struct span body,
 	enum reason *ret_reason, struct error *err)
 {
 	static const struct json_limits limits = {PROTOCOL_REQUEST_MAX, NODES_MAX, DEPTH_MAX};
-	struct message m = {.epc_bytes = -1,
+	struct desk_message m = {.epc_bytes = -1,
 		.cvm_slots = -1,
 		.challenge = BUF_INIT(PROTOCOL_CHALLENGE_MAX),
 		.public_key = BUF_INIT(PROTOCOL_KEY_MAX),
@@ -127,14 +127,14 @@ int message_read(struct message *ret, enum message_kind kind, struct span body,
 	if (r == 0 && kind == MESSAGE_EVIDENCE)
 		r = read_evidence(&m, root, ret_reason, err);
 	if (r < 0) {
-		message_free(&m);
+		desk_message_free(&m);
 		return r;
 	}
 	*ret = m;
 	return 0;
 }
 
-void message_free(struct message *m)
+void desk_message_free(struct desk_message *m)
 {
 	buf_free(&m->challenge);
 	buf_free(&m->public_key);
@@ -160,7 +160,7 @@ static void add_time(struct buf *out, const char *member, int64_t unix_sec)
 	add_text(out, member, span_str(text));
 }
 
-int message_challenge(struct buf *out, struct span challenge, int64_t expires_sec)
+int desk_message_challenge(struct buf *out, struct span challenge, int64_t expires_sec)
 {
 	begin(out);
 	buf_puts(out, ",\"challenge\":\"");
@@ -170,7 +170,7 @@ int message_challenge(struct buf *out, struct span challenge, int64_t expires_se
 	return buf_puts(out, "}\n");
 }
 
-int message_verdict(struct buf *out, const struct record *r, int64_t again_sec)
+int desk_message_verdict(struct buf *out, const struct record *r, int64_t again_sec)
 {
 	begin(out);
 	add_text(out, "verdict", span_str(record_standing_name(r->standing)));
@@ -180,14 +180,14 @@ int message_verdict(struct buf *out, const struct record *r, int64_t again_sec)
 	return buf_printf(out, ",\"again\":%lld}\n", (long long)again_sec);
 }
 
-int message_certificate(struct buf *out, struct span pem)
+int desk_message_certificate(struct buf *out, struct span pem)
 {
 	begin(out);
 	add_text(out, "certificate", pem);
 	return buf_puts(out, "}\n");
 }
 
-int message_refusal(struct buf *out, enum reason reason, const char *message)
+int desk_message_refusal(struct buf *out, enum reason reason, const char *message)
 {
 	begin(out);
 	add_text(out, "reason", span_str(reason_name(reason)));

@@ -12,10 +12,10 @@
 #include "common/tee/reason.h"
 #include "webhook/verifier/record.h"
 
-enum message_kind { MESSAGE_CHALLENGE, MESSAGE_EVIDENCE, MESSAGE_SIMULATED, MESSAGE_KIND_N };
+enum desk_message_kind { MESSAGE_CHALLENGE, MESSAGE_EVIDENCE, MESSAGE_SIMULATED, MESSAGE_KIND_N };
 
 /* Zero-initialise. Only the fields of its kind are set. */
-struct message {
+struct desk_message {
 	struct buf challenge;  /* decoded, at most PROTOCOL_CHALLENGE_MAX bytes */
 	struct buf public_key; /* DER, at most PROTOCOL_KEY_MAX bytes, not looked into */
 	struct buf evidence;   /* empty for hosts, and for nobody else */
@@ -25,13 +25,13 @@ struct message {
 
 /* Reads the body of a request. 0; -EBADMSG with *ret_reason (Malformed, UnsupportedVersion) and
  * what is wrong; -ENOMEM. */
-int message_read(struct message *ret, enum message_kind kind, struct span body,
+int desk_message_read(struct desk_message *ret, enum desk_message_kind kind, struct span body,
 	enum reason *ret_reason, struct error *err);
-void message_free(struct message *m);
-#define _cleanup_message_ _cleanup_(message_free)
+void desk_message_free(struct desk_message *m);
+#define _cleanup_desk_message_ _cleanup_(desk_message_free)
 
 /* The answers; 0 or the buffer's error. */
-int message_challenge(struct buf *out, struct span challenge, int64_t expires_sec);
-int message_verdict(struct buf *out, const struct record *r, int64_t again_sec);
-int message_certificate(struct buf *out, struct span pem);
-int message_refusal(struct buf *out, enum reason reason, const char *message);
+int desk_message_challenge(struct buf *out, struct span challenge, int64_t expires_sec);
+int desk_message_verdict(struct buf *out, const struct record *r, int64_t again_sec);
+int desk_message_certificate(struct buf *out, struct span pem);
+int desk_message_refusal(struct buf *out, enum reason reason, const char *message);

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "webhook/verifier/message.h"
+#include "webhook/verifier/desk_message.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -13,7 +13,7 @@
 
 static const struct row {
 	const char *name;
-	enum message_kind kind;
+	enum desk_message_kind kind;
 	const char *body;
 	int want;
 	enum reason reason;
@@ -71,10 +71,10 @@ static const struct row {
 static void test_read(void)
 {
 	for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
-		_cleanup_message_ struct message m = {0};
+		_cleanup_desk_message_ struct desk_message m = {0};
 		enum reason reason = REASON_Ok;
 		struct error err = {0};
-		int r = message_read(&m, rows[i].kind, span_str(rows[i].body), &reason, &err);
+		int r = desk_message_read(&m, rows[i].kind, span_str(rows[i].body), &reason, &err);
 
 		CHECK_ROW(rows[i].name, r == rows[i].want, "%d: %s", r, err.message);
 		CHECK_ROW(rows[i].name, r == 0 || reason == rows[i].reason, "%s",
@@ -85,10 +85,10 @@ static void test_read(void)
 
 static void test_fields(void)
 {
-	_cleanup_message_ struct message m = {0};
+	_cleanup_desk_message_ struct desk_message m = {0};
 	enum reason reason;
 
-	if (message_read(&m, MESSAGE_EVIDENCE,
+	if (desk_message_read(&m, MESSAGE_EVIDENCE,
 		    SPAN_LIT(ALL ",\"capacity\":{\"epcBytes\":65536}}"), &reason, NULL) < 0) {
 		CU_FAIL("not read");
 		return;
@@ -107,14 +107,14 @@ static void test_truncated(void)
 	static const char whole[] = ALL "}";
 
 	for (size_t n = 0; n < sizeof(whole) - 1; n++) {
-		_cleanup_message_ struct message m = {0};
+		_cleanup_desk_message_ struct desk_message m = {0};
 		_cleanup_free_ char *copy = malloc(n + 1);
 		enum reason reason = REASON_Ok;
 
 		if (!copy)
 			return;
 		memcpy(copy, whole, n);
-		CHECK_ROW("truncated", message_read(&m, MESSAGE_EVIDENCE, (struct span){copy, n},
+		CHECK_ROW("truncated", desk_message_read(&m, MESSAGE_EVIDENCE, (struct span){copy, n},
 				&reason, NULL) == -EBADMSG && reason == REASON_Malformed, "%zu", n);
 	}
 }
@@ -133,7 +133,7 @@ static void test_sizes(void)
 
 	for (size_t i = 0; i < ARRAY_SIZE(sizes); i++) {
 		_cleanup_buf_ struct buf body = BUF_INIT(1 << 20);
-		_cleanup_message_ struct message m = {0};
+		_cleanup_desk_message_ struct desk_message m = {0};
 		enum reason reason;
 		int r;
 
@@ -141,7 +141,7 @@ static void test_sizes(void)
 		for (size_t k = 0; k < sizes[i].key; k++)
 			buf_putc(&body, 'A');
 		buf_puts(&body, "\"}");
-		r = message_read(&m, MESSAGE_SIMULATED, buf_view(&body), &reason, NULL);
+		r = desk_message_read(&m, MESSAGE_SIMULATED, buf_view(&body), &reason, NULL);
 		CHECK_ROW(sizes[i].name, r == sizes[i].want, "%d", r);
 	}
 }
@@ -154,25 +154,25 @@ static void test_answers(void)
 		.valid_until_sec = 1790000000};
 	_cleanup_buf_ struct buf out = BUF_INIT(4096);
 
-	message_challenge(&out, SPAN_LIT("abc"), 1790000000);
+	desk_message_challenge(&out, SPAN_LIT("abc"), 1790000000);
 	CHECK_STR("challenge", buf_view(&out),
 		"{\"protocol\":1,\"challenge\":\"YWJj\",\"expires\":\"2026-09-21T14:13:20Z\"}\n");
 	buf_reset(&out);
-	message_verdict(&out, &r, 60);
+	desk_message_verdict(&out, &r, 60);
 	CHECK_STR("verdict", buf_view(&out),
 		"{\"protocol\":1,\"verdict\":\"Refused\",\"reason\":\"TcbOutOfDate\","
 		"\"message\":\"says \\\"why\\\"\",\"validUntil\":\"2026-09-21T14:13:20Z\","
 		"\"again\":60}\n");
 	buf_reset(&out);
-	message_certificate(&out, SPAN_LIT("a\nb"));
+	desk_message_certificate(&out, SPAN_LIT("a\nb"));
 	CHECK_STR("certificate", buf_view(&out), "{\"protocol\":1,\"certificate\":\"a\\nb\"}\n");
 	buf_reset(&out);
-	message_refusal(&out, REASON_ChallengeReplayed, "why");
+	desk_message_refusal(&out, REASON_ChallengeReplayed, "why");
 	CHECK_STR("refusal", buf_view(&out),
 		"{\"protocol\":1,\"reason\":\"ChallengeReplayed\",\"message\":\"why\"}\n");
 }
 
-CU_TestInfo message_tests[] = {
+CU_TestInfo desk_message_tests[] = {
 	{"read", test_read},
 	{"fields", test_fields},
 	{"truncated", test_truncated},
