@@ -105,6 +105,7 @@
 	X(tcb)                                                                                     \
 	X(tcb_info)                                                                                \
 	X(tee_world)                                                                               \
+	X(tee_policy)                                                                              \
 	X(tls)                                                                                     \
 	X(token_review)                                                                            \
 	X(utf8)                                                                                    \
