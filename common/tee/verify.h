@@ -65,7 +65,7 @@ struct verify_policy {
 	bool measurements_required;
 
 	const unsigned char *report_data; /* 64 bytes, compared in full; NULL: not judged here */
-	int64_t skew_sec; /* that issue dates may lie ahead; 0: 300 */
+	int64_t skew_sec; /* that issue dates of collateral may lie ahead of time */
 };
 
 enum crl_state { CRL_ABSENT, CRL_CHECKED };
@@ -121,6 +121,10 @@ struct verify_cache;
 int verify_cache_new(struct verify_cache **ret, size_t max_entries, struct error *err);
 void verify_cache_free(struct verify_cache *c); /* NULL allowed */
 DEFINE_CLEANUP(struct verify_cache *, verify_cache_free)
+
+/* 2023-01-01 and 10000-01-01, Unix seconds: a time outside comes from a clock that was never set. */
+#define VERIFY_TIME_MIN 1672531200ll
+#define VERIFY_TIME_END 253402300800ll
 
 struct verify_input {
 	const struct evidence *evidence;

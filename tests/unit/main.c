@@ -55,6 +55,8 @@
 	X(handover)                                                                                \
 	X(health)                                                                                  \
 	X(holdings)                                                                                \
+	X(intel_policy)                                                                            \
+	X(intel_tcb)                                                                               \
 	X(http)                                                                                    \
 	X(http_get)                                                                                \
 	X(http_tls)                                                                                \
