@@ -7,19 +7,26 @@
 #include <stdlib.h>
 
 #include "common/base/cleanup.h"
-#include "tests/tee/intel_world.h"
+#include "tests/tee/amd_world.h"
 
 static const struct kind {
 	const char *name;
 	unsigned version;
-	bool tdx, td15;
+	bool tdx, td15, snp, vlek;
+	enum snp_product product;
 } kinds[] = {
-	{"sgx3", 3, false, false},
-	{"sgx4", 4, false, false},
-	{"sgx5", 5, false, false},
-	{"tdx4", 4, true, false},
-	{"tdx5", 5, true, false},
-	{"tdx15", 5, true, true},
+	{"sgx3", .version = 3},
+	{"sgx4", .version = 4},
+	{"sgx5", .version = 5},
+	{"tdx4", .version = 4, .tdx = true},
+	{"tdx5", .version = 5, .tdx = true},
+	{"tdx15", .version = 5, .tdx = true, .td15 = true},
+	{"milan", .version = 2, .snp = true, .product = SNP_MILAN},
+	{"milan-vlek", .version = 2, .snp = true, .product = SNP_MILAN, .vlek = true},
+	{"genoa", .version = 3, .snp = true, .product = SNP_GENOA},
+	{"genoa-vlek", .version = 3, .snp = true, .product = SNP_GENOA, .vlek = true},
+	{"turin", .version = 5, .snp = true, .product = SNP_TURIN},
+	{"turin-vlek", .version = 5, .snp = true, .product = SNP_TURIN, .vlek = true},
 };
 
 static void write_file(const char *folder, const char *name, struct span bytes)
@@ -33,7 +40,22 @@ static void write_file(const char *folder, const char *name, struct span bytes)
 	tee_must(fclose(f) == 0, path);
 }
 
-static void make(const struct kind *k, const char *folder)
+static void make_snp(const struct kind *k, const char *folder)
+{
+	_cleanup_buf_ struct buf report = BUF_INIT(1 << 16), root = BUF_INIT(TEE_PEM_MAX);
+	_cleanup_buf_ struct buf crl = BUF_INIT(TEE_DER_MAX);
+	struct tee_amd w;
+
+	tee_amd(&w, k->product, k->version, k->vlek);
+	tee_amd_extended(&w, &report);
+	tee_cert_pem(&w.ark, &root);
+	tee_amd_crl(&w, &crl);
+	write_file(folder, "evidence.bin", buf_view(&report));
+	write_file(folder, "crl.der", buf_view(&crl));
+	write_file(folder, "root.pem", buf_view(&root));
+}
+
+static void make_intel(const struct kind *k, const char *folder)
 {
 	_cleanup_buf_ struct buf quote = BUF_INIT(TEE_QUOTE_MAX), root = BUF_INIT(TEE_PEM_MAX);
 	_cleanup_buf_ struct buf collateral = BUF_INIT(TEE_JSON_MAX);
@@ -56,7 +78,10 @@ int main(int argc, char **argv)
 	for (size_t i = 0; argc == 3 && i < ARRAY_SIZE(kinds); i++) {
 		if (strcmp(argv[1], kinds[i].name) != 0)
 			continue;
-		make(&kinds[i], argv[2]);
+		if (kinds[i].snp)
+			make_snp(&kinds[i], argv[2]);
+		else
+			make_intel(&kinds[i], argv[2]);
 		printf("%lld\n", (long long)TEE_NOW);
 		return EXIT_SUCCESS;
 	}

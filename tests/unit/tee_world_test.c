@@ -6,7 +6,7 @@
 #include "common/tee/crl.h"
 #include "common/tee/quote.h"
 #include "common/tee/signature.h"
-#include "tests/tee/intel_world.h"
+#include "tests/tee/amd_world.h"
 #include "tests/unit/test.h"
 
 static void check_chain(const char *row, struct cert *chain[3], const struct quote *q)
@@ -131,9 +131,89 @@ static void test_lists(void)
 	}
 }
 
+static bool parse(struct cert **ret, const struct tee_amd *w,
+	void (*write)(const struct tee_amd *, struct buf *))
+{
+	_cleanup_buf_ struct buf b = BUF_INIT(TEE_DER_MAX);
+	struct error err = {0};
+
+	write(w, &b);
+	return CHECK_ROW("AMD", cert_parse_der(ret, buf_view(&b), &err) == 0, "%s", err.message);
+}
+
+static void check_report(const char *row, const struct tee_amd *w, struct cert *leaf)
+{
+	_cleanup_buf_ struct buf b = BUF_INIT(1 << 16);
+	struct error err = {0};
+	struct snp_report r;
+	struct snp_certs certs = {0};
+	_cleanup_(cert_unref_p) struct cert *other = NULL;
+	enum snp_product product;
+	enum reason reason;
+
+	tee_amd_extended(w, &b);
+	if (!CHECK_ROW(row,
+		    snp_report_parse(&r, (struct span){b.p, SNP_REPORT}, &reason, &err) == 0, "%s",
+		    err.message))
+		return;
+	CHECK_ROW(row, r.version < 3 || (snp_report_product(&r, &product) && product == w->product),
+		"product");
+	CHECK_ROW(
+		row, signature_p384(cert_key(leaf), r.signature, r.signed_part) == 0, "signature");
+	CHECK_ROW(row,
+		snp_certs_parse(
+			&certs, (struct span){b.p + SNP_REPORT, b.len - SNP_REPORT}, &err) == 0,
+		"%s", err.message);
+	CHECK_ROW(row, cert_parse_der(&other, w->vlek ? certs.vlek : certs.vcek, &err) == 0, "%s",
+		err.message);
+	CHECK_ROW(row, other && cert_same_owner(other, leaf), "table");
+}
+
+static void test_reports(void)
+{
+	for (enum snp_product p = 0; p < SNP_PRODUCT_N; p++) {
+		for (unsigned version = 2; version <= 5; version++) {
+			bool vlek = version % 2;
+			_cleanup_(cert_unref_p) struct cert *leaf = NULL, *between = NULL,
+							    *ark = NULL;
+			const char *row = snp_product_name(p);
+			struct tee_amd w;
+			struct error err = {0};
+
+			tee_amd(&w, p, version, vlek);
+			if (!parse(&leaf, &w, tee_amd_leaf) ||
+				!parse(&between, &w, tee_amd_intermediate) ||
+				!parse(&ark, &w, tee_amd_ark))
+				continue;
+			CHECK_ROW(row, cert_check_issued(leaf, between, &err) == 0, "%s",
+				err.message);
+			CHECK_ROW(
+				row, cert_check_issued(between, ark, &err) == 0, "%s", err.message);
+			check_report(row, &w, leaf);
+		}
+	}
+}
+
+static void test_amd_list(void)
+{
+	_cleanup_buf_ struct buf b = BUF_INIT(TEE_DER_MAX);
+	_cleanup_(cert_unref_p) struct cert *ark = NULL;
+	_cleanup_(crl_unref_p) struct crl *c = NULL;
+	struct error err = {0};
+	struct tee_amd w;
+
+	tee_amd(&w, SNP_MILAN, 2, false);
+	tee_amd_crl(&w, &b);
+	CHECK_ROW("list", crl_parse(&c, buf_view(&b), &err) == 0, "%s", err.message);
+	if (parse(&ark, &w, tee_amd_ark) && c)
+		CHECK_ROW("list", crl_check_issued(c, ark, &err) == 0, "%s", err.message);
+}
+
 const CU_TestInfo tee_world_tests[] = {
 	{"synthetic quotes", test_quotes},
 	{"synthetic collateral", test_collateral},
 	{"synthetic revocation lists", test_lists},
+	{"synthetic SNP reports", test_reports},
+	{"a synthetic revocation list of AMD", test_amd_list},
 	CU_TEST_INFO_NULL,
 };
