@@ -22,6 +22,7 @@
 #include "webhook/config.h"
 #include "webhook/profile_files.h"
 #include "webhook/profile_watch.h"
+#include "webhook/verdict_watch.h"
 
 enum { QUEUE_MAX = 1024 };
 
@@ -48,6 +49,9 @@ struct daemon {
 	struct certs *certs;
 	struct profile_watch *profile_watch;
 	struct profile_set *profiles; /* NULL until the first is known */
+	struct verdict_watch *verdict_watch; /* NULL: nobody looks at verdicts */
+	struct verdicts verdicts;
+	bool verdicts_known;
 	struct server *server;
 	uint64_t shed;
 	int64_t drain_until_usec;
@@ -60,11 +64,24 @@ static void publish(struct daemon *d)
 {
 	struct error err = {0};
 
-	if (d->profiles && service_set(d->service, d->config, d->profiles, &err) < 0) {
+	bool known = d->profiles && (!d->verdict_watch || d->verdicts_known);
+
+	if (known && service_set(d->service, d->config, d->profiles,
+			     d->verdict_watch ? &d->verdicts : NULL, &err) < 0) {
 		log_error(err.message, "Could not take up a change; the old state stays");
 		return;
 	}
 	health_set(d->health, "profiles", d->profiles != NULL, "not read yet");
+}
+
+static void verdicts_changed(void *ctx, const struct verdicts *v)
+{
+	struct daemon *d = ctx;
+
+	d->verdicts = *v;
+	d->verdicts_known = true;
+	health_set(d->health, "verdicts", true, "");
+	publish(d);
 }
 
 static void profiles_changed(void *ctx, struct profile_set *set)
@@ -117,6 +134,7 @@ static bool needs_restart(const struct webhook_config *a, const struct webhook_c
 	       strcmp(a->tls.key, b->tls.key) != 0 || strcmp(a->tls.ca, b->tls.ca) != 0 ||
 	       strcmp(a->tls.client_ca, b->tls.client_ca) != 0 ||
 	       strcmp(a->tls.secret_name, b->tls.secret_name) != 0 ||
+	       a->policy.require_verdicts != b->policy.require_verdicts ||
 	       a->tls.min_version != b->tls.min_version ||
 	       strcmp(a->tls.cipher_suites, b->tls.cipher_suites) != 0 ||
 	       memcmp(&a->limits, &b->limits, sizeof(a->limits)) != 0;
@@ -224,6 +242,8 @@ static void refresh(void *ctx)
 	metric_set(d->refused, (double)stats.handshake_failures, METRIC_VALUES("handshake"));
 	service_count_shed(d->service, stats.shed - d->shed);
 	d->shed = stats.shed;
+	if (d->verdict_watch && !d->verdicts_known)
+		health_set(d->health, "verdicts", false, verdict_watch_problem(d->verdict_watch));
 	if (!d->profile_watch)
 		return;
 	profile_watch_report(d->profile_watch);
@@ -336,6 +356,19 @@ static int setup_profiles(struct daemon *d, struct error *err)
 	return 0;
 }
 
+/* Nothing is judged before the verdicts are known: their absence must not pass for trust. */
+static int setup_verdicts(struct daemon *d, struct error *err)
+{
+	const struct verdict_watch_options o = {
+		.event = d->event, .kube = d->kube, .changed = verdicts_changed, .ctx = d};
+
+	if (!d->kube || !d->config->policy.require_verdicts)
+		return 0;
+	if (health_add(d->health, "verdicts", HEALTH_READY) < 0)
+		return error_oom(err);
+	return verdict_watch_new(&d->verdict_watch, &o, err);
+}
+
 static int setup_certs(struct daemon *d, struct error *err)
 {
 	const struct webhook_config *c = d->config;
@@ -444,8 +477,8 @@ static int setup_ops(struct daemon *d, struct error *err)
 static int setup(struct daemon *d, struct error *err)
 {
 	static int (*const steps[])(struct daemon *, struct error *) = {setup_loop,
-		setup_observation, setup_api, setup_service, setup_profiles, setup_certs,
-		setup_files, setup_server, setup_reviews, setup_ops};
+		setup_observation, setup_api, setup_service, setup_verdicts, setup_profiles,
+		setup_certs, setup_files, setup_server, setup_reviews, setup_ops};
 
 	for (size_t i = 0; i < ARRAY_SIZE(steps); i++) {
 		int r = steps[i](d, err);
@@ -463,6 +496,7 @@ static void teardown(struct daemon *d)
 	server_stop(d->server);
 	certs_free(d->certs);
 	tls_identity_free(d->identity);
+	verdict_watch_free(d->verdict_watch);
 	profile_watch_free(d->profile_watch);
 	profile_set_unref(d->profiles);
 	kube_event_recorder_free(d->events);

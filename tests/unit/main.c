@@ -117,6 +117,7 @@
 	X(vendors)                                                                                 \
 	X(verdict)                                                                                 \
 	X(verify_cache)                                                                            \
+	X(verdicts)                                                                                \
 	X(watch)                                                                                   \
 	X(yaml)                                                                                    \
 	X(yaml_scalar)

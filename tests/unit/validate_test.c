@@ -439,7 +439,49 @@ static void test_no_memory(void)
 	CU_ASSERT_TRUE(refused);
 }
 
+/* Created while the verifier's word counts. */
+static void test_verdicts(void)
+{
+	static const struct node_verdict good = {.platform = SPAN_LIT("sgx"),
+		.verdict = SPAN_LIT("Attested"), .reason = SPAN_LIT("Ok"), .valid_until = 1001};
+	static const struct {
+		const char *name, *pod;
+		bool required, judged, node;
+		int64_t now_sec;
+		enum reason reason;
+		const char *refusal;
+	} rows[] = {
+		{"nobody asks", SGX_POD, false, true, false, 0, REASON_Injected, NULL},
+		{"offline", SGX_POD, true, false, false, 0, REASON_Injected, NULL},
+		{"an ordinary pod", PLAIN, true, true, false, 0, REASON_NotConfidential, NULL},
+		{"no node", SGX_POD, true, true, false, 0, REASON_NotAttested,
+			"no node is trusted for TEE sgx now (NotAttested: "},
+		{"a node", SGX_POD, true, true, true, 1000, REASON_Injected, NULL},
+		{"a node's verdict is over", SGX_POD, true, true, true, 1001, REASON_VerdictExpired,
+			"no node is trusted for TEE sgx now (VerdictExpired: "},
+		{"a node of another TEE", NODE_POD, true, true, true, 1000, REASON_NotAttested,
+			"no node is trusted for TEE node now"},
+	};
+
+	for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
+		_cleanup_fixture_ struct fixture f;
+		struct verdicts v = {0};
+		struct policy_result res;
+
+		fixture_init(&f);
+		f.config.require_verdicts = rows[i].required;
+		if (rows[i].node)
+			verdicts_add(&v, &good);
+		f.rq.verdicts = rows[i].judged ? &v : NULL;
+		f.rq.now_sec = rows[i].now_sec;
+		f.rq.object = mutated(&f, fixture_quoted(&f, rows[i].pod));
+		CU_ASSERT_EQUAL(policy_validate(&f.rq, &f.a, &res), 0);
+		check(rows[i].name, &res, rows[i].reason, rows[i].refusal);
+	}
+}
+
 CU_TestInfo validate_tests[] = {
+	{"created pods, by the verdicts about nodes", test_verdicts},
 	{"created pods", test_created},
 	{"updated pods", test_updated},
 	{"the profile is gone", test_profile_gone},

@@ -219,6 +219,8 @@ static void fill_request(struct policy_request *rq, const struct review_context 
 {
 	rq->config = ctx->config;
 	rq->profiles = ctx->profiles;
+	rq->verdicts = ctx->verdicts;
+	rq->now_sec = ctx->now_sec;
 	rq->namespace_enabled = ctx->namespace_enabled ||
 				(ctx->profiles && profile_set_namespace_enabled(ctx->profiles,
 							  rq->namespace_));

@@ -38,6 +38,8 @@ void review_scratch_free(struct review_scratch *s);
 struct review_context {
 	const struct policy_config *config;
 	const struct profile_set *profiles; /* NULL: none known */
+	const struct verdicts *verdicts;    /* NULL: nobody looks at them */
+	int64_t now_sec;
 	enum review_webhook webhook;
 	struct json_limits limits;
 	bool namespace_enabled; /* the webhook entry's selector said so */

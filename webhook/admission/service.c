@@ -13,6 +13,8 @@ struct snapshot {
 	atomic_uint refs;
 	struct webhook_config *config;
 	struct profile_set *profiles;
+	struct verdicts verdicts;
+	bool judged; /* verdicts are to be looked at */
 };
 
 /* Scratch memory waits here between reviews: as many as ever worked at once, at most
@@ -72,7 +74,7 @@ static struct snapshot *take_snapshot(struct service *s)
 }
 
 int service_set(struct service *s, struct webhook_config *config, struct profile_set *profiles,
-	struct error *err)
+	const struct verdicts *verdicts, struct error *err)
 {
 	struct snapshot *snap = calloc(1, sizeof(*snap)), *old;
 
@@ -81,6 +83,9 @@ int service_set(struct service *s, struct webhook_config *config, struct profile
 	atomic_init(&snap->refs, 1);
 	snap->config = webhook_config_ref(config);
 	snap->profiles = profiles ? profile_set_ref(profiles) : NULL;
+	snap->judged = verdicts != NULL;
+	if (verdicts)
+		snap->verdicts = *verdicts;
 	pthread_mutex_lock(&s->lock);
 	old = s->snapshot;
 	s->snapshot = snap;
@@ -365,6 +370,8 @@ enum http_verdict service_handle(void *ctx, struct http_exchange *x,
 	state.context = (struct review_context){
 		.config = &state.snapshot->config->policy,
 		.profiles = state.snapshot->profiles,
+		.verdicts = state.snapshot->judged ? &state.snapshot->verdicts : NULL,
+		.now_sec = clock_unix_usec() / USEC_PER_SEC,
 		.webhook = route->webhook,
 		.limits = review_limits,
 		.namespace_enabled = route->enabled,

@@ -40,9 +40,10 @@ void service_free(struct service *s); /* after the server has stopped; NULL allo
 DEFINE_CLEANUP(struct service *, service_free)
 
 /* Judges by these from now on. config: reference-counted by the service through
- * webhook_config_ref; profiles likewise (NULL: none known). */
+ * webhook_config_ref; profiles likewise (NULL: none known);
+ * verdicts are copied (NULL: nobody looks at them). */
 int service_set(struct service *s, struct webhook_config *config, struct profile_set *profiles,
-	struct error *err);
+	const struct verdicts *verdicts, struct error *err);
 
 /* An http_handler; ctx is the service. */
 enum http_verdict service_handle(void *ctx, struct http_exchange *x,

@@ -12,12 +12,16 @@
 #include "webhook/admission/patch.h"
 #include "webhook/policy/config.h"
 #include "webhook/policy/profile.h"
+#include "webhook/policy/verdicts.h"
 
 enum operation { OP_CREATE, OP_UPDATE, OP_DELETE, OP_CONNECT, OP_N };
 
 struct policy_request {
 	const struct policy_config *config;
 	const struct profile_set *profiles; /* NULL: none known */
+	/* What the verifier found; NULL: nobody looks at it (no verifier, or offline). */
+	const struct verdicts *verdicts;
+	int64_t now_sec; /* Unix; looked at only with verdicts */
 	enum operation operation;
 	struct span kind;        /* "Pod", "Deployment", "PodExecOptions", … */
 	struct span subresource; /* "", "ephemeralcontainers", "exec", … */

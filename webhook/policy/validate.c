@@ -139,6 +139,21 @@ static int judge_created_images(
 	return r;
 }
 
+/* A pod that no node may run would wait without a word of why. */
+static int judge_verdicts(const struct policy_request *rq, enum tee tee, struct arena *a,
+	struct policy_result *res)
+{
+	enum reason why;
+
+	if (!rq->verdicts || !rq->config->require_verdicts ||
+		verdicts_allow(rq->verdicts, tee, rq->config->allow_simulated, rq->now_sec, &why))
+		return 0;
+	return policy_refuse(res, a, why,
+		"no node is trusted for TEE %s now (%s: %s); see kubectl get nodeattestations, and "
+		"create the pod again when one is",
+		tee_name(tee), reason_name(why), reason_explanation(why));
+}
+
 int validate_created(const struct policy_request *rq, struct arena *a, struct policy_result *res)
 {
 	_cleanup_patch_ struct patch patch = PATCH_INIT(POLICY_PATCH_MAX);
@@ -157,7 +172,9 @@ int validate_created(const struct policy_request *rq, struct arena *a, struct po
 		res->tee = tee;
 		res->reason = REASON_Ok;
 	}
-	r = judge_security(rq, rq->object, a, res);
+	r = judge_verdicts(rq, tee, a, res);
+	if (r == 0 && res->verdict != VERDICT_REFUSED)
+		r = judge_security(rq, rq->object, a, res);
 	if (r < 0 || res->verdict == VERDICT_REFUSED)
 		return r;
 	return judge_created_images(rq, a, res);
