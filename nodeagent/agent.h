@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * The daemon's parts, private to run.c (life), offering.c (what is offered changes) and show.c
- * (what is shown). All on the loop's thread. */
+ * The daemon's parts, private to run.c (life), offering.c (what is offered changes), proving.c
+ * (what the cluster believes of the node) and show.c (what is shown). All on the loop's thread. */
 #pragma once
 
 #include <systemd/sd-event.h>
@@ -12,6 +12,8 @@
 #include "common/net/daemon.h"
 #include "common/net/ops.h"
 #include "nodeagent/aesm/relay.h"
+#include "nodeagent/attest/attest.h"
+#include "nodeagent/attest/recall.h"
 #include "nodeagent/config.h"
 #include "nodeagent/enforce.h"
 #include "nodeagent/kubelet/plugin.h"
@@ -56,6 +58,12 @@ struct agent {
 	struct pods *pods;         /* NULL: not watched */
 	struct epc_cgroup *cgroup; /* NULL: EPC is not limited by cgroup */
 
+	struct attest *attest; /* NULL: no verifier */
+	struct recall *recall;
+	enum attest_state attest_state; /* as last logged */
+	char attest_problem[sizeof(((struct error *)0)->message)];
+	char distrust[512]; /* why nothing may be used here; "": the node is trusted */
+
 	struct waiter *waiters; /* requests for what is shown, until the kubelet answers */
 	bool listing;
 };
@@ -67,6 +75,13 @@ void agent_discover(struct agent *a);
 void agent_plugins_changed(void *ctx);
 /* The same with the platform as it was: the configuration changed. */
 void agent_offer(struct agent *a);
+
+/* Hands what is offered to kubelet and API server, once it is known. */
+void agent_publish(struct agent *a);
+
+/* proving.c */
+int agent_prove(struct agent *a, struct error *err);
+void agent_prove_stop(struct agent *a);
 
 /* show.c */
 int agent_show_routes(struct agent *a, struct ops_route routes[OPS_ROUTES_MAX]); /* how many */

@@ -43,6 +43,12 @@ struct agent_config {
 		bool enforce;    /* by cgroup, where the kernel can */
 	} epc;
 
+	struct {
+		const char *url; /* "": nothing is proved */
+		const char *ca, *token; /* files */
+		int64_t start_usec;
+	} verifier;
+
 	const char *health_listen, *metrics_listen, *page_listen; /* "ADDRESS:PORT" or "none" */
 	struct ops_security metrics;
 

@@ -42,19 +42,20 @@ static void report(struct agent *a, enum offer_resource r, const struct offer_de
 	}
 }
 
-static void publish(struct agent *a)
+void agent_publish(struct agent *a)
 {
 	struct error err = {0};
+	bool trusted = !*a->distrust;
 
-	for (size_t i = 0; a->plugins && i < OFFER_RESOURCE_N; i++) {
+	for (size_t i = 0; a->offered && a->plugins && i < OFFER_RESOURCE_N; i++) {
 		const struct offer_devices *d = &a->offer.devices[i];
 
-		if (plugins_set(a->plugins, offer_resource_names[i], d->count, d->healthy, d->why,
-			    &err) < 0)
+		if (plugins_set(a->plugins, offer_resource_names[i], d->count,
+			    d->healthy && trusted, trusted ? d->why : a->distrust, &err) < 0)
 			log_error(err.message, "Could not offer devices",
 				LOG_STR("resource", offer_resource_names[i]));
 	}
-	for (size_t i = 0; a->capacity && i < CAPACITY_KEY_N; i++)
+	for (size_t i = 0; a->offered && a->capacity && i < CAPACITY_KEY_N; i++)
 		capacity_set(a->capacity, (enum capacity_key)i, a->offer.capacity[i]);
 }
 
@@ -85,7 +86,7 @@ void agent_offer(struct agent *a)
 	for (size_t i = 0; i < OFFER_RESOURCE_N; i++)
 		report(a, (enum offer_resource)i, &had.devices[i]);
 	a->offered = true;
-	publish(a);
+	agent_publish(a);
 }
 
 static void log_findings(const struct platform *now, const struct platform *had)
@@ -118,5 +119,7 @@ void agent_discover(struct agent *a)
 		simulation_discover(
 			&a->config->simulation, a->config->simulation_dir, &a->platform);
 	log_findings(&a->platform, a->offered ? &had : NULL);
+	if (a->attest)
+		attest_platform(a->attest, &a->platform);
 	agent_offer(a);
 }

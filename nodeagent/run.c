@@ -35,6 +35,9 @@ static bool needs_restart(const struct agent_config *a, const struct agent_confi
 		{a->health_listen, b->health_listen},
 		{a->metrics_listen, b->metrics_listen},
 		{a->page_listen, b->page_listen},
+		{a->verifier.url, b->verifier.url},
+		{a->verifier.ca, b->verifier.ca},
+		{a->verifier.token, b->verifier.token},
 	};
 
 	for (size_t i = 0; i < ARRAY_SIZE(texts); i++)
@@ -346,7 +349,7 @@ static int setup(struct agent *a, struct error *err)
 {
 	static int (*const steps[])(struct agent *, struct error *) = {setup_loop,
 		setup_observation, setup_api, setup_platform, setup_node, setup_kubelet,
-		setup_monitor, setup_ops, setup_files};
+		setup_monitor, agent_prove, setup_ops, setup_files};
 
 	a->started_usec = clock_unix_usec();
 	allow_descriptors(a);
@@ -366,6 +369,7 @@ static void teardown(struct agent *a)
 	pod_resources_free(a->pod_resources);
 	agent_show_stop(a);
 	ops_free(a->ops);
+	agent_prove_stop(a);
 	platform_monitor_free(a->monitor);
 	plugins_free(a->plugins);
 	aesm_relay_free(a->aesm);

@@ -88,7 +88,9 @@ static int fill(struct agent *a, struct status *s, struct arena *m)
 				.requested = a->pods ? pods_epc(a->pods) : -1,
 			},
 		.containers_problem = "",
-		.attestation = {.reason = "", .message = ""},
+		.attestation = a->attest ? attest_view(a->attest)
+					 : (struct attest_view){
+						   .reason = "", .message = "", .problem = ""},
 	};
 	return 0;
 }

@@ -90,8 +90,8 @@ void agent_metrics_set(struct agent_metrics *a, const struct status *s)
 			metric_set(a->finding, p->findings[i].state == k,
 				METRIC_VALUES(platform_check_name(i), finding_state_name(k)));
 	metric_set(a->simulated, p->simulated, NULL);
-	for (size_t i = 0; i < ATTESTATION_STATE_N; i++)
+	for (size_t i = 0; i < ATTEST_STATE_N; i++)
 		metric_set(a->attestation, s->attestation.state == i,
-			METRIC_VALUES(status_attestation_name(i)));
-	metric_set(a->valid_until, (double)s->attestation.valid_until_sec, NULL);
+			METRIC_VALUES(attest_state_name(i)));
+	metric_set(a->valid_until, (double)s->attestation.valid_until, NULL);
 }

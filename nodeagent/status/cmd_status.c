@@ -147,7 +147,7 @@ static int look(const struct options *o, struct arena *a, struct buf *out, struc
 		.capacity_problem = "",
 		.epc = {.published = -1, .requested = -1},
 		.containers_problem = "",
-		.attestation = {ATTESTATION_NOT_CONFIGURED, "", "", 0},
+		.attestation = {.reason = "", .message = "", .problem = ""},
 	};
 	int r;
 

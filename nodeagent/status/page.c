@@ -165,16 +165,18 @@ static void fact(struct buf *b, const char *name, const char *state, const char 
 	buf_puts(b, "</dd></div>\n");
 }
 
-static void attestation(struct buf *b, const struct status_attestation *a)
+static void attestation(struct buf *b, const struct attest_view *a)
 {
 	_cleanup_buf_ struct buf note = BUF_INIT(4096);
 
 	buf_printf(&note, "%s%s%s", a->reason, *a->reason && *a->message ? ": " : "", a->message);
-	if (a->valid_until_sec) {
+	if (a->valid_until) {
 		buf_puts(&note, note.len ? "; valid until " : "Valid until ");
-		format_time(&note, a->valid_until_sec * USEC_PER_SEC);
+		format_time(&note, a->valid_until * USEC_PER_SEC);
 	}
-	fact(b, "Attestation", status_attestation_name(a->state), note.p ? note.p : "");
+	if (*a->problem)
+		buf_printf(&note, "%s%s", note.len ? "; last try: " : "", a->problem);
+	fact(b, "Attestation", attest_state_name(a->state), note.p ? note.p : "");
 }
 
 static void facts(struct buf *b, const struct status *s)

@@ -120,17 +120,6 @@ const char *status_capacity_name(enum capacity_state s)
 	return names[s];
 }
 
-const char *status_attestation_name(enum status_attestation_state s)
-{
-	static const char *const names[] = {
-#define X(name, text) text,
-		STATUS_ATTESTATIONS(X)
-#undef X
-	};
-
-	return names[s];
-}
-
 int64_t status_epc_free(const struct status *s)
 {
 	int64_t available = (int64_t)s->platform->epc_bytes - s->epc.reserved;
@@ -202,11 +191,14 @@ static void check_epc(struct problems *p, const struct status *s)
 			"move pods away, or lower epc.reserve");
 }
 
-static void check_attestation(struct problems *p, const struct status_attestation *a)
+static void check_attestation(struct problems *p, const struct attest_view *a)
 {
-	if (a->state == ATTESTATION_REFUSED || a->state == ATTESTATION_EXPIRED)
-		add(p, "attestation", status_attestation_name(a->state),
-			or_else(a->message, a->reason));
+	if (a->state == ATTEST_REFUSED || a->state == ATTEST_EXPIRED)
+		add(p, "attestation", attest_state_name(a->state),
+			or_else(*a->message ? a->message : a->problem, a->reason));
+	else if (*a->problem)
+		add(p, "attestation", a->state == ATTEST_PENDING ? "Pending" : "Delayed",
+			a->problem);
 }
 
 size_t status_problems(const struct status *s, struct status_problem v[STATUS_PROBLEMS_MAX])

@@ -10,6 +10,7 @@
 
 #include "common/base/arena.h"
 #include "common/base/buf.h"
+#include "nodeagent/attest/state.h"
 #include "nodeagent/kubelet/plugin.h"
 #include "nodeagent/kubelet/pod_resources.h"
 #include "nodeagent/node/capacity.h"
@@ -59,28 +60,6 @@ struct status_container {
 	int64_t epc_used_bytes; /* charged to its cgroup; -1: the kernel does not tell */
 };
 
-/* Verdicts are those of a NodeAttestation. */
-#define STATUS_ATTESTATIONS(X)                                                                     \
-	X(NOT_CONFIGURED, "NotConfigured")                                                         \
-	X(ATTESTED, "Attested")                                                                    \
-	X(SIMULATED, "Simulated")                                                                  \
-	X(UNPROVEN, "Unproven")                                                                    \
-	X(REFUSED, "Refused")                                                                      \
-	X(EXPIRED, "Expired")                                                                      \
-	X(WAIVED, "Waived")
-enum status_attestation_state {
-#define X(name, text) ATTESTATION_##name,
-	STATUS_ATTESTATIONS(X)
-#undef X
-		ATTESTATION_STATE_N
-};
-struct status_attestation {
-	enum status_attestation_state state;
-	const char *reason;      /* of common/tee/reason.h; "" */
-	const char *message;     /* for people; "" */
-	int64_t valid_until_sec; /* Unix; 0: no verdict */
-};
-
 struct status {
 	enum status_source source;
 	const char *node, *version;
@@ -103,7 +82,7 @@ struct status {
 	bool containers_cut;            /* there are more than the kubelet was asked for */
 	const char *containers_problem; /* "" or why this list is old or empty */
 
-	struct status_attestation attestation;
+	struct attest_view attestation;
 };
 
 /* Joins what the kubelet says of each resource to one entry a container, in order of namespace, pod
@@ -137,7 +116,6 @@ const char *status_check_title(enum platform_check c); /* "Kernel driver" */
 const char *status_link_name(enum status_link l);
 const char *status_plugin_name(enum plugin_state s);     /* "Registered" */
 const char *status_capacity_name(enum capacity_state s); /* "Published" */
-const char *status_attestation_name(enum status_attestation_state s);
 
 /* What a person must look at; strings are s's or literals. */
 struct status_problem {

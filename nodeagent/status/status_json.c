@@ -189,13 +189,15 @@ static void put_containers(struct buf *b, const struct status *s)
 	put_string(b, "containersProblem", s->containers_problem);
 }
 
-static void put_attestation(struct buf *b, const struct status_attestation *a)
+static void put_attestation(struct buf *b, const struct attest_view *a)
 {
 	open_(b, "attestation", '{');
-	put_string(b, "state", status_attestation_name(a->state));
+	put_string(b, "state", attest_state_name(a->state));
 	put_string(b, "reason", a->reason);
 	put_string(b, "message", a->message);
-	put_time(b, "validUntil", a->valid_until_sec);
+	put_string(b, "phase", attest_phase_name(a->phase));
+	put_string(b, "problem", a->problem);
+	put_time(b, "validUntil", a->valid_until);
 	buf_putc(b, '}');
 }
 

@@ -103,8 +103,8 @@ static void put_agent(struct buf *b, const struct status *s)
 	if (s->api_server.state != STATUS_NOT_CONFIGURED)
 		state_row(&t, "capacity", status_capacity_name(s->capacity_state),
 			s->capacity_problem);
-	state_row(&t, "attestation", status_attestation_name(s->attestation.state),
-		s->attestation.message);
+	state_row(&t, "attestation", attest_state_name(s->attestation.state),
+		*s->attestation.message ? s->attestation.message : s->attestation.problem);
 	print(b, &t);
 }
 

@@ -42,7 +42,8 @@ static void render(
 		.containers = &container,
 		.n_containers = 1,
 		.containers_problem = strings[5],
-		.attestation = {ATTESTATION_REFUSED, strings[5], strings[1], 1},
+		.attestation = {ATTEST_REFUSED, ATTEST_PHASE_PROVING, strings[5], strings[1],
+			strings[0], 1},
 	};
 
 	p.epc_bytes = 8192;

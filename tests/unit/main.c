@@ -14,6 +14,8 @@
 	X(agent_metrics)                                                                           \
 	X(arena)                                                                                   \
 	X(ask)                                                                                     \
+	X(attest)                                                                                  \
+	X(attest_message)                                                                          \
 	X(authority)                                                                               \
 	X(backoff)                                                                                 \
 	X(binding)                                                                                 \

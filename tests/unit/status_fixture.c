@@ -43,7 +43,7 @@ static void bare_node(struct status_fixture *f)
 		.epc = {.published = -1},
 		.containers = f->containers,
 		.containers_problem = "",
-		.attestation = {ATTESTATION_NOT_CONFIGURED, "", "", 0},
+		.attestation = {.reason = "", .message = "", .problem = ""},
 	};
 }
 
@@ -118,8 +118,9 @@ static void broken_node(struct status_fixture *f)
 		STATUS_DISCONNECTED, "10.96.0.1:443: connection refused; trying again"};
 	f->status.epc.requested = 200 * MIB;
 	f->status.containers_problem = "the kubelet's pod-resources socket does not answer";
-	f->status.attestation = (struct status_attestation){ATTESTATION_REFUSED, "TcbOutOfDate",
-		"update the BIOS to 2026.1 (INTEL-SA-01234)", now_sec + 3600};
+	f->status.attestation = (struct attest_view){ATTEST_REFUSED, ATTEST_PHASE_RESTING,
+		"TcbOutOfDate", "update the BIOS to 2026.1 (INTEL-SA-01234)", "",
+		now_sec + 3600};
 }
 
 static void hostile_node(struct status_fixture *f)
@@ -166,7 +167,8 @@ static void simulated_node(struct status_fixture *f)
 	sgx_node(f);
 	f->platform.simulated = true;
 	f->status.attestation =
-		(struct status_attestation){ATTESTATION_SIMULATED, "Simulated", "", now_sec + 3600};
+		(struct attest_view){ATTEST_SIMULATED, ATTEST_PHASE_RESTING,
+		"Simulated", "", "", now_sec + 3600};
 }
 
 static void discovered_node(struct status_fixture *f)

@@ -48,11 +48,16 @@ static void list_problems(const struct status *s, struct buf *b)
 	X(overcommitted, f->status.epc.requested = ((int64_t)120 << 20) + 1,                       \
 		"epc Overcommitted; ")                                                             \
 	X(simulated, f->platform.simulated = true, "")                                             \
-	X(refused, f->status.attestation.state = ATTESTATION_REFUSED;                              \
+	X(refused, f->status.attestation.state = ATTEST_REFUSED;                              \
 		f->status.attestation.reason = "TcbRevoked", "attestation Refused; ")              \
-	X(expired, f->status.attestation.state = ATTESTATION_EXPIRED;                              \
+	X(expired, f->status.attestation.state = ATTEST_EXPIRED;                              \
 		f->status.attestation.message = "renew", "attestation Expired; ")                  \
-	X(unproven, f->status.attestation.state = ATTESTATION_UNPROVEN, "")                        \
+	X(unproven, f->status.attestation.state = ATTEST_UNPROVEN, "")                             \
+	X(unjudged, f->status.attestation.state = ATTEST_PENDING, "")                              \
+	X(unheard, f->status.attestation.state = ATTEST_PENDING;                                   \
+		f->status.attestation.problem = "no verifier", "attestation Pending; ")            \
+	X(delayed, f->status.attestation.state = ATTEST_ATTESTED;                                  \
+		f->status.attestation.problem = "no verifier", "attestation Delayed; ")            \
 	X(discovery, f->status.source = STATUS_DISCOVERY;                                          \
 		f->status.kubelet.state = STATUS_DISCONNECTED, "")
 

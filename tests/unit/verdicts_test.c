@@ -18,7 +18,7 @@ static const struct row {
 	bool simulated, allowed;
 	enum reason why;
 } rows[] = {
-	{"no node at all", {{{0}}}, TEE_SGX, false, false, REASON_NotAttested},
+	{"no node at all", {{.valid_until = 0}}, TEE_SGX, false, false, REASON_NotAttested},
 	{"attested", {NODE("sgx", "Attested", "Ok", 1001)}, TEE_SGX, false, true, 0},
 	{"over to the second", {NODE("sgx", "Attested", "Ok", 1000)}, TEE_SGX, false, false,
 		REASON_VerdictExpired},

@@ -1,0 +1,49 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * One round: token and CA are read, a challenge is asked for, evidence made for it and sent; it ends
+ * in a verdict or in why there is none. Private to attest.c. */
+#pragma once
+
+#include "nodeagent/attest/attest.h"
+#include "nodeagent/attest/message.h"
+#include "nodeagent/evidence/job.h"
+
+struct round;
+
+/* What this node is, in the protocol's words, and what it can prove that with. */
+struct round_platform {
+	const char *name; /* "sgx", "tdx-host", …; a literal; "": none, there is nothing to prove */
+	const char *tee;  /* what a simulated one pretends to be: "sgx"; "" */
+	enum evidence_source source;
+	int64_t epc_bytes, cvm_slots; /* -1: none */
+};
+/* Guests before SGX before hosts: the strongest that the node is. */
+void round_platform_of(struct round_platform *ret, const struct platform *p);
+bool round_platform_same(const struct round_platform *a, const struct round_platform *b);
+
+struct round_options {
+	sd_event *event;
+	struct loop_queue *queue;
+	const char *url, *ca_file, *token_file, *node;
+	void (*phase)(void *ctx, enum attest_phase phase);
+	/* The end, once, unless cancelled; the round is free then. verdict NULL: none, for err;
+	 * retry_after: seconds that the verifier asks to be left alone, -1 when it does not. */
+	void (*done)(void *ctx, const struct attest_verdict *verdict, int64_t retry_after,
+		const struct error *err);
+	void *ctx;
+};
+
+/* The keys of this run of the agent: what verdicts and later key releases are bound to, and what a
+ * simulated TEE signs with. */
+struct round_keys {
+	EVP_PKEY *key, *simulated_key;
+	char *simulated_certificate; /* PEM; NULL until the verifier gave one */
+	char certified_uid[64];      /* the node that it was given for */
+};
+int round_keys_new(struct round_keys *k, struct error *err);
+void round_keys_free(struct round_keys *k);
+
+/* o's strings, keys and platform are borrowed until the end. No callback runs before this returns. */
+int round_start(struct round **ret, const struct round_options *o, struct round_keys *keys,
+	const struct round_platform *platform, struct error *err);
+void round_cancel(struct round *r); /* NULL allowed; no callback after this */
