@@ -5,8 +5,6 @@
 #include "common/tee/intel_document.h"
 #include "common/tee/pem.h"
 
-enum { CHAIN_PEM_MAX = 4 * CERT_DER_MAX };
-
 void intel_collateral_free(struct intel_collateral *c)
 {
 	crl_unref(c->root_crl);
@@ -92,17 +90,24 @@ int intel_qe_identity_add(struct intel_collateral *c, struct qe_identity *q, str
 	return 0;
 }
 
+int intel_signer_pem(struct buf *out, const struct intel_signer *s)
+{
+	if (!s->cert || !s->root)
+		return 0;
+	pem_write(out, "CERTIFICATE", cert_der(s->cert));
+	return pem_write(out, "CERTIFICATE", cert_der(s->root));
+}
+
 /* Documents that came without their chain, once that is known. */
 static int resign(struct intel_collateral *c, const struct roots *roots, struct error *err)
 {
-	_cleanup_buf_ struct buf chain = BUF_INIT(CHAIN_PEM_MAX);
-	int r;
+	_cleanup_buf_ struct buf chain = BUF_INIT(INTEL_CHAIN_PEM_MAX);
+	int r = intel_signer_pem(&chain, &c->signer);
 
-	if (!c->signer.cert || !c->signer.root)
-		return 0;
-	pem_write(&chain, "CERTIFICATE", cert_der(c->signer.cert));
-	if (pem_write(&chain, "CERTIFICATE", cert_der(c->signer.root)) < 0)
+	if (r < 0)
 		return error_oom(err);
+	if (!chain.len)
+		return 0;
 	for (size_t i = 0; i < c->n_tcb_infos; i++) {
 		struct tcb_info *t = c->tcb_infos[i], *new;
 

@@ -55,9 +55,10 @@ static int read_chain(struct intel_signer *ret, struct span chain, struct error 
 	if (r == 1)
 		cert_unref(certs[0]);
 	if (r >= 0 && r != 2)
-		return error_set(err, -EBADMSG, "one certificate; signer and root are needed");
+		return error_set(
+			err, -EBADMSG, "issuer chain: one certificate; signer and root are needed");
 	if (r < 0)
-		return r;
+		return error_prefix(err, r, "issuer chain");
 	/* Intel's service sends the signer first, samples of Intel's have it last. */
 	i = strcmp(certs[0]->subject, INTEL_ROOT_NAME) == 0;
 	*ret = (struct intel_signer){.cert = certs[i], .root = certs[!i]};
@@ -90,7 +91,7 @@ static int authenticate(const struct intel_draft *d, struct span signature, stru
 
 	*d->problem = REASON_ChainInvalid;
 	if (r < 0)
-		return r == -ENOMEM ? r : (error_prefix(err, r, "issuer chain"), 0);
+		return r == -ENOMEM ? r : 0;
 	*d->problem = check_signer(d->signer, roots, &r, err);
 	if (*d->problem == REASON_Ok)
 		*d->problem = check_signature(d->signer->cert, signature, *d->body, &r, err);
@@ -267,7 +268,7 @@ int intel_read_advisories(
 int intel_read_head(struct json_val o, uint32_t version, int64_t *ret_issue, int64_t *ret_next,
 	uint32_t *ret_number, struct error *err)
 {
-	uint32_t got;
+	uint32_t got = 0;
 	int r = intel_read_number(o, "version", UINT32_MAX, &got, err);
 
 	if (r < 0)
@@ -314,7 +315,7 @@ int intel_read_isv_levels(struct json_val o, uint32_t max_svn, struct arena *a,
 	struct isv_level **ret, size_t *ret_n, struct error *err)
 {
 	struct isv_level *levels;
-	struct json_val list;
+	struct json_val list = {0};
 	struct json_iter it;
 	size_t n;
 	int r = intel_read_array(o, "tcbLevels", INTEL_LEVELS_MAX, &list, err);

@@ -4,6 +4,7 @@
  * Every reader names the member in its message. */
 #pragma once
 
+#include "common/base/buf.h"
 #include "common/base/json.h"
 #include "common/tee/intel_collateral.h"
 
@@ -32,6 +33,9 @@ struct intel_draft {
 int intel_document_open(const struct intel_draft *d, struct span body, struct span signature,
 	struct span chain, const struct roots *roots, struct error *err);
 void intel_signer_free(struct intel_signer *s);
+enum { INTEL_CHAIN_PEM_MAX = 4 * CERT_DER_MAX };
+/* Appends signer and root, when both are there. 0 or the buffer's error. */
+int intel_signer_pem(struct buf *out, const struct intel_signer *s);
 
 /* Exactly len bytes in hexadecimal. -EBADMSG, as all that follow. */
 int intel_read_hex(

@@ -100,6 +100,8 @@ void qe_identity_free(struct qe_identity *q)
 	free(q);
 }
 
+static const unsigned char all_bits[32] = {[0 ... 31] = 0xff};
+
 /* What is wanted and what was found, in err. */
 static bool differs(struct error *err, const char *name, const unsigned char *want,
 	const unsigned char *got, const unsigned char *mask, size_t len)
@@ -108,14 +110,14 @@ static bool differs(struct error *err, const char *name, const unsigned char *wa
 	bool same = true;
 
 	for (size_t i = 0; i < len; i++)
-		same = same && (got[i] & (mask ? mask[i] : 0xff)) == want[i];
+		same = same && (got[i] & mask[i]) == want[i];
 	if (same)
 		return false;
 	buf_printf(&text, "%s is ", name);
 	codec_hex(&text, got, len);
 	buf_puts(&text, "; wanted is ");
 	codec_hex(&text, want, len);
-	if (mask) {
+	if (mask != all_bits) {
 		buf_puts(&text, " under the mask ");
 		codec_hex(&text, mask, len);
 	}
@@ -136,7 +138,7 @@ bool qe_identity_fits(const struct qe_identity *q, const struct sgx_report *qe, 
 		    sizeof(miscselect)) ||
 		differs(err, "attributes", q->attributes, qe->attributes, q->attributes_mask,
 			sizeof(q->attributes)) ||
-		differs(err, "mrsigner", q->mrsigner, qe->mrsigner, NULL, sizeof(q->mrsigner)))
+		differs(err, "mrsigner", q->mrsigner, qe->mrsigner, all_bits, sizeof(q->mrsigner)))
 		return false;
 	if (qe->isvprodid == q->isvprodid)
 		return true;

@@ -72,7 +72,7 @@ static int compare_levels(const void *a, const void *b)
 static int read_levels(struct tcb_info *t, struct json_val o, struct error *err)
 {
 	struct tcb_level *levels;
-	struct json_val list;
+	struct json_val list = {0};
 	struct json_iter it;
 	size_t n;
 	int r = intel_read_array(o, "tcbLevels", INTEL_LEVELS_MAX, &list, err);

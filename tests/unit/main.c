@@ -29,6 +29,7 @@
 	X(challenge)                                                                               \
 	X(client)                                                                                  \
 	X(clock)                                                                                   \
+	X(collateral)                                                                              \
 	X(codec)                                                                                   \
 	X(confidential)                                                                            \
 	X(config)                                                                                  \
