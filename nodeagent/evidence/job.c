@@ -33,6 +33,9 @@ static void deliver(void *ctx)
 {
 	struct evidence_job *job = ctx;
 
+	/* The thread may still be under its lock. */
+	pthread_mutex_lock(&job->lock);
+	pthread_mutex_unlock(&job->lock);
 	/* Abandoned after it was posted. */
 	if (job->queue)
 		job->done(job->ctx, job->r, job->r == 0 ? buf_view(&job->evidence) : SPAN_NONE,

@@ -80,7 +80,7 @@ static void test_json_fields(void)
 		{"sgx", "containersProblem", "\"\""},
 		{"sgx", "attestation",
 			"{\"state\":\"NotConfigured\",\"reason\":\"\",\"message\":\"\","
-			"\"validUntil\":null}"},
+			"\"phase\":\"Resting\",\"problem\":\"\",\"validUntil\":null}"},
 		{"simulated", "simulated", "true"},
 		{"simulated", "attestation.state", "\"Simulated\""},
 		{"simulated", "attestation.validUntil", "\"2026-05-01T13:00:03Z\""},
