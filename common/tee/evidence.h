@@ -27,14 +27,14 @@ struct evidence {
 	/* Azure's confidential VMs: the runtime data whose SHA-256 is in the report data; else
 	 * SPAN_NONE. evidence_open() has compared them. */
 	struct span runtime_data;
-	/* The quote of such a VM's vTPM, if it came: signed by the key HCLAkPub of runtime_data, which
-	 * evidence_open() has checked. What the evidence is bound to is then the quote's qualifying
-	 * data, zeros behind it, and no longer the report data. */
+	/* The quote of such a VM's vTPM, if it came: signed by the key HCLAkPub of runtime_data,
+	 * which evidence_open() has checked. What the evidence is bound to is then the quote's
+	 * qualifying data, zeros behind it, and no longer the report data. */
 	bool has_vtpm;
 	unsigned char qualifying_data[64];
 	const unsigned char *pcrs; /* VTPM_PCRS of 32 bytes (SHA-256) */
-	unsigned char digest[32]; /* SHA-256 of the evidence proper: quote, report, document */
-	unsigned char *raw;       /* owns what the views point into */
+	unsigned char digest[32];  /* SHA-256 of the evidence proper: quote, report, document */
+	unsigned char *raw;        /* owns what the views point into */
 	size_t raw_len;
 };
 
@@ -42,9 +42,9 @@ struct evidence {
  * and certificate table), HCLA-wrapped reports, JSON: Trustee's and guest components' evidence
  * ({"quote": base64}, {"attestation_report": {fields}, "cert_chain": […]}, az-snp-vtpm's
  * {"version", "tpm_quote", "hcl_report", "vcek"}), and the simulated TEE's document. Copies what it
- * keeps. 0; -EBADMSG with *ret_reason (Malformed, UnsupportedVersion, SampleNotAllowed for Trustee's
- * sample evidence; ReportDataMismatch, QuoteSignatureInvalid for runtime data and vTPM quotes that
- * the report does not vouch for) and the message; -ENOMEM. */
+ * keeps. 0; -EBADMSG with *ret_reason (Malformed, UnsupportedVersion, SampleNotAllowed for
+ * Trustee's sample evidence; ReportDataMismatch, QuoteSignatureInvalid for runtime data and vTPM
+ * quotes that the report does not vouch for) and the message; -ENOMEM. */
 int evidence_open(
 	struct evidence *ret, struct span input, enum reason *ret_reason, struct error *err);
 void evidence_free(struct evidence *e);

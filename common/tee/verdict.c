@@ -176,26 +176,11 @@ static int judge_measurements(
 		best.n > 1 ? " and others" : "");
 }
 
-/* evidence.h: the simulated TEE's is a copy, the others' a view. */
-static const unsigned char *report_data(const struct evidence *e)
-{
-	switch (e->tee) {
-	case TEE_SGX:
-		return e->quote.sgx.report_data;
-	case TEE_TDX:
-		return e->quote.td.report_data;
-	case TEE_SNP:
-		return e->snp.report_data;
-	default:
-		return e->simulated.report_data;
-	}
-}
-
 static int judge_report_data(struct verdict *v, const struct verify_input *in)
 {
 	const unsigned char *want = in->policy->report_data;
 
-	if (!want || CRYPTO_memcmp(want, report_data(in->evidence), 64) == 0)
+	if (!want || CRYPTO_memcmp(want, evidence_report_data(in->evidence), 64) == 0)
 		return 0;
 	return verdict_refuse(v, REASON_ReportDataMismatch,
 		"the evidence's report data is not what was asked for: make new evidence for this "

@@ -45,6 +45,7 @@
 	X(epc_cgroup)                                                                              \
 	X(error)                                                                                   \
 	X(event)                                                                                   \
+	X(evidence)                                                                                \
 	X(file_watch)                                                                              \
 	X(files)                                                                                   \
 	X(format)                                                                                  \
@@ -103,6 +104,7 @@
 	X(simulate)                                                                                \
 	X(simulated)                                                                               \
 	X(simulated_verify)                                                                        \
+	X(snp)                                                                                     \
 	X(snp_report)                                                                              \
 	X(status)                                                                                  \
 	X(status_output)                                                                           \
