@@ -123,9 +123,11 @@ $(foreach p,$(PROGS),$(eval $(call prog,$(p))))
 $(B)/nodeagent/exec/casemate-exec: $(B)/nodeagent/exec/main.o $(call lib,nodeagent/exec) $(call lib,common)
 	$(Q)$(CC) $(STATIC) $(LDFLAGS) -o $@ $^ $(exec_libs)
 
+# Memory runs out where a test says so (tests/unit/oom.h).
+OOM := $(foreach f,malloc calloc realloc reallocarray strdup strndup asprintf __asprintf_chk,-Wl$(comma)--wrap=$(f))
 # Whole archives: two parts that define the same symbol fail here instead of one hiding the other.
 $(UNIT): $(call objs,$(call srcs,tests/unit)) $(TEE_OBJS) $(LIBS)
-	$(Q)$(CC) $(ldflags) -o $@ $(filter %.o,$^) -Wl,--whole-archive $(filter %.a,$^) -Wl,--no-whole-archive $(libs) -lcunit
+	$(Q)$(CC) $(ldflags) -o $@ $(filter %.o,$^) -Wl,--whole-archive $(filter %.a,$^) -Wl,--no-whole-archive $(OOM) $(libs) -lcunit
 $(MAKE_EVIDENCE): $(B)/tests/tee/make_evidence.o $(TEE_OBJS) $(call lib,common)
 	$(Q)$(CC) $(ldflags) -o $@ $^ $(libs)
 $(FUZZERS): $(B)/%: $(B)/%.o $(FUZZ_AUX) $(LIBS)

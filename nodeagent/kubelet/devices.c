@@ -100,10 +100,11 @@ static int take_ids(const struct devices *d, const ProtobufCBinaryData *ids, siz
 	if (!copy)
 		return error_oom(err);
 	for (size_t i = 0; i < n; i++) {
-		int number;
+		int r = message_name(&copy[i], a, &ids[i]);
+		int number = r == 0 ? number_of(d, copy[i]) : -1;
 
-		copy[i] = message_name(a, &ids[i]);
-		number = copy[i] ? number_of(d, copy[i]) : -1;
+		if (r == -ENOMEM)
+			return error_oom(err);
 		message_quote(quoted, &ids[i]);
 		if (number < 0 && d->count == 0)
 			return error_set(err, -ENOENT,
@@ -205,6 +206,8 @@ static int allocate(const struct devices *d, const char *const *ids, size_t n, s
 		return error_set(err, r, "%s: %s", d->resource->name,
 			why.message[0] ? why.message : strerror(-r));
 	r = pack_allocation(&got, out);
+	if (r == -ENOMEM)
+		return error_oom(err);
 	return r < 0 ? error_set(err, r, "%s: the answer is too long", d->resource->name) : 0;
 }
 
@@ -213,12 +216,13 @@ int devices_allocate(
 {
 	_cleanup_arena_ struct arena a = ARENA_INIT(DEVICES_MEMORY_MAX);
 	const char *const *ids[DEVICES_CONTAINERS_MAX];
-	V1beta1__AllocateRequest *q;
-	int r;
+	const V1beta1__AllocateRequest *q;
+	ProtobufCMessage *m;
+	int r = message_unpack(&m, &a, &v1beta1__allocate_request__descriptor, request, err);
 
-	q = message_unpack(&a, &v1beta1__allocate_request__descriptor, request, err);
-	if (!q)
-		return -EBADMSG;
+	if (r < 0)
+		return r;
+	q = (const V1beta1__AllocateRequest *)m;
 	if (q->n_container_requests == 0 || q->n_container_requests > DEVICES_CONTAINERS_MAX)
 		return error_set(err, -EBADMSG,
 			"%s: a request for %zu containers; 1 to %d are answered", d->resource->name,
@@ -243,12 +247,14 @@ int devices_allocate(
 int devices_pre_start(const struct devices *d, struct span request, struct arena *a,
 	const char *const **ret_ids, size_t *ret_n, struct error *err)
 {
-	V1beta1__PreStartContainerRequest *q =
-		message_unpack(a, &v1beta1__pre_start_container_request__descriptor, request, err);
-	int r;
+	const V1beta1__PreStartContainerRequest *q;
+	ProtobufCMessage *m;
+	int r = message_unpack(
+		&m, a, &v1beta1__pre_start_container_request__descriptor, request, err);
 
-	if (!q)
-		return -EBADMSG;
+	if (r < 0)
+		return r;
+	q = (const V1beta1__PreStartContainerRequest *)m;
 	r = take_ids(d, q->devices_ids, q->n_devices_ids, a, ret_ids, err);
 	if (r >= 0)
 		*ret_n = q->n_devices_ids;

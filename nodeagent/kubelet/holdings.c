@@ -27,12 +27,13 @@ static int read_name(
 	struct reading *rd, const char **ret, const ProtobufCBinaryData *bytes, const char *what)
 {
 	char quoted[MESSAGE_QUOTE_MAX];
+	int r = message_name(ret, rd->a, bytes);
 
-	*ret = message_name(rd->a, bytes);
-	if (*ret)
-		return 0;
-	return error_set(rd->err, -EBADMSG, "pod resources: \"%s\" is no %s",
-		message_quote(quoted, bytes), what);
+	if (r == -ENOMEM)
+		return error_oom(rd->err);
+	return r == 0 ? 0
+		      : error_set(rd->err, -EBADMSG, "pod resources: \"%s\" is no %s",
+				message_quote(quoted, bytes), what);
 }
 
 static int add(struct reading *rd, const struct holding *h)
@@ -132,12 +133,14 @@ int holdings_read(struct holdings *ret_h, struct arena *a, struct span message,
 	const char *const *prefixes, struct error *err)
 {
 	struct reading rd = {.a = a, .prefixes = prefixes, .err = err};
-	V1__ListPodResourcesResponse *m =
-		message_unpack(a, &v1__list_pod_resources_response__descriptor, message, err);
-	int r = 0;
+	const V1__ListPodResourcesResponse *m;
+	ProtobufCMessage *unpacked;
+	int r = message_unpack(
+		&unpacked, a, &v1__list_pod_resources_response__descriptor, message, err);
 
-	if (!m)
-		return -EBADMSG;
+	if (r < 0)
+		return r;
+	m = (const V1__ListPodResourcesResponse *)unpacked;
 	for (size_t i = 0; r >= 0 && i < m->n_pod_resources; i++) {
 		const V1__PodResources *pod = m->pod_resources[i];
 

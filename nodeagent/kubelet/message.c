@@ -1,20 +1,25 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "nodeagent/kubelet/message.h"
 
+#include <errno.h>
 #include <stdbool.h>
 #include <stdio.h>
 
 struct memory {
 	struct arena *arena;
+	bool bounded; /* something wants more than the arena may have */
 	bool exhausted;
 };
 
 static void *from_arena(void *data, size_t size)
 {
 	struct memory *m = data;
+	const struct arena *a = m->arena;
+	bool fits = size <= a->max && a->used <= a->max - size;
 	void *p = arena_alloc(m->arena, size);
 
-	m->exhausted |= !p;
+	m->bounded = m->bounded || !fits;
+	m->exhausted = m->exhausted || !p;
 	return p;
 }
 
@@ -24,23 +29,25 @@ static void to_arena(void *data, void *p)
 	(void)p;
 }
 
-void *message_unpack(struct arena *a, const ProtobufCMessageDescriptor *type, struct span bytes,
-	struct error *err)
+int message_unpack(ProtobufCMessage **ret_m, struct arena *a,
+	const ProtobufCMessageDescriptor *type, struct span bytes, struct error *err)
 {
 	struct memory m = {.arena = a};
 	ProtobufCAllocator allocator = {from_arena, to_arena, &m};
-	void *message = protobuf_c_message_unpack(
+	ProtobufCMessage *message = protobuf_c_message_unpack(
 		type, &allocator, bytes.len, (const uint8_t *)(bytes.p ? bytes.p : ""));
 
-	if (message)
-		return message;
+	if (m.bounded)
+		return error_set(err, -EBADMSG,
+			"%s of %zu bytes takes more than %zu bytes of memory", type->short_name,
+			bytes.len, a->max);
 	if (m.exhausted)
-		error_set(err, -EBADMSG, "%s of %zu bytes takes more than %zu bytes of memory",
-			type->short_name, bytes.len, a->max);
-	else
-		error_set(err, -EBADMSG, "%s of %zu bytes is no valid protobuf message",
+		return error_oom(err);
+	if (!message)
+		return error_set(err, -EBADMSG, "%s of %zu bytes is no valid protobuf message",
 			type->short_name, bytes.len);
-	return NULL;
+	*ret_m = message;
+	return 0;
 }
 
 struct packer {
@@ -68,13 +75,20 @@ static bool is_plain(uint8_t c)
 	return c > ' ' && c < 0x7f;
 }
 
-const char *message_name(struct arena *a, const ProtobufCBinaryData *bytes)
+int message_name(const char **ret_name, struct arena *a, const ProtobufCBinaryData *bytes)
 {
+	const char *name;
+
+	if (bytes->len == 0)
+		return -EBADMSG;
 	for (size_t i = 0; i < bytes->len; i++)
 		if (!is_plain(bytes->data[i]))
-			return NULL;
-	return bytes->len ? arena_strdup(a, (struct span){(const char *)bytes->data, bytes->len})
-			  : NULL;
+			return -EBADMSG;
+	name = arena_strdup(a, (struct span){(const char *)bytes->data, bytes->len});
+	if (!name)
+		return -ENOMEM;
+	*ret_name = name;
+	return 0;
 }
 
 const char *message_quote(char out[MESSAGE_QUOTE_MAX], const ProtobufCBinaryData *bytes)

@@ -10,18 +10,18 @@
 #include "common/base/buf.h"
 #include "common/base/error.h"
 
-/* NULL with err set to -EBADMSG: broken, or more than the arena's maximum. The message lives in a
- * and is released with it alone. */
-void *message_unpack(struct arena *a, const ProtobufCMessageDescriptor *type, struct span bytes,
-	struct error *err);
+/* A message of that type, which lives in a and is released with it alone. -EBADMSG: broken, or more
+ * than the arena's maximum; -ENOMEM. */
+int message_unpack(ProtobufCMessage **ret_m, struct arena *a,
+	const ProtobufCMessageDescriptor *type, struct span bytes, struct error *err);
 
 /* Appends the message; out's err. Messages appended one after the other are one message, in which
  * repeated fields add up (Protocol Buffers, "Encoding": last one wins, repeated concatenate). */
 int message_pack(struct buf *out, const ProtobufCMessage *message);
 
 /* A text as it may stand in names and device ids: printable ASCII without blanks, not empty. In the
- * arena, NUL-terminated; NULL when it is none or memory is exhausted. */
-const char *message_name(struct arena *a, const ProtobufCBinaryData *bytes);
+ * arena, NUL-terminated. -EBADMSG: it is none; -ENOMEM: the arena has no room for it. */
+int message_name(const char **ret_name, struct arena *a, const ProtobufCBinaryData *bytes);
 
 /* bytes for a person: what is not printable is escaped, what is too long cut. */
 enum { MESSAGE_QUOTE_MAX = 96 };

@@ -60,7 +60,7 @@ static void fuzz_allocate(const struct devices *d, struct span message, const si
 {
 	_cleanup_buf_ struct buf out = BUF_INIT(DEVICES_REPLY_MAX);
 	_cleanup_arena_ struct arena a = ARENA_INIT(DEVICES_MEMORY_MAX);
-	V1beta1__AllocateResponse *m;
+	ProtobufCMessage *m = NULL;
 	struct error err = {0};
 	int r = devices_allocate(d, message, &out, &err);
 
@@ -70,8 +70,9 @@ static void fuzz_allocate(const struct devices *d, struct span message, const si
 		must(*asked == 0);
 		return;
 	}
-	m = message_unpack(&a, &v1beta1__allocate_response__descriptor, buf_view(&out), NULL);
-	must(m && *asked >= 1 && m->n_container_responses == *asked);
+	r = message_unpack(&m, &a, &v1beta1__allocate_response__descriptor, buf_view(&out), NULL);
+	must(r == 0 && *asked >= 1 &&
+		((V1beta1__AllocateResponse *)m)->n_container_responses == *asked);
 }
 
 static void fuzz_pre_start(const struct devices *d, struct span message)

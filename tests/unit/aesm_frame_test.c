@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "nodeagent/aesm/frame.h"
 
+#include <errno.h>
 #include <string.h>
 
+#include "tests/unit/oom.h"
 #include "tests/unit/test.h"
 
 /* Gives the frame what is left of in, at most step bytes at a time; 1 complete, 0 it wants more. */
@@ -104,9 +106,29 @@ static void test_unsent(void)
 	aesm_frame_free(&f);
 }
 
+static void test_no_memory(void)
+{
+	struct oom o = {0};
+
+	while (oom_next(&o)) {
+		struct span in = SPAN_LIT("\5\0\0\0hello");
+		struct aesm_frame f = {.max = 8};
+		struct error err = {0};
+		int r;
+
+		oom_begin(&o);
+		r = feed(&f, &in, 9, &err);
+		oom_end(&o);
+		CHECK_ROW(o.row, r == (o.failed ? -ENOMEM : 1) && !err.code == !o.failed, "%d: %s",
+			r, err.message);
+		aesm_frame_free(&f);
+	}
+}
+
 CU_TestInfo aesm_frame_tests[] = {
 	{"lengths, in pieces of every size", test_rows},
 	{"truncated at every byte", test_truncated},
 	{"what is still to be sent", test_unsent},
+	{"no memory", test_no_memory},
 	CU_TEST_INFO_NULL,
 };

@@ -17,6 +17,7 @@
 #include "common/base/buf.h"
 #include "common/base/clock.h"
 #include "nodeagent/aesm/frame.h"
+#include "tests/unit/oom.h"
 #include "tests/unit/test.h"
 
 #define A "casemate-aesm-0"
@@ -872,6 +873,98 @@ static void test_no_descriptors(void)
 	close(c);
 }
 
+/* A client of that id is served. What AESM was connected to for nothing before is hung up. */
+static void socket_works(struct fix *f, const char *row, const char *id)
+{
+	int c, fd;
+
+	while ((fd = accept4(f->aesm, NULL, NULL, SOCK_CLOEXEC)) >= 0)
+		close(fd);
+	settle(f);
+	c = client(f, id, request);
+	CHECK_ROW(row, serve(f) && has_answer(c, answer), "%s is not served", id);
+	close(c);
+	settle(f);
+}
+
+/* The folders are left to the next try. Metrics that have no memory miss a count, and say nothing.
+ */
+static void test_no_memory_at_start(void)
+{
+	_cleanup_fix_ struct fix f;
+	struct oom o = {0};
+
+	if (!fix_up(&f, LONG_USEC))
+		return;
+	while (oom_next(&o)) {
+		struct aesm_relay_options options = {
+			.dir = f.slots, .socket = f.socket, .timeout_usec = LONG_USEC};
+		struct aesm_relay *relay = NULL;
+		struct error err = {0};
+		int r;
+
+		oom_begin(&o);
+		r = aesm_relay_new(&relay, f.event, &options, &err);
+		oom_end(&o);
+		CHECK_ROW(o.row, r == (o.failed ? -ENOMEM : 0) && !relay == (r < 0), "%d: %s", r,
+			err.message);
+		if (relay)
+			socket_works(&f, o.row, A);
+		aesm_relay_free(relay);
+	}
+}
+
+static void test_no_memory_for_allocation(void)
+{
+	_cleanup_fix_ struct fix f;
+	struct oom o = {0};
+	unsigned n = 2;
+
+	if (!fix_up(&f, LONG_USEC))
+		return;
+	while (oom_next(&o)) {
+		struct allocation a;
+		struct error err = {0};
+		char name[32];
+		const char *id = name;
+		int r;
+
+		snprintf(name, sizeof(name), "casemate-aesm-%u", n++);
+		oom_begin(&o);
+		r = f.resource.allocate(f.resource.ctx, &id, 1, &a, &err);
+		oom_end(&o);
+		CHECK_ROW(o.row, r == (o.failed ? -ENOMEM : 0), "%d: %s", r, err.message);
+		if (r == 0 || allocate(&f, id))
+			socket_works(&f, o.row, id);
+	}
+}
+
+/* Whoever asks then is hung up on at worst, and nobody who asks later. */
+static void test_no_memory_to_serve(void)
+{
+	_cleanup_fix_ struct fix f;
+	struct oom o = {0};
+
+	if (!fix_up(&f, LONG_USEC))
+		return;
+	while (oom_next(&o)) {
+		char bytes[64];
+		int c;
+
+		oom_begin(&o);
+		c = client(&f, A, request);
+		serve(&f);
+		oom_end(&o);
+		if (o.failed)
+			CHECK_ROW(o.row, got(c, bytes, sizeof(bytes)) >= 0, "left to wait");
+		else
+			CHECK_ROW(o.row, has_answer(c, answer), "no answer");
+		close(c);
+		settle(&f);
+		socket_works(&f, o.row, A);
+	}
+}
+
 CU_TestInfo aesm_relay_tests[] = {
 	{"an allocation", test_allocate},
 	{"refused allocations", test_allocate_refused},
@@ -892,5 +985,8 @@ CU_TestInfo aesm_relay_tests[] = {
 	{"an id allocated again", test_allocated_again},
 	{"an agent that was restarted", test_agent_restart},
 	{"no descriptors left", test_no_descriptors},
+	{"no memory at the start", test_no_memory_at_start},
+	{"no memory for an allocation", test_no_memory_for_allocation},
+	{"no memory to serve", test_no_memory_to_serve},
 	CU_TEST_INFO_NULL,
 };

@@ -11,6 +11,7 @@
 
 #include "common/base/clock.h"
 #include "tests/unit/kube_fix.h"
+#include "tests/unit/oom.h"
 #include "tests/unit/test.h"
 
 enum { NODE_TEXT_MAX = 1024 };
@@ -648,6 +649,51 @@ static void test_free(void)
 	}
 }
 
+static void test_no_memory_at_start(void)
+{
+	struct oom o = {0};
+	struct api a;
+
+	if (!api_begin(&a, NULL))
+		return;
+	while (oom_next(&o)) {
+		const struct capacity_options options = {.node = "node-1"};
+		struct capacity *c = NULL;
+		struct error err = {0};
+		int r;
+
+		oom_begin(&o);
+		r = capacity_new(&c, a.fix.client, &options, &err);
+		oom_end(&o);
+		CHECK_ROW(o.row, r == (o.failed ? -ENOMEM : 0) && !c == (r < 0), "%d: %s", r,
+			err.message);
+		capacity_free(c);
+	}
+	api_end(&a);
+}
+
+/* A write that could not begin is said, and tried again. */
+static void test_no_memory_to_write(void)
+{
+	struct oom o = {0};
+
+	while (oom_next(&o)) {
+		struct api a;
+
+		if (!api_begin(&a, ""))
+			return;
+		settles(&a, o.row, 0, CAPACITY_PUBLISHED);
+		oom_begin(&o);
+		capacity_set(a.capacity, CAPACITY_EPC, 128);
+		oom_end(&o);
+		CHECK_ROW(o.row, !o.failed == !capacity_problem(a.capacity)[0], "%s",
+			capacity_problem(a.capacity));
+		settles(&a, o.row, 1, CAPACITY_PUBLISHED);
+		check_patch(&a, o.row, EPC("\"128\""));
+		api_end(&a);
+	}
+}
+
 CU_TestInfo capacity_tests[] = {
 	{"published where it differs", test_publishes},
 	{"several at once", test_several},
@@ -662,5 +708,7 @@ CU_TestInfo capacity_tests[] = {
 	{"no Node", test_no_node},
 	{"names", test_names},
 	{"freed at any time", test_free},
+	{"no memory at the start", test_no_memory_at_start},
+	{"no memory to write", test_no_memory_to_write},
 	CU_TEST_INFO_NULL,
 };

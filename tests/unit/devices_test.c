@@ -8,6 +8,7 @@
 #include "nodeagent/kubelet/deviceplugin.pb-c.h"
 #include "nodeagent/kubelet/message.h"
 #include "nodeagent/kubelet/sgx.h"
+#include "tests/unit/oom.h"
 #include "tests/unit/test.h"
 
 /* A resource that remembers what it was asked, and gives of everything something. */
@@ -165,12 +166,15 @@ static void test_answer(void)
 	struct devices d = {&res, 3, true, ""};
 	_cleanup_buf_ struct buf request = BUF_INIT(4096), out = BUF_INIT(4096);
 	_cleanup_arena_ struct arena a = ARENA_INIT(1 << 16);
+	ProtobufCMessage *unpacked = NULL;
 	V1beta1__AllocateResponse *m;
 	V1beta1__ContainerAllocateResponse *c;
 
 	pack_request(&request, SPAN_LIT("d-1;d-2;"));
 	CU_ASSERT_EQUAL(devices_allocate(&d, buf_view(&request), &out, NULL), 0);
-	m = message_unpack(&a, &v1beta1__allocate_response__descriptor, buf_view(&out), NULL);
+	message_unpack(
+		&unpacked, &a, &v1beta1__allocate_response__descriptor, buf_view(&out), NULL);
+	m = (V1beta1__AllocateResponse *)unpacked;
 	CU_ASSERT(m && m->n_container_responses == 2);
 	if (!m || m->n_container_responses != 2)
 		return;
@@ -232,6 +236,7 @@ static void test_long_list(void)
 	struct devices d = {&res, RESOURCE_DEVICES_MAX, false, ""};
 	_cleanup_buf_ struct buf out = BUF_INIT(DEVICES_REPLY_MAX), request = BUF_INIT(1 << 20);
 	_cleanup_arena_ struct arena a = ARENA_INIT(DEVICES_MEMORY_MAX);
+	ProtobufCMessage *unpacked = NULL;
 	V1beta1__ListAndWatchResponse *list;
 	V1beta1__PreStartContainerRequest q = V1BETA1__PRE_START_CONTAINER_REQUEST__INIT;
 	const char *const *ids;
@@ -241,8 +246,9 @@ static void test_long_list(void)
 	CU_ASSERT_EQUAL(devices_check(&res, NULL), 0);
 	CU_ASSERT_EQUAL(devices_list(&d, &out), 0);
 	CU_ASSERT(out.len < 512 << 10);
-	list = message_unpack(
-		&a, &v1beta1__list_and_watch_response__descriptor, buf_view(&out), NULL);
+	message_unpack(
+		&unpacked, &a, &v1beta1__list_and_watch_response__descriptor, buf_view(&out), NULL);
+	list = (V1beta1__ListAndWatchResponse *)unpacked;
 	CU_ASSERT(list && list->n_devices == RESOURCE_DEVICES_MAX);
 	if (!list)
 		return;
@@ -402,6 +408,29 @@ static void test_sgx(void)
 		b.devices[0].host_path, "/var/lib/casemate/simulated/dev/sgx_provision");
 }
 
+static void test_no_memory(void)
+{
+	struct asked asked;
+	struct resource res = {"x.dev/d", "d-", allocate, NULL, &asked};
+	struct devices d = {&res, 3, true, ""};
+	_cleanup_buf_ struct buf request = BUF_INIT(4096);
+	struct oom o = {0};
+
+	pack_request(&request, SPAN_LIT("d-2;d-0,d-1;"));
+	while (oom_next(&o)) {
+		_cleanup_buf_ struct buf out = BUF_INIT(4096);
+		struct error err = {0};
+		int r;
+
+		asked = (struct asked){0};
+		oom_begin(&o);
+		r = devices_allocate(&d, buf_view(&request), &out, &err);
+		oom_end(&o);
+		CHECK_ROW(o.row, r == (o.failed ? -ENOMEM : 0) && err.code == r, "%d: %s", r,
+			err.message);
+	}
+}
+
 CU_TestInfo devices_tests[] = {
 	{"what Allocate gives and refuses", test_allocate},
 	{"its answer", test_answer},
@@ -410,6 +439,7 @@ CU_TestInfo devices_tests[] = {
 	{"resources that cannot be offered", test_check},
 	{"requests cut short", test_truncations},
 	{"requests that want much memory", test_memory},
+	{"no memory", test_no_memory},
 	{"PreStartContainer's ids", test_pre_start},
 	{"the SGX devices", test_sgx},
 	CU_TEST_INFO_NULL,

@@ -6,6 +6,7 @@
 #include <errno.h>
 
 #include "tests/unit/grpc_core.h"
+#include "tests/unit/oom.h"
 #include "tests/unit/test.h"
 
 enum { LIST = 39 * (1 << 20) / 10 };
@@ -291,6 +292,32 @@ static void test_prefaces(void)
 	}
 }
 
+/* A call either cannot begin, or ends exactly once. */
+static void test_no_memory(void)
+{
+	struct oom o = {0};
+
+	while (oom_next(&o)) {
+		_cleanup_(pair_close) struct pair p = {0};
+		_cleanup_asked_ struct asked a = {0};
+		struct grpc_stream_options call =
+			asked_options(&a, "/test.Echo/Echo", SPAN_LIT("hello"), 0);
+		struct error err = {0};
+		bool began;
+
+		oom_begin(&o);
+		began = pair_open(&p) && grpc_session_start(p.client, &call, 0, NULL, &err) == 0;
+		if (began)
+			pair_run(&p, 16384);
+		oom_end(&o);
+		if (p.client)
+			grpc_session_close(p.client, "the test is over", true);
+		CHECK_ROW(o.row, a.dones == began, "%u ends", a.dones);
+		CHECK_ROW(o.row, o.failed || (a.status == GRPC_OK && a.messages == 1), "%s: %s",
+			grpc_status_name(a.status), a.text);
+	}
+}
+
 CU_TestInfo grpc_session_tests[] = {
 	{"back to back", test_back_to_back},
 	{"many calls", test_many_calls},
@@ -298,5 +325,6 @@ CU_TestInfo grpc_session_tests[] = {
 	{"truncations", test_truncations},
 	{"changed bytes", test_changed_bytes},
 	{"prefaces", test_prefaces},
+	{"no memory", test_no_memory},
 	CU_TEST_INFO_NULL,
 };
