@@ -27,6 +27,7 @@
 	X(cert)                                                                                    \
 	X(certs)                                                                                   \
 	X(challenge)                                                                               \
+	X(claims)                                                                                  \
 	X(client)                                                                                  \
 	X(clock)                                                                                   \
 	X(collateral)                                                                              \
