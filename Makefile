@@ -180,10 +180,11 @@ check-chart:
 	tests/chart/monitoring-test
 check-image: all
 	tests/chart/image-test
-check-programs: all $(GRPC_PEER) $(RENDER)
+check-programs: all $(GRPC_PEER) $(RENDER) $(MAKE_EVIDENCE)
 	tests/integration/standalone-test
 	tests/integration/review-test
 	tests/integration/tls-test
+	MAKE_EVIDENCE=$(MAKE_EVIDENCE) tests/integration/collateral-test
 	tests/integration/metrics-test
 	tests/integration/grpc-test
 	CASEMATE_NODEAGENT=$(B)/nodeagent/casemate-nodeagent tests/integration/agent-unit-test

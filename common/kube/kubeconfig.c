@@ -13,6 +13,7 @@
 #include <openssl/evp.h>
 
 #include "common/base/yaml.h"
+#include "common/net/http.h"
 #include "common/net/scrub.h"
 
 enum { KUBECONFIG_NODES_MAX = 20000, KUBECONFIG_DEPTH_MAX = 32 };
@@ -146,19 +147,6 @@ static int find_entry(const struct source *s, struct json_val root, const char *
 		SPAN_ARG(name));
 }
 
-static bool is_loopback(const char *url)
-{
-	static const char *const hosts[] = {"http://127.0.0.1", "http://localhost", "http://[::1]"};
-
-	for (size_t i = 0; i < ARRAY_SIZE(hosts); i++) {
-		size_t n = strlen(hosts[i]);
-
-		if (strncmp(url, hosts[i], n) == 0 && (!url[n] || strchr(":/", url[n])))
-			return true;
-	}
-	return false;
-}
-
 static int read_cluster(
 	struct source *s, struct json_val cluster, struct kubeconfig *k, struct error *err)
 {
@@ -217,7 +205,7 @@ static int read_user(
 		return fail_at(s, user, err, -EINVAL,
 			"client-certificate and client-key go together; the user has only one");
 	if ((k->token || k->token_file) && strncmp(k->server, "http://", 7) == 0 &&
-		!is_loopback(k->server))
+		!http_is_loopback(k->server))
 		return fail_at(s, user, err, -EINVAL,
 			"a token would be sent unprotected to %s; use https://", k->server);
 	return 0;

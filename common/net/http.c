@@ -129,12 +129,24 @@ static void call_fail(struct http_call *call, int code, const char *fmt, ...)
 	va_end(ap);
 }
 
+const char *http_result_header(const struct http_result *result, const char *name)
+{
+	struct curl_header *h;
+
+	if (curl_easy_header(result->call->easy, name, 0, CURLH_HEADER, -1, &h) != CURLHE_OK)
+		return NULL;
+	return h->value;
+}
+
 /* Unlinks the call, tells its user, frees it. c may be dead afterwards, but not gone: the caller
  * has entered it. */
 static void call_finish(struct http_call *call, CURLcode code)
 {
 	struct http_result result = {
-		.retry_after = -1, .code = call->code ? call->code : code_of(code)};
+		.retry_after = -1,
+		.code = call->code ? call->code : code_of(code),
+		.call = call,
+	};
 	struct http_client *c = call->c;
 	struct curl_header *h;
 	curl_off_t after = 0;

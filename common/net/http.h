@@ -61,7 +61,15 @@ struct http_result {
 	 * good; -EIO: lost. */
 	int code;
 	const char *error; /* the same for a person, NULL when complete */
+	const struct http_call *call; /* for http_result_header() */
 };
+/* The value of a response header, whatever the case of its name; the first of several; NULL: none.
+ * Valid during the callback. */
+const char *http_result_header(const struct http_result *result, const char *name);
+
+/* Is url plain http to this machine itself ("http://127.0.0.1", "localhost", "[::1]", with or
+ * without a port)? Only there may secrets and what is not signed go without TLS. */
+bool http_is_loopback(const char *url);
 
 /* Starts a call; no callback runs before this returns. ret_call: for http_cancel until done runs;
  * NULL allowed. -EINVAL: an option holds what would not stay inside its header line. */

@@ -166,3 +166,26 @@ bool http_call_safe(const struct http_call_options *o)
 	return header_safe(o->method) && header_safe(o->url) && header_safe(o->content_type) &&
 	       header_safe(o->accept) && header_safe(o->bearer);
 }
+
+bool http_is_loopback(const char *url)
+{
+	static const char *const hosts[] = {"127.0.0.1", "localhost", "[::1]"};
+	struct span rest = span_after(span_str(url), "http://");
+
+	for (size_t i = 0; i < ARRAY_SIZE(hosts); i++) {
+		struct span port = span_after(rest, hosts[i]);
+		size_t n = 1;
+
+		if (!port.p)
+			continue;
+		/* Digits alone: "http://127.0.0.1:80@elsewhere/" has a user of that name. */
+		if (port.len && port.p[0] == ':') {
+			while (n < port.len && port.p[n] >= '0' && port.p[n] <= '9')
+				n++;
+			port = (struct span){port.p + n, port.len - n};
+		}
+		if (port.len == 0 || strchr("/?", port.p[0]))
+			return true;
+	}
+	return false;
+}

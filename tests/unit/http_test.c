@@ -504,6 +504,70 @@ static void test_inside_done(void)
 	}
 }
 
+static void answer_headers(void *ctx, unsigned n, const char *request, struct fake_reply *reply)
+{
+	(void)ctx;
+	(void)n;
+	(void)request;
+	fake_respond(reply, 200, "Issuer-CHAIN: a%20b\r\nissuer-chain: second\r\n", "");
+}
+
+static void look_at_headers(void *ctx, const struct http_result *r)
+{
+	struct fix *f = ctx;
+	const char *first = http_result_header(r, "issuer-Chain");
+
+	f->done++;
+	CHECK_STR("first", span_str(first ? first : "none"), "a%20b");
+	CU_ASSERT_PTR_NULL(http_result_header(r, "Issuer"));
+}
+
+static void test_headers(void)
+{
+	struct http_call_options o = {
+		.method = "GET",
+		.max_response = 1,
+		.timeout_usec = PATIENCE_USEC,
+		.done = look_at_headers,
+	};
+	struct fix f;
+
+	if (!fix_begin(&f, answer_headers))
+		return;
+	o.url = f.url;
+	o.ctx = &f;
+	CU_ASSERT_EQUAL(http_call(f.client, &o, NULL, NULL), 0);
+	fix_wait(&f, 1);
+	CU_ASSERT_EQUAL(f.done, 1);
+	fix_end(&f);
+}
+
+static void test_loopback(void)
+{
+	static const struct {
+		const char *url;
+		bool want;
+	} rows[] = {
+		{"http://127.0.0.1", true},
+		{"http://127.0.0.1/", true},
+		{"http://127.0.0.1:8081/x", true},
+		{"http://localhost?x", true},
+		{"http://[::1]:80", true},
+		{"https://127.0.0.1", false},
+		{"http://localhost.example/", false},
+		{"http://127.0.0.1@example/", false},
+		{"http://127.0.0.1:80@example/", false},
+		{"http://localhost:x@example/", false},
+		{"http://127.0.0.1:80\\@example/", false},
+		{"http://example/127.0.0.1", false},
+		{"", false},
+	};
+
+	for (size_t i = 0; i < ARRAY_SIZE(rows); i++)
+		CHECK_ROW(rows[i].url, http_is_loopback(rows[i].url) == rows[i].want, "%d",
+			!rows[i].want);
+}
+
 static void test_scrub(void)
 {
 	_cleanup_scrub_ struct scrub b = {.max = 3000};
@@ -529,6 +593,8 @@ CU_TestInfo http_tests[] = {
 	{"streaming and silence", test_streaming},
 	{"cancel, free, call inside data", test_inside_data},
 	{"cancel, free, call inside done", test_inside_done},
+	{"response headers", test_headers},
+	{"loopback", test_loopback},
 	{"scrubbed buffers", test_scrub},
 	CU_TEST_INFO_NULL,
 };

@@ -65,6 +65,7 @@
 	X(http)                                                                                    \
 	X(http_get)                                                                                \
 	X(http_tls)                                                                                \
+	X(inventory)                                                                               \
 	X(json)                                                                                    \
 	X(judge)                                                                                   \
 	X(keyring)                                                                                 \
@@ -89,6 +90,7 @@
 	X(pods)                                                                                    \
 	X(profile)                                                                                 \
 	X(profile_set)                                                                             \
+	X(pull)                                                                                    \
 	X(quantity)                                                                                \
 	X(qe_identity)                                                                             \
 	X(quote)                                                                                   \
