@@ -125,19 +125,38 @@ int cert_parse_der(struct cert **ret_c, struct span der, struct error *err)
 	return 0;
 }
 
+int cert_parse_der_known(struct cert **ret_c, struct span der, struct cert *const known[],
+	size_t n_known, struct error *err)
+{
+	for (size_t i = 0; i < n_known; i++) {
+		if (known[i] && span_equal(cert_der(known[i]), der)) {
+			*ret_c = cert_ref(known[i]);
+			return 0;
+		}
+	}
+	return cert_parse_der(ret_c, der, err);
+}
+
 /* The next certificate of *pem: 1, or 0 at its end. */
-static int next_cert(struct cert **ret, struct span *pem, struct error *err)
+static int next_cert(struct cert **ret, struct span *pem, struct cert *const known[],
+	size_t n_known, struct error *err)
 {
 	_cleanup_buf_ struct buf der = BUF_INIT(CERT_DER_MAX);
 	int r = pem_next(pem, "CERTIFICATE", &der, err);
 
 	if (r <= 0)
 		return r;
-	r = cert_parse_der(ret, buf_view(&der), err);
+	r = cert_parse_der_known(ret, buf_view(&der), known, n_known, err);
 	return r < 0 ? r : 1;
 }
 
 int cert_parse_pem(struct cert *ret_c[], size_t max, struct span pem, struct error *err)
+{
+	return cert_parse_pem_known(ret_c, max, pem, NULL, 0, err);
+}
+
+int cert_parse_pem_known(struct cert *ret_c[], size_t max, struct span pem,
+	struct cert *const known[], size_t n_known, struct error *err)
 {
 	size_t n = 0;
 	int r;
@@ -145,7 +164,7 @@ int cert_parse_pem(struct cert *ret_c[], size_t max, struct span pem, struct err
 	for (;;) {
 		struct cert *c = NULL;
 
-		r = next_cert(&c, &pem, err);
+		r = next_cert(&c, &pem, known, n_known, err);
 		if (r < 0)
 			r = error_prefix(err, r, "certificate %zu", n + 1);
 		if (r <= 0)
@@ -178,6 +197,7 @@ void cert_unref(struct cert *c)
 		return;
 	X509_free(c->x509);
 	EVP_PKEY_free(c->key);
+	cert_unref(c->issued_by);
 	free(c);
 }
 
@@ -227,16 +247,34 @@ int cert_check_frame(const struct x509_frame *f, const X509_NAME *issuer_name, s
 	return x509_frame_verify(f, issuer->key_kind, key, err);
 }
 
-int cert_check_issued(const struct cert *c, struct cert *issuer, struct error *err)
+/* Both are never changed, so what is true of them stays true. */
+static void remember_issuer(struct cert *c, struct cert *issuer)
+{
+	struct cert *none = NULL;
+
+	if (c == issuer)
+		return; /* it would keep itself */
+	cert_ref(issuer);
+	if (!__atomic_compare_exchange_n(
+		    &c->issued_by, &none, issuer, false, __ATOMIC_ACQ_REL, __ATOMIC_ACQUIRE))
+		cert_unref(issuer);
+}
+
+int cert_check_issued(struct cert *c, struct cert *issuer, struct error *err)
 {
 	int r;
 
+	if (__atomic_load_n(&c->issued_by, __ATOMIC_ACQUIRE) == issuer)
+		return 0;
 	if (!issuer->signs_certs)
 		r = error_set(
 			err, -EKEYREJECTED, "\"%s\" may not sign certificates", issuer->subject);
 	else
 		r = cert_check_frame(&c->frame, X509_get_issuer_name(c->x509), issuer, err);
-	return r < 0 ? error_prefix(err, r, "certificate \"%s\"", c->subject) : 0;
+	if (r < 0)
+		return error_prefix(err, r, "certificate \"%s\"", c->subject);
+	remember_issuer(c, issuer);
+	return 0;
 }
 
 struct span cert_extension(const struct cert *c, const char *oid)

@@ -41,6 +41,7 @@ struct cert {
 	enum x509_key key_kind;
 	struct span key_bits; /* x || y, or an RSA modulus */
 	EVP_PKEY *key;
+	struct cert *issued_by; /* whom cert_check_issued() found to stand behind it */
 	size_t der_len;
 	unsigned char der[];
 };
@@ -54,6 +55,12 @@ int cert_parse_der(struct cert **ret_c, struct span der, struct error *err);
  * and behind them, except one NUL at the end (Intel's certification data of type 5 has it). Returns
  * how many; on failure none is left in ret_c. -EBADMSG, -E2BIG, -ENOMEM. */
 int cert_parse_pem(struct cert *ret_c[], size_t max, struct span pem, struct error *err);
+/* The same, with certificates that are parsed already: what has the bytes of one of these (NULLs
+ * are passed over) is that one, once more referenced. */
+int cert_parse_der_known(struct cert **ret_c, struct span der, struct cert *const known[],
+	size_t n_known, struct error *err);
+int cert_parse_pem_known(struct cert *ret_c[], size_t max, struct span pem,
+	struct cert *const known[], size_t n_known, struct error *err);
 
 struct cert *cert_ref(struct cert *c);
 void cert_unref(struct cert *c); /* NULL allowed */
@@ -67,8 +74,9 @@ struct span cert_der(const struct cert *c);
 
 /* Do issuer's key and name stand behind c, and may it sign certificates? ecdsa-with-SHA256 by
  * P-256, ecdsa-with-SHA384 by P-384 and RSASSA-PSS with SHA-384, MGF1 of the same and a salt of 48,
- * and nothing else; the names are compared as DER. -EKEYREJECTED: no; -ENOMEM. */
-int cert_check_issued(const struct cert *c, struct cert *issuer, struct error *err);
+ * and nothing else; the names are compared as DER. Remembered for the issuer asked first, unless it
+ * is c itself. Any thread. -EKEYREJECTED: no; -ENOMEM. */
+int cert_check_issued(struct cert *c, struct cert *issuer, struct error *err);
 
 /* not_before <= time <= not_after. */
 static inline bool cert_valid_at(const struct cert *c, int64_t time)

@@ -15,10 +15,13 @@ static bool is_ark(const char *name)
 static int add_cert(struct collateral *c, struct span der, struct error *err)
 {
 	_cleanup_(cert_unref_p) struct cert *cert = NULL;
+	struct cert *known[INTEL_KNOWN];
 	enum snp_product product;
 	bool vlek;
-	int r = cert_parse_der(&cert, der, err);
+	int r;
 
+	intel_known(known, &c->intel, &c->roots);
+	r = cert_parse_der_known(&cert, der, known, INTEL_KNOWN, err);
 	if (r < 0)
 		return error_prefix(err, r, "certificate");
 	if (is_ark(cert->subject))

@@ -54,10 +54,10 @@ static int add_document(struct source *s, bool tcb_info, struct span body, struc
 		chain = buf_view(&known);
 	}
 	if (tcb_info) {
-		r = tcb_info_new(&t, body, signature, chain, &s->c->roots, err);
+		r = tcb_info_new(&t, body, signature, chain, &s->c->roots, &s->c->intel, err);
 		return r < 0 ? r : intel_tcb_info_add(&s->c->intel, t, err);
 	}
-	r = qe_identity_new(&q, body, signature, chain, &s->c->roots, err);
+	r = qe_identity_new(&q, body, signature, chain, &s->c->roots, &s->c->intel, err);
 	return r < 0 ? r : intel_qe_identity_add(&s->c->intel, q, err);
 }
 

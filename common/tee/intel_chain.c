@@ -135,6 +135,7 @@ static int take_certs(
 {
 	const struct quote *q = &in->evidence->quote;
 	const struct intel_collateral *known = &in->collateral->intel;
+	struct cert *parsed[INTEL_KNOWN];
 	struct error err = {0};
 	int n;
 
@@ -143,7 +144,8 @@ static int take_certs(
 			ret[i] = cert_ref(known->pck_chain[i]);
 		return 0;
 	}
-	n = cert_parse_pem(ret, CHAIN_CERTS, q->cert_data, &err);
+	intel_known(parsed, known, &in->collateral->roots);
+	n = cert_parse_pem_known(ret, CHAIN_CERTS, q->cert_data, parsed, INTEL_KNOWN, &err);
 	if (n < 0)
 		return chain_invalid(v, n, &err);
 	if (n != CHAIN_CERTS) {

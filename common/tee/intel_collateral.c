@@ -90,6 +90,21 @@ int intel_qe_identity_add(struct intel_collateral *c, struct qe_identity *q, str
 	return 0;
 }
 
+void intel_known(
+	struct cert *ret[INTEL_KNOWN], const struct intel_collateral *c, const struct roots *roots)
+{
+	static const struct intel_collateral none;
+
+	if (!c)
+		c = &none;
+	ret[0] = roots->intel;
+	ret[1] = c->root;
+	ret[2] = c->signer.cert;
+	ret[3] = c->signer.root;
+	ret[4] = c->pck_ca[PCK_CA_PROCESSOR];
+	ret[5] = c->pck_ca[PCK_CA_PLATFORM];
+}
+
 int intel_signer_pem(struct buf *out, const struct intel_signer *s)
 {
 	if (!s->cert || !s->root)
@@ -115,7 +130,7 @@ static int resign(struct intel_collateral *c, const struct roots *roots, struct 
 			continue;
 		r = tcb_info_new(&new, t->body,
 			(struct span){(const char *)t->signature, sizeof(t->signature)},
-			buf_view(&chain), roots, err);
+			buf_view(&chain), roots, c, err);
 		if (r < 0)
 			return r;
 		c->tcb_infos[i] = new;
@@ -128,7 +143,7 @@ static int resign(struct intel_collateral *c, const struct roots *roots, struct 
 			continue;
 		r = qe_identity_new(&new, q->body,
 			(struct span){(const char *)q->signature, sizeof(q->signature)},
-			buf_view(&chain), roots, err);
+			buf_view(&chain), roots, c, err);
 		if (r < 0)
 			return r;
 		c->qe[i] = new;

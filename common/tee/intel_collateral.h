@@ -22,6 +22,8 @@ enum {
 	INTEL_MESSAGE = 480,
 };
 
+struct intel_collateral;
+
 /* Who signed a document: the chain "Intel SGX TCB Signing", root. */
 struct intel_signer {
 	struct cert *cert, *root; /* root: as received; compared with a trusted one */
@@ -97,15 +99,17 @@ struct qe_identity {
 
 /* body: the signed JSON as sent (the value of tcbInfo, enclaveIdentity); signature: 64 bytes;
  * chain: PEM of signer and root. Always gives a document unless memory is short (-ENOMEM): read
- * ->problem. roots must outlive nothing: it is used during the call. Duplicate keys, unknown
- * statuses or versions, SVNs beyond 255, tcbType other than 0, two equal levels or none are
- * CollateralInvalid; members that Casemate does not know are passed over. */
+ * ->problem. roots and known (intel_known(); NULL: nothing) must outlive nothing: they are used
+ * during the call. Duplicate keys, unknown statuses or versions, SVNs beyond 255, tcbType other
+ * than 0, two equal levels or none are CollateralInvalid; members that Casemate does not know are
+ * passed over. */
 int tcb_info_new(struct tcb_info **ret, struct span body, struct span signature, struct span chain,
-	const struct roots *roots, struct error *err);
+	const struct roots *roots, const struct intel_collateral *known, struct error *err);
 void tcb_info_free(struct tcb_info *t); /* NULL allowed */
 DEFINE_CLEANUP(struct tcb_info *, tcb_info_free)
 int qe_identity_new(struct qe_identity **ret, struct span body, struct span signature,
-	struct span chain, const struct roots *roots, struct error *err);
+	struct span chain, const struct roots *roots, const struct intel_collateral *known,
+	struct error *err);
 void qe_identity_free(struct qe_identity *q);
 DEFINE_CLEANUP(struct qe_identity *, qe_identity_free)
 
@@ -141,6 +145,12 @@ struct intel_collateral {
 	struct intel_signer signer;
 };
 void intel_collateral_free(struct intel_collateral *c); /* what it holds */
+
+enum { INTEL_KNOWN = 6 };
+/* What is parsed already and comes again and again, for cert_parse_…_known(): the root and what c
+ * (NULL allowed) has of authorities and signers. Borrowed; some may be NULL. */
+void intel_known(
+	struct cert *ret[INTEL_KNOWN], const struct intel_collateral *c, const struct roots *roots);
 
 /* Take up a document (and own it, also on failure), a certificate or a list of Intel's, by its
  * names (each keeps a reference). What is usable and newer (issueDate; CRLNumber, then thisUpdate)

@@ -40,18 +40,23 @@ static enum reason check_signer(
 			s->cert->subject);
 		return REASON_ChainInvalid;
 	}
-	*ret_code = cert_check_issued(s->cert, root, err);
+	/* Its own certificate, or another that the root vouches for. */
+	*ret_code = cert_same(s->root, root) ? 0 : cert_check_issued(s->root, root, err);
+	if (*ret_code == 0)
+		*ret_code = cert_check_issued(s->cert, root, err);
 	return *ret_code < 0 ? REASON_ChainInvalid : REASON_Ok;
 }
 
-static int read_chain(struct intel_signer *ret, struct span chain, struct error *err)
+static int read_chain(struct intel_signer *ret, struct span chain, const struct roots *roots,
+	const struct intel_collateral *known, struct error *err)
 {
-	struct cert *certs[2] = {NULL};
+	struct cert *certs[2] = {NULL}, *parsed[INTEL_KNOWN];
 	int i, r;
 
 	if (chain.len == 0)
 		return error_set(err, -EBADMSG, "there is no issuer chain with it");
-	r = cert_parse_pem(certs, ARRAY_SIZE(certs), chain, err);
+	intel_known(parsed, known, roots);
+	r = cert_parse_pem_known(certs, ARRAY_SIZE(certs), chain, parsed, INTEL_KNOWN, err);
 	if (r == 1)
 		cert_unref(certs[0]);
 	if (r >= 0 && r != 2)
@@ -85,9 +90,9 @@ static enum reason check_signature(struct cert *signer, struct span signature, s
 
 /* *ret_problem is Ok, or says what is wrong, and err why. 0 or -ENOMEM. */
 static int authenticate(const struct intel_draft *d, struct span signature, struct span chain,
-	const struct roots *roots, struct error *err)
+	const struct roots *roots, const struct intel_collateral *known, struct error *err)
 {
-	int r = read_chain(d->signer, chain, err);
+	int r = read_chain(d->signer, chain, roots, known, err);
 
 	*d->problem = REASON_ChainInvalid;
 	if (r < 0)
@@ -117,7 +122,8 @@ static int parse(struct json *ret, struct span body, struct error *err)
 }
 
 int intel_document_open(const struct intel_draft *d, struct span body, struct span signature,
-	struct span chain, const struct roots *roots, struct error *err)
+	struct span chain, const struct roots *roots, const struct intel_collateral *known,
+	struct error *err)
 {
 	_cleanup_json_ struct json doc = {0};
 	struct error signer = {0}, shape = {0};
@@ -131,7 +137,7 @@ int intel_document_open(const struct intel_draft *d, struct span body, struct sp
 		return error_oom(err);
 	if (signature.len == SIGNATURE_LEN)
 		memcpy(d->signature, signature.p, SIGNATURE_LEN);
-	r = authenticate(d, signature, chain, roots, &signer);
+	r = authenticate(d, signature, chain, roots, known, &signer);
 	if (r < 0)
 		return error_oom(err);
 	r = parse(&doc, *d->body, &shape);

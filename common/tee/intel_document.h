@@ -31,7 +31,8 @@ struct intel_draft {
 /* Takes copies, judges chain and signature over body, reads it whatever came of that (so that it
  * can be named), and leaves problem and message. 0 or -ENOMEM. */
 int intel_document_open(const struct intel_draft *d, struct span body, struct span signature,
-	struct span chain, const struct roots *roots, struct error *err);
+	struct span chain, const struct roots *roots, const struct intel_collateral *known,
+	struct error *err);
 void intel_signer_free(struct intel_signer *s);
 enum { INTEL_CHAIN_PEM_MAX = 4 * CERT_DER_MAX };
 /* Appends signer and root, when both are there. 0 or the buffer's error. */

@@ -64,7 +64,8 @@ static int read_qe_identity(void *document, struct json_val o, struct error *err
 }
 
 int qe_identity_new(struct qe_identity **ret, struct span body, struct span signature,
-	struct span chain, const struct roots *roots, struct error *err)
+	struct span chain, const struct roots *roots, const struct intel_collateral *known,
+	struct error *err)
 {
 	struct qe_identity *q = calloc(1, sizeof(*q));
 	struct intel_draft draft;
@@ -82,7 +83,7 @@ int qe_identity_new(struct qe_identity **ret, struct span body, struct span sign
 		.read = read_qe_identity,
 		.document = q,
 	};
-	r = intel_document_open(&draft, body, signature, chain, roots, err);
+	r = intel_document_open(&draft, body, signature, chain, roots, known, err);
 	if (r < 0) {
 		qe_identity_free(q);
 		return r;

@@ -199,7 +199,7 @@ static int read_tcb_info(void *document, struct json_val o, struct error *err)
 }
 
 int tcb_info_new(struct tcb_info **ret, struct span body, struct span signature, struct span chain,
-	const struct roots *roots, struct error *err)
+	const struct roots *roots, const struct intel_collateral *known, struct error *err)
 {
 	struct tcb_info *t = calloc(1, sizeof(*t));
 	struct intel_draft draft;
@@ -217,7 +217,7 @@ int tcb_info_new(struct tcb_info **ret, struct span body, struct span signature,
 		.read = read_tcb_info,
 		.document = t,
 	};
-	r = intel_document_open(&draft, body, signature, chain, roots, err);
+	r = intel_document_open(&draft, body, signature, chain, roots, known, err);
 	if (r < 0) {
 		tcb_info_free(t);
 		return r;

@@ -57,7 +57,7 @@ struct tcb_info *intel_sign_tcb_info(const struct intel_sign *s, struct span bod
 	intel_sign(signature, s, body);
 	CHECK_ROW("TCB info",
 		tcb_info_new(&t, body, (struct span){(char *)signature, sizeof(signature)},
-			buf_view(&s->chain), &s->roots, &err) == 0,
+			buf_view(&s->chain), &s->roots, NULL, &err) == 0,
 		"%s", err.message);
 	return t;
 }
@@ -71,7 +71,7 @@ struct qe_identity *intel_sign_qe_identity(const struct intel_sign *s, struct sp
 	intel_sign(signature, s, body);
 	CHECK_ROW("QE identity",
 		qe_identity_new(&q, body, (struct span){(char *)signature, sizeof(signature)},
-			buf_view(&s->chain), &s->roots, &err) == 0,
+			buf_view(&s->chain), &s->roots, NULL, &err) == 0,
 		"%s", err.message);
 	return q;
 }

@@ -307,12 +307,12 @@ static void test_module_status_alone(void)
 				vector("trustee/tcbInfo.json"), "tcbInfo", &body, signature, &err),
 		0);
 	tcb_info_new(&tcb, body, (struct span){(char *)signature, 64},
-		vector("go-tdx-guest/tcb_info_issuer_chain.pem"), &roots, &err);
+		vector("go-tdx-guest/tcb_info_issuer_chain.pem"), &roots, NULL, &err);
 	CU_ASSERT_EQUAL(intel_signed_json(vector("trustee/enclaveIdentity.json"), "enclaveIdentity",
 				&body, signature, &err),
 		0);
 	qe_identity_new(&qe, body, (struct span){(char *)signature, 64},
-		vector("go-tdx-guest/tcb_info_issuer_chain.pem"), &roots, &err);
+		vector("go-tdx-guest/tcb_info_issuer_chain.pem"), &roots, NULL, &err);
 	CU_ASSERT(golden_evidence(&e, vector("trustee/tdx_quote_6.dat"), &v));
 	CU_ASSERT_EQUAL(cert_parse_pem(chain, 3, e.quote.cert_data, &err), 3);
 	if (tcb && qe && chain[0] && pck_read(&pck, chain[0], &err) == 0) {

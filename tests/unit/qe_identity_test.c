@@ -24,8 +24,8 @@ static struct qe_identity *real(const char *path, const char *chain_path, const 
 	chain = strstr(chain_path, "_collateral.json")
 			? intel_set_vector(chain_path, "qe_identity_issuer_chain")
 			: vector(chain_path);
-	CU_ASSERT(
-		qe_identity_new(&q, body, (struct span){(char *)raw, 64}, chain, roots, NULL) == 0);
+	CU_ASSERT(qe_identity_new(
+			  &q, body, (struct span){(char *)raw, 64}, chain, roots, NULL, NULL) == 0);
 	return q;
 }
 
@@ -250,7 +250,7 @@ static void test_tampering(void)
 
 		*byte ^= (unsigned char)(1u << bit % 8);
 		CU_ASSERT(qe_identity_new(&q, (struct span){text, n},
-				  (struct span){(char *)raw, 64}, chain, &roots, NULL) == 0);
+				  (struct span){(char *)raw, 64}, chain, &roots, NULL, NULL) == 0);
 		CHECK_ROW("bit", q->problem == REASON_CollateralSignatureInvalid && q->message[0],
 			"%zu: %s", bit, reason_name(q->problem));
 		*byte ^= (unsigned char)(1u << bit % 8);
@@ -260,7 +260,7 @@ static void test_tampering(void)
 
 		CU_ASSERT(qe_identity_new(&q, (struct span){text, len < n ? len : n},
 				  (struct span){(char *)raw, len < n ? 64 : len - n}, chain, &roots,
-				  NULL) == 0);
+				  NULL, NULL) == 0);
 		CHECK_ROW("length", q->problem == REASON_CollateralSignatureInvalid, "%zu: %s", len,
 			reason_name(q->problem));
 	}

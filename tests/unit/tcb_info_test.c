@@ -33,7 +33,8 @@ static struct tcb_info *real(const char *path, const struct roots *roots)
 		else
 			chain = intel_set_vector(TDX_SET, "tcb_info_issuer_chain");
 	}
-	CU_ASSERT(tcb_info_new(&t, body, (struct span){(char *)raw, 64}, chain, roots, NULL) == 0);
+	CU_ASSERT(tcb_info_new(
+			  &t, body, (struct span){(char *)raw, 64}, chain, roots, NULL, NULL) == 0);
 	return t;
 }
 
@@ -125,7 +126,7 @@ static void test_issuers(void)
 		intel_sign(raw, &(struct intel_sign){.signer = rows[i].subject ? signer : s.signer},
 			body);
 		CU_ASSERT(tcb_info_new(&t, body, (struct span){(char *)raw, 64}, buf_view(&s.chain),
-				  &s.roots, NULL) == 0);
+				  &s.roots, NULL, NULL) == 0);
 		CHECK_ROW(rows[i].name, t && t->problem == rows[i].want, "%s: %s",
 			t ? reason_name(t->problem) : "none", t ? t->message : "");
 		CHECK_ROW(rows[i].name, t && strstr(t->message, rows[i].message), "%s",
@@ -461,7 +462,7 @@ static void test_tampering(void)
 			continue;
 		*byte ^= (unsigned char)(1u << bit % 8);
 		CU_ASSERT(tcb_info_new(&t, (struct span){text, n}, (struct span){(char *)raw, 64},
-				  chain, &roots, NULL) == 0);
+				  chain, &roots, NULL, NULL) == 0);
 		CHECK_ROW("bit", t->problem == REASON_CollateralSignatureInvalid && t->message[0],
 			"%zu: %s", bit, reason_name(t->problem));
 		*byte ^= (unsigned char)(1u << bit % 8);
@@ -471,7 +472,7 @@ static void test_tampering(void)
 
 		CU_ASSERT(tcb_info_new(&t, (struct span){text, len < n ? len : n},
 				  (struct span){(char *)raw, len < n ? 64 : len - n}, chain, &roots,
-				  NULL) == 0);
+				  NULL, NULL) == 0);
 		CHECK_ROW("length", t->problem == REASON_CollateralSignatureInvalid, "%zu: %s", len,
 			reason_name(t->problem));
 	}
