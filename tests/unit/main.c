@@ -60,6 +60,8 @@
 	X(handover)                                                                                \
 	X(health)                                                                                  \
 	X(holdings)                                                                                \
+	X(intel)                                                                                   \
+	X(intel_flip)                                                                              \
 	X(intel_policy)                                                                            \
 	X(intel_tcb)                                                                               \
 	X(http)                                                                                    \

@@ -1,0 +1,49 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "common/tee/verify.h"
+
+#include "common/tee/evidence.h"
+#include "common/tee/intel.h"
+#include "common/tee/simulated.h"
+#include "common/tee/snp.h"
+
+static int dispatch(const struct verify_input *in, struct verify_cache *cache, struct verdict *v)
+{
+	switch (in->evidence->tee) {
+	case TEE_SGX:
+	case TEE_TDX:
+		return intel_verify(in, cache, v);
+	case TEE_SNP:
+		return snp_verify(in, cache, v);
+	case TEE_SIMULATED:
+		return simulated_verify(in, v);
+	default:
+		return verdict_refuse(v, REASON_UnsupportedVersion, "unknown kind of evidence");
+	}
+}
+
+void verify(const struct verify_input *in, struct verify_cache *cache, struct verdict *ret)
+{
+	int r;
+
+	*ret = (struct verdict){
+		.reason = REASON_Internal,
+		.tcb = TCB_STATUS_N,
+		.platform_tcb = TCB_STATUS_N,
+		.module_tcb = TCB_STATUS_N,
+		.qe_tcb = TCB_STATUS_N,
+		.valid_until = INT64_MAX,
+	};
+	if (in->time < VERIFY_TIME_MIN || in->time >= VERIFY_TIME_END) {
+		verdict_refuse(ret, REASON_CertificateExpired,
+			"the time of verification, %lld, lies before 2023 or beyond 9999: set the "
+			"clock",
+			(long long)in->time);
+		return;
+	}
+	r = dispatch(in, cache, ret);
+	/* A part that fails says why, and one that says nothing accepts nothing. */
+	if (r == 0)
+		ret->reason = in->evidence->tee == TEE_SIMULATED ? REASON_Simulated : REASON_Ok;
+	else if (verdict_accepted(ret) || ret->message[0] == '\0')
+		verdict_refuse(ret, REASON_Internal, "the verification failed: try again");
+}
