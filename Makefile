@@ -131,7 +131,9 @@ $(UNIT): $(call objs,$(call srcs,tests/unit)) $(TEE_OBJS) $(LIBS)
 $(MAKE_EVIDENCE): $(B)/tests/tee/make_evidence.o $(TEE_OBJS) $(call lib,common)
 	$(Q)$(CC) $(ldflags) -o $@ $^ $(libs)
 $(FUZZERS): $(B)/%: $(B)/%.o $(FUZZ_AUX) $(LIBS)
-	$(Q)$(CC) $(ldflags) -fsanitize=fuzzer -o $@ $^ $(libs)
+	$(Q)$(CC) $(ldflags) $(fuzz_ld) -fsanitize=fuzzer -o $@ $^ $(libs)
+# What lies behind signatures is fuzzed without them.
+$(B)/tests/fuzz/verify_fuzz: fuzz_ld := -Wl,--wrap=signature_p256,--wrap=x509_frame_verify
 $(GRPC_PEER): $(GRPC_PEER).o $(B)/tests/unit/grpc_fixture.o $(call lib,common)
 	$(Q)$(CC) $(ldflags) -o $@ $^ $(libs)
 $(RENDER): $(RENDER).o $(B)/tests/unit/status_fixture.o $(LIBS)
@@ -169,6 +171,7 @@ run-fuzz: $(FUZZERS:%=%.run)
 bench-bins: $(BENCHES)
 peers: $(PEERS) $(B)/tests/bench/allocate
 bench: all bench-bins
+	$(B)/tests/bench/verify
 	tests/bench/run $(B)
 	tests/bench/agent $(B)
 image: all
