@@ -110,6 +110,7 @@
 	X(simulated)                                                                               \
 	X(simulated_verify)                                                                        \
 	X(snp)                                                                                     \
+	X(snp_cases)                                                                               \
 	X(snp_report)                                                                              \
 	X(status)                                                                                  \
 	X(status_output)                                                                           \
