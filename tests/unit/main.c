@@ -72,6 +72,7 @@
 	X(judge)                                                                                   \
 	X(keyring)                                                                                 \
 	X(kubeconfig)                                                                              \
+	X(lease)                                                                                   \
 	X(log)                                                                                     \
 	X(loop)                                                                                    \
 	X(metrics)                                                                                 \

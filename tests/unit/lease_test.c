@@ -1,0 +1,265 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "common/kube/lease.h"
+
+#include <errno.h>
+#include <pthread.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "common/base/clock.h"
+#include "common/base/json.h"
+#include "tests/unit/kube_fix.h"
+#include "tests/unit/test.h"
+
+enum { SPEC_MAX = 1024 };
+
+/* An API server with one Lease. */
+struct api {
+	pthread_mutex_t lock;
+	unsigned version; /* 0: there is no Lease */
+	char spec[SPEC_MAX];
+	bool down;        /* answers 500 */
+	unsigned writes;
+};
+
+static void respond_lease(const struct api *a, struct fake_reply *reply, int status)
+{
+	_cleanup_buf_ struct buf b = BUF_INIT(4096);
+
+	buf_printf(&b, "{\"metadata\":{\"resourceVersion\":\"%u\"},\"spec\":%s}", a->version,
+		a->spec);
+	fake_respond(reply, status, NULL, b.p);
+}
+
+/* The version that a PUT names is the newest. */
+static bool is_newest(const struct api *a, struct json_val lease)
+{
+	char version[16];
+
+	snprintf(version, sizeof(version), "%u", a->version);
+	return json_str_is(json_find(lease, "metadata", "resourceVersion"), version);
+}
+
+static void store(struct api *a, struct json_val lease, struct fake_reply *reply, int status)
+{
+	struct span spec = json_raw(json_get(lease, "spec"));
+
+	snprintf(a->spec, sizeof(a->spec), SPAN_FMT, SPAN_ARG(spec));
+	a->version++;
+	a->writes++;
+	respond_lease(a, reply, status);
+}
+
+static void answer(void *ctx, unsigned n, const char *request, struct fake_reply *reply)
+{
+	static const struct json_limits limits = {4096, 100, 10};
+	const char *body = strstr(request, "\r\n\r\n");
+	_cleanup_json_ struct json doc = {0};
+	struct api *a = ctx;
+
+	(void)n;
+	if (body)
+		json_parse(&doc, span_str(body + 4), &limits, NULL);
+	pthread_mutex_lock(&a->lock);
+	if (a->down)
+		fake_respond(reply, 500, NULL, "{}");
+	else if (span_starts(span_str(request), "GET"))
+		a->version ? respond_lease(a, reply, 200) : fake_respond(reply, 404, NULL, "{}");
+	else if (span_starts(span_str(request), "POST"))
+		a->version ? fake_respond(reply, 409, NULL, "{}")
+			   : store(a, json_root(&doc), reply, 201);
+	else if (is_newest(a, json_root(&doc)))
+		store(a, json_root(&doc), reply, 200);
+	else
+		fake_respond(reply, 409, NULL, "{}");
+	pthread_mutex_unlock(&a->lock);
+}
+
+struct fix {
+	struct api api;
+	struct kube_fix kube;
+	struct kube_lease *lease[2];
+	unsigned changes;
+	int64_t floor;
+};
+
+static void changed(void *ctx)
+{
+	((struct fix *)ctx)->changes++;
+}
+
+static int64_t floor_of(void *ctx)
+{
+	return ((struct fix *)ctx)->floor;
+}
+
+static void start(struct fix *f, int i)
+{
+	struct error err = {0};
+
+	CHECK_ROW("new", kube_lease_new(&f->lease[i],
+		&(struct kube_lease_options){.kube = f->kube.client,
+			.namespace_ = "ns",
+			.name = "leader",
+			.identity = i ? "second" : "first",
+			.duration_usec = 1000 * USEC_PER_MSEC,
+			.deadline_usec = 600 * USEC_PER_MSEC,
+			.retry_usec = 60 * USEC_PER_MSEC,
+			.floor = floor_of,
+			.changed = changed,
+			.ctx = f}, &err) == 0, "%s", err.message);
+}
+
+static bool begin(struct fix *f)
+{
+	*f = (struct fix){.api.lock = PTHREAD_MUTEX_INITIALIZER, .floor = 1};
+	return kube_fix_begin(&f->kube, answer, &f->api);
+}
+
+static void end(struct fix *f)
+{
+	kube_lease_free(f->lease[0]);
+	kube_lease_free(f->lease[1]);
+	kube_fix_end(&f->kube);
+}
+
+static bool first_leads(void *ctx)
+{
+	return kube_lease_leading(((struct fix *)ctx)->lease[0]);
+}
+
+static bool second_leads(void *ctx)
+{
+	return kube_lease_leading(((struct fix *)ctx)->lease[1]);
+}
+
+static bool nobody_leads(void *ctx)
+{
+	return !first_leads(ctx) && !second_leads(ctx);
+}
+
+static void set_down(struct fix *f, bool down)
+{
+	pthread_mutex_lock(&f->api.lock);
+	f->api.down = down;
+	pthread_mutex_unlock(&f->api.lock);
+}
+
+/* Never both at the same moment. */
+static bool both_or_second(void *ctx)
+{
+	CU_ASSERT_FALSE(first_leads(ctx) && second_leads(ctx));
+	return second_leads(ctx);
+}
+
+static void test_one(void)
+{
+	struct fix f;
+
+	if (!begin(&f))
+		return;
+	start(&f, 0);
+	CU_ASSERT_EQUAL(kube_lease_term(f.lease[0]), 0);
+	CU_ASSERT_TRUE(kube_fix_wait(&f.kube, first_leads, &f));
+	CU_ASSERT_EQUAL(kube_lease_term(f.lease[0]), 1);
+	start(&f, 1);
+	kube_fix_linger(&f.kube, 500 * USEC_PER_MSEC);
+	CU_ASSERT_TRUE(first_leads(&f));
+	CU_ASSERT_FALSE(second_leads(&f));
+	CU_ASSERT_EQUAL(kube_lease_term(f.lease[1]), 1);
+	CU_ASSERT_EQUAL(f.changes, 1);
+	CU_ASSERT_STRING_EQUAL(kube_lease_problem(f.lease[0]), "");
+	/* The first ends without a word: the second takes over, in a new term. */
+	kube_lease_free(f.lease[0]);
+	f.lease[0] = f.lease[1];
+	CU_ASSERT_TRUE(kube_fix_wait(&f.kube, first_leads, &f));
+	CU_ASSERT_EQUAL(kube_lease_term(f.lease[0]), 2);
+	f.lease[1] = NULL;
+	end(&f);
+}
+
+static void test_released(void)
+{
+	struct fix f;
+
+	if (!begin(&f))
+		return;
+	start(&f, 0);
+	CU_ASSERT_TRUE(kube_fix_wait(&f.kube, first_leads, &f));
+	start(&f, 1);
+	kube_fix_linger(&f.kube, 200 * USEC_PER_MSEC);
+	kube_lease_release(f.lease[0]);
+	CU_ASSERT_FALSE(first_leads(&f));
+	CU_ASSERT_TRUE(kube_fix_wait(&f.kube, second_leads, &f));
+	CU_ASSERT_EQUAL(kube_lease_term(f.lease[1]), 2);
+	end(&f);
+}
+
+/* A leader that cannot renew leads no more, before another may. */
+static void test_cut_off(void)
+{
+	struct fix f;
+
+	if (!begin(&f))
+		return;
+	start(&f, 0);
+	CU_ASSERT_TRUE(kube_fix_wait(&f.kube, first_leads, &f));
+	start(&f, 1);
+	set_down(&f, true);
+	CU_ASSERT_TRUE(kube_fix_wait(&f.kube, nobody_leads, &f));
+	CU_ASSERT_STRING_NOT_EQUAL(kube_lease_problem(f.lease[0]), "");
+	kube_lease_release(f.lease[0]); /* of one that leads nothing */
+	set_down(&f, false);
+	CU_ASSERT_TRUE(kube_fix_wait(&f.kube, both_or_second, &f));
+	CU_ASSERT_EQUAL(kube_lease_term(f.lease[1]), 2);
+	end(&f);
+}
+
+/* Whoever deletes the Lease does not set its terms back. */
+static void test_floor(void)
+{
+	struct fix f;
+
+	if (!begin(&f))
+		return;
+	f.floor = 41;
+	start(&f, 0);
+	CU_ASSERT_TRUE(kube_fix_wait(&f.kube, first_leads, &f));
+	CU_ASSERT_EQUAL(kube_lease_term(f.lease[0]), 41);
+	end(&f);
+}
+
+static void test_options(void)
+{
+	static const struct {
+		const char *name;
+		int64_t duration, deadline, retry;
+	} rows[] = {
+		{"deadline after the end", 2 * USEC_PER_SEC, 2 * USEC_PER_SEC, USEC_PER_SEC},
+		{"no second try", 3 * USEC_PER_SEC, USEC_PER_SEC, USEC_PER_SEC},
+		{"too short", USEC_PER_MSEC, 10, 1},
+	};
+	struct fix f;
+
+	if (!begin(&f))
+		return;
+	for (size_t i = 0; i < ARRAY_SIZE(rows); i++)
+		CHECK_ROW(rows[i].name, kube_lease_new(&f.lease[0],
+			&(struct kube_lease_options){.kube = f.kube.client,
+				.namespace_ = "ns",
+				.name = "l",
+				.identity = "i",
+				.duration_usec = rows[i].duration,
+				.deadline_usec = rows[i].deadline,
+				.retry_usec = rows[i].retry}, NULL) == -EINVAL, "accepted");
+	end(&f);
+}
+
+CU_TestInfo lease_tests[] = {
+	{"one", test_one},
+	{"released", test_released},
+	{"cut off", test_cut_off},
+	{"floor", test_floor},
+	{"options", test_options},
+	CU_TEST_INFO_NULL,
+};
