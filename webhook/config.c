@@ -22,7 +22,7 @@ static const char *const outputs[] = {"auto", "yaml", "json", NULL};
 
 static const struct setting serve_settings[] = {
 	{.name = "roles", .type = SETTING_STRINGS, .offset = AT(roles), .def = "admission",
-		.meta = "ROLE[,ROLE]", .help = "what to serve: admission"},
+		.meta = "ROLE[,ROLE]", .help = "what to serve: admission, verifier"},
 	{.name = "standalone", .type = SETTING_BOOL, .offset = AT(standalone),
 		.help = "admission without an API server: certificates and profiles from files, "
 			"listening on 127.0.0.1"},
@@ -131,6 +131,7 @@ static struct settings_table table_of(enum config_use use)
 
 	settings_add(&t, serve_settings, ARRAY_SIZE(serve_settings), 0);
 	settings_add(&t, ops_security_settings, n_ops_security_settings, AT(metrics));
+	settings_add(&t, verifier_settings, n_verifier_settings, AT(verifier));
 	if (use == CONFIG_REVIEW) {
 		/* The daemon's file serves here too; what is not policy has no effect. */
 		for (size_t i = 0; i < t.n; i++) {
@@ -144,16 +145,48 @@ static struct settings_table table_of(enum config_use use)
 	return t;
 }
 
+static const char *const role_names[ROLE_N] = {"admission", "verifier"};
+
+bool webhook_config_has_role(const struct webhook_config *c, enum role role)
+{
+	for (size_t i = 0; i < c->roles.n; i++)
+		if (strcmp(c->roles.v[i], role_names[role]) == 0)
+			return true;
+	return false;
+}
+
+static int check_roles(const struct webhook_config *c, struct error *err)
+{
+	for (size_t i = 0; i < c->roles.n; i++) {
+		bool known = false;
+
+		for (size_t k = 0; k < ROLE_N; k++)
+			known |= strcmp(c->roles.v[i], role_names[k]) == 0;
+		if (!known)
+			return error_set(err, -EINVAL,
+				"roles: \"%s\" is no role of this version; expected admission or "
+				"verifier",
+				c->roles.v[i]);
+	}
+	if (!c->roles.n)
+		return error_set(err, -EINVAL, "roles: name at least one, admission or verifier");
+	if (c->standalone && webhook_config_has_role(c, ROLE_VERIFIER))
+		return error_set(err, -EINVAL,
+			"roles: the verifier needs an API server, so it does not go with "
+			"--standalone");
+	return 0;
+}
+
 static int check_serve(struct webhook_config *c, struct error *err)
 {
 	bool files = c->standalone || c->tls.mode != TLS_SELF;
+	int r = check_roles(c, err);
 
-	for (size_t i = 0; i < c->roles.n; i++)
-		if (strcmp(c->roles.v[i], "admission") != 0)
-			return error_set(err, -EINVAL,
-				"roles: \"%s\" is no role of this version; expected admission",
-				c->roles.v[i]);
-	if (files && (!*c->tls.cert || !*c->tls.key))
+	if (r == 0)
+		r = verifier_config_finish(&c->verifier, err);
+	if (r < 0)
+		return r;
+	if (webhook_config_has_role(c, ROLE_ADMISSION) && files && (!*c->tls.cert || !*c->tls.key))
 		return error_set(err, -EINVAL,
 			"%s needs a certificate: set tls.cert and tls.key (--tls-cert FILE "
 			"--tls-key FILE)",
@@ -169,6 +202,7 @@ static int finish_listens(struct webhook_config *c, struct error *err)
 {
 	const struct ops_listen listens[] = {
 		{&c->listen, "listen", 8443, false},
+		{&c->verifier.listen, "verifier.listen", 8444, false},
 		{&c->health_listen, "health.listen", 8080, true},
 		{&c->metrics_listen, "metrics.listen", 8081, true},
 	};
@@ -267,4 +301,35 @@ int webhook_config_help(struct buf *out, enum config_use use)
 	struct settings_table t = table_of(use);
 
 	return settings_help(out, t.v, t.n);
+}
+
+bool webhook_config_needs_restart(const struct webhook_config *a, const struct webhook_config *b)
+{
+	return strcmp(a->listen, b->listen) != 0 ||
+	       strcmp(a->health_listen, b->health_listen) != 0 ||
+	       strcmp(a->metrics_listen, b->metrics_listen) != 0 ||
+	       !ops_security_same(&a->metrics, &b->metrics) || a->threads != b->threads ||
+	       a->standalone != b->standalone || strcmp(a->kubeconfig, b->kubeconfig) != 0 ||
+	       a->tls.mode != b->tls.mode || strcmp(a->tls.cert, b->tls.cert) != 0 ||
+	       strcmp(a->tls.key, b->tls.key) != 0 || strcmp(a->tls.ca, b->tls.ca) != 0 ||
+	       strcmp(a->tls.client_ca, b->tls.client_ca) != 0 ||
+	       strcmp(a->tls.secret_name, b->tls.secret_name) != 0 ||
+	       a->policy.require_verdicts != b->policy.require_verdicts ||
+	       a->tls.min_version != b->tls.min_version ||
+	       strcmp(a->tls.cipher_suites, b->tls.cipher_suites) != 0 ||
+	       memcmp(&a->limits, &b->limits, sizeof(a->limits)) != 0 ||
+	       strcmp(a->verifier.listen, b->verifier.listen) != 0 ||
+	       !span_equal(a->verifier.policy, b->verifier.policy);
+}
+
+struct server_limits webhook_config_limits(const struct webhook_config *c)
+{
+	return (struct server_limits){
+		.max_body = (size_t)c->limits.body,
+		.max_header = (size_t)c->limits.header,
+		.max_connections = (unsigned)c->limits.connections,
+		.max_in_flight = (unsigned)c->limits.in_flight,
+		.request_usec = c->limits.request_usec,
+		.idle_usec = c->limits.idle_usec,
+	};
 }

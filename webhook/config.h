@@ -12,7 +12,9 @@
 #include "common/base/settings.h"
 #include "common/base/log.h"
 #include "common/net/ops.h"
+#include "common/net/server.h"
 #include "webhook/policy/config.h"
+#include "webhook/verifier/config.h"
 
 enum tls_mode { TLS_SELF, TLS_CERT_MANAGER, TLS_FILES };
 
@@ -60,7 +62,15 @@ struct webhook_config {
 	const char *object_namespace; /* of objects that name none */
 
 	struct policy_config policy;
+	struct verifier_config verifier;
 };
+
+enum role { ROLE_ADMISSION, ROLE_VERIFIER, ROLE_N };
+bool webhook_config_has_role(const struct webhook_config *c, enum role role);
+/* Is there a change from a to b that only a restart takes up? */
+bool webhook_config_needs_restart(const struct webhook_config *a, const struct webhook_config *b);
+/* Of an HTTPS server. */
+struct server_limits webhook_config_limits(const struct webhook_config *c);
 
 enum config_use { CONFIG_SERVE, CONFIG_REVIEW };
 

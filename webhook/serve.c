@@ -23,6 +23,7 @@
 #include "webhook/profile_files.h"
 #include "webhook/profile_watch.h"
 #include "webhook/verdict_watch.h"
+#include "webhook/verifier/verifier.h"
 
 enum { QUEUE_MAX = 1024 };
 
@@ -52,7 +53,9 @@ struct daemon {
 	struct verdict_watch *verdict_watch; /* NULL: nobody looks at verdicts */
 	struct verdicts verdicts;
 	bool verdicts_known;
-	struct server *server;
+	struct server *server;        /* of admission; NULL without that role, as what it needs */
+	struct verifier *verifier;    /* NULL without that role */
+	char host[256];
 	uint64_t shed;
 	int64_t drain_until_usec;
 	int64_t quiet_since_usec; /* draining: no review has come since */
@@ -122,24 +125,6 @@ static void log_invalid_profiles(const struct profile_set *set)
 	}
 }
 
-/* What only a restart changes. */
-static bool needs_restart(const struct webhook_config *a, const struct webhook_config *b)
-{
-	return strcmp(a->listen, b->listen) != 0 ||
-	       strcmp(a->health_listen, b->health_listen) != 0 ||
-	       strcmp(a->metrics_listen, b->metrics_listen) != 0 ||
-	       !ops_security_same(&a->metrics, &b->metrics) || a->threads != b->threads ||
-	       a->standalone != b->standalone || strcmp(a->kubeconfig, b->kubeconfig) != 0 ||
-	       a->tls.mode != b->tls.mode || strcmp(a->tls.cert, b->tls.cert) != 0 ||
-	       strcmp(a->tls.key, b->tls.key) != 0 || strcmp(a->tls.ca, b->tls.ca) != 0 ||
-	       strcmp(a->tls.client_ca, b->tls.client_ca) != 0 ||
-	       strcmp(a->tls.secret_name, b->tls.secret_name) != 0 ||
-	       a->policy.require_verdicts != b->policy.require_verdicts ||
-	       a->tls.min_version != b->tls.min_version ||
-	       strcmp(a->tls.cipher_suites, b->tls.cipher_suites) != 0 ||
-	       memcmp(&a->limits, &b->limits, sizeof(a->limits)) != 0;
-}
-
 static int take_config(void *ctx, const char **ret_file, struct error *err)
 {
 	struct daemon *d = ctx;
@@ -152,9 +137,9 @@ static int take_config(void *ctx, const char **ret_file, struct error *err)
 		r = read_profiles(next, &set, err);
 	if (r < 0)
 		return r;
-	if (needs_restart(d->config, next))
+	if (webhook_config_needs_restart(d->config, next))
 		log_warn("Some changed settings take effect only after a restart (addresses, "
-			 "metrics, threads, tls, limits, kubeconfig)");
+			 "metrics, threads, tls, limits, kubeconfig, verifier.policy)");
 	/* The sets built under the old configuration may still be read: the service keeps
 	 * it alive for as long as they are. */
 	old = d->config;
@@ -162,6 +147,8 @@ static int take_config(void *ctx, const char **ret_file, struct error *err)
 	daemon_log(d->config->log_format, d->config->verbosity);
 	if (d->profile_watch)
 		profile_watch_configure(d->profile_watch, &d->config->policy);
+	if (d->verifier)
+		verifier_configure(d->verifier, &d->config->verifier);
 	if (set) {
 		log_invalid_profiles(set);
 		profiles_changed(d, set);
@@ -172,13 +159,25 @@ static int take_config(void *ctx, const char **ret_file, struct error *err)
 	return 0;
 }
 
+/* What is under way: connections; busy: with a request; requests: so far. */
+static struct server_stats all_stats(struct daemon *d)
+{
+	struct server_stats stats = {0};
+
+	if (d->server)
+		stats = server_stats(d->server);
+	if (d->verifier)
+		stats.connections += verifier_connections(d->verifier);
+	return stats;
+}
+
 /* Ends when no connection is left, or those that are have been idle for a while: closing one just
  * as the API server sends a review on it would lose that review. The loop turns on meanwhile:
  * look-ups of reviews in flight need it. */
 static int on_draining(sd_event_source *source, uint64_t usec, void *ctx)
 {
 	struct daemon *d = ctx;
-	struct server_stats stats = server_stats(d->server);
+	struct server_stats stats = all_stats(d);
 	int64_t now = clock_monotonic_usec();
 	unsigned cut;
 
@@ -191,7 +190,7 @@ static int on_draining(sd_event_source *source, uint64_t usec, void *ctx)
 		sd_event_source_set_time_relative(source, DRAIN_LOOK_USEC);
 		return sd_event_source_set_enabled(source, SD_EVENT_ONESHOT);
 	}
-	cut = server_drain(d->server, 0);
+	cut = d->server ? server_drain(d->server, 0) : 0;
 	if (cut)
 		log_warn("Ended with reviews in flight", LOG_INT("count", cut));
 	return sd_event_exit(d->event, 0);
@@ -205,7 +204,10 @@ static int on_drain(sd_event_source *source, uint64_t usec, void *ctx)
 
 	(void)source;
 	(void)usec;
-	server_quiesce(d->server);
+	if (d->server)
+		server_quiesce(d->server);
+	if (d->verifier)
+		verifier_quiesce(d->verifier);
 	d->quiet_since_usec = clock_monotonic_usec();
 	d->drain_until_usec = d->quiet_since_usec + d->config->shutdown.timeout_usec;
 	return sd_event_add_time_relative(
@@ -223,15 +225,16 @@ static int stop(void *ctx, int signal_number)
 	log_info(2, "Stopping", LOG_INT("signal", signal_number),
 		LOG_SECS("delaySeconds", (double)delay / USEC_PER_SEC));
 	health_set(d->health, "shutdown", false, "stopping");
-	server_close_soon(d->server);
-	return sd_event_add_time_relative(d->event, NULL, CLOCK_MONOTONIC,
-		(uint64_t)delay, 0, on_drain, d);
+	if (d->server)
+		server_close_soon(d->server);
+	if (d->verifier)
+		verifier_close_soon(d->verifier);
+	return sd_event_add_time_relative(
+		d->event, NULL, CLOCK_MONOTONIC, (uint64_t)delay, 0, on_drain, d);
 }
 
-/* Before health and metrics are answered. */
-static void refresh(void *ctx)
+static void refresh_admission(struct daemon *d)
 {
-	struct daemon *d = ctx;
 	struct server_stats stats = server_stats(d->server);
 
 	metric_set(d->connections, stats.connections, NULL);
@@ -249,6 +252,17 @@ static void refresh(void *ctx)
 	profile_watch_report(d->profile_watch);
 	if (!d->profiles)
 		health_set(d->health, "profiles", false, profile_watch_problem(d->profile_watch));
+}
+
+/* Before health and metrics are answered. */
+static void refresh(void *ctx)
+{
+	struct daemon *d = ctx;
+
+	if (d->server)
+		refresh_admission(d);
+	if (d->verifier)
+		verifier_refresh(d->verifier);
 }
 
 static bool announce(struct daemon *d)
@@ -285,13 +299,16 @@ static int setup_observation(struct daemon *d, struct error *err)
 	d->metrics = metrics_new();
 	d->health = health_new();
 	if (!d->metrics || !d->health || metrics_process(d->metrics, CASEMATE_VERSION) < 0 ||
-		health_add(d->health, "profiles", HEALTH_READY) < 0 ||
 		health_add(d->health, "shutdown", HEALTH_READY) < 0)
 		return error_oom(err);
 	health_set(d->health, "shutdown", true, "");
 	daemon_loop_count(d->loop, d->metrics, "casemate_webhook_config_reloads_total");
-	d->connections = metrics_gauge(d->metrics, "casemate_webhook_connections",
-		"Connections that are open.", NULL);
+	if (!webhook_config_has_role(d->config, ROLE_ADMISSION))
+		return 0;
+	if (health_add(d->health, "profiles", HEALTH_READY) < 0)
+		return error_oom(err);
+	d->connections = metrics_gauge(
+		d->metrics, "casemate_webhook_connections", "Connections that are open.", NULL);
 	d->refused = metrics_counter(d->metrics, "casemate_webhook_limits_reached_total",
 		"Requests refused and connections closed, by the limit that they met.", limit);
 	return 0;
@@ -306,7 +323,6 @@ static int setup_api(struct daemon *d, struct error *err)
 			"Requests to the API server by method and HTTP code.", labels),
 		.user_agent = "casemate-webhook/" CASEMATE_VERSION,
 	};
-	char host[256] = "casemate-webhook";
 	int r;
 
 	if (d->config->standalone)
@@ -314,8 +330,9 @@ static int setup_api(struct daemon *d, struct error *err)
 	r = kube_client_new(&d->kube, d->event, &o, err);
 	if (r < 0)
 		return r;
-	gethostname(host, sizeof(host) - 1);
-	r = kube_event_recorder_new(&d->events, d->kube, "casemate.dev/webhook", host);
+	snprintf(d->host, sizeof(d->host), "casemate-webhook");
+	gethostname(d->host, sizeof(d->host) - 1);
+	r = kube_event_recorder_new(&d->events, d->kube, "casemate.dev/webhook", d->host);
 	return r < 0 ? error_oom(err) : 0;
 }
 
@@ -369,11 +386,17 @@ static int setup_verdicts(struct daemon *d, struct error *err)
 	return verdict_watch_new(&d->verdict_watch, &o, err);
 }
 
+/* Where the daemon's own objects are. */
+static const char *own_namespace(const struct daemon *d)
+{
+	return *d->config->namespace_ || !d->kube ? d->config->namespace_
+						  : kube_client_namespace(d->kube);
+}
+
 static int setup_certs(struct daemon *d, struct error *err)
 {
 	const struct webhook_config *c = d->config;
-	const char *namespace_ = *c->namespace_ || !d->kube ? c->namespace_
-							    : kube_client_namespace(d->kube);
+	const char *namespace_ = own_namespace(d);
 	const struct certs_options o = {
 		.mode = c->standalone || c->tls.mode != TLS_SELF ? CERTS_FILES : CERTS_SELF,
 		.secret_name = c->tls.secret_name,
@@ -421,14 +444,7 @@ static int setup_server(struct daemon *d, struct error *err)
 		.tls = d->identity,
 		.tls_min = c->tls.min_version ? "1.3" : "1.2",
 		.tls_ciphers = c->tls.cipher_suites,
-		.limits = {
-			.max_body = (size_t)c->limits.body,
-			.max_header = (size_t)c->limits.header,
-			.max_connections = (unsigned)c->limits.connections,
-			.max_in_flight = (unsigned)c->limits.in_flight,
-			.request_usec = c->limits.request_usec,
-			.idle_usec = c->limits.idle_usec,
-		},
+		.limits = webhook_config_limits(c),
 	};
 	int r = ops_parse_listen(c->listen, "listen", address, &o.port, err);
 
@@ -474,11 +490,57 @@ static int setup_ops(struct daemon *d, struct error *err)
 		err);
 }
 
+/* The role admission. */
+static int setup_admission(struct daemon *d, struct error *err)
+{
+	int r = 0;
+
+	if (!webhook_config_has_role(d->config, ROLE_ADMISSION))
+		return 0;
+	r = setup_service(d, err);
+	if (r == 0)
+		r = setup_verdicts(d, err);
+	if (r == 0)
+		r = setup_profiles(d, err);
+	if (r == 0)
+		r = setup_certs(d, err);
+	return r < 0 ? r : setup_server(d, err);
+}
+
+static int setup_verifier(struct daemon *d, struct error *err)
+{
+	const struct webhook_config *c = d->config;
+
+	if (!webhook_config_has_role(c, ROLE_VERIFIER))
+		return 0;
+	return verifier_new(&d->verifier,
+		&(struct verifier_options){
+			.event = d->event,
+			.queue = d->queue,
+			.kube = d->kube,
+			.events = d->events,
+			.metrics = d->metrics,
+			.health = d->health,
+			.config = &c->verifier,
+			.allow_simulated = c->policy.allow_simulated,
+			.alone = !webhook_config_has_role(c, ROLE_ADMISSION),
+			.namespace_ = own_namespace(d),
+			.identity = d->host,
+			.tls_min = c->tls.min_version ? "1.3" : "1.2",
+			.tls_ciphers = c->tls.cipher_suites,
+			.ca_lifetime_usec = c->tls.ca_lifetime_usec,
+			.leaf_lifetime_usec = c->tls.leaf_lifetime_usec,
+			.threads = (unsigned)c->threads,
+			.limits = webhook_config_limits(c),
+		},
+		err);
+}
+
 static int setup(struct daemon *d, struct error *err)
 {
 	static int (*const steps[])(struct daemon *, struct error *) = {setup_loop,
-		setup_observation, setup_api, setup_service, setup_verdicts, setup_profiles,
-		setup_certs, setup_files, setup_server, setup_reviews, setup_ops};
+		setup_observation, setup_api, setup_admission, setup_verifier, setup_files,
+		setup_reviews, setup_ops};
 
 	for (size_t i = 0; i < ARRAY_SIZE(steps); i++) {
 		int r = steps[i](d, err);
@@ -494,6 +556,7 @@ static void teardown(struct daemon *d)
 {
 	ops_free(d->ops);
 	server_stop(d->server);
+	verifier_free(d->verifier);
 	certs_free(d->certs);
 	tls_identity_free(d->identity);
 	verdict_watch_free(d->verdict_watch);
@@ -530,9 +593,10 @@ static void usage(void)
 
 	webhook_config_help(&options, CONFIG_SERVE);
 	printf("Usage: casemate-webhook serve [OPTIONS]\n\n"
-	       "Runs the admission webhooks (/mutate, /validate) over HTTPS. Each option is also a\n"
-	       "setting of the configuration file and an environment variable: --tls-min-version\n"
-	       "is tls: {minVersion: ...} and CASEMATE_TLS_MIN_VERSION. SIGHUP, or a change of the\n"
+	       "Runs the admission webhooks (/mutate, /validate), or the verifier of evidence,\n"
+	       "over HTTPS. Each option is also a setting of the configuration file and an\n"
+	       "environment variable: --tls-min-version is tls: {minVersion: ...} and\n"
+	       "CASEMATE_TLS_MIN_VERSION. SIGHUP, or a change of the "
 	       "file, reloads it; SIGTERM drains and ends.\n\nOptions:\n%s",
 		options.p ? options.p : "");
 }

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * One call is under way, or the timer runs. What is stored is known by a GET or by the answer to our
- * own PUT; a PUT that meets another version is followed by a GET. */
+ * One call is under way, or the timer runs. What is stored is known by a GET or by the answer to
+ * our own PUT; a PUT that meets another version is followed by a GET. */
 #include "common/kube/lease.h"
 
 #include <errno.h>
@@ -161,8 +161,8 @@ static void on_written(void *ctx, const struct kube_result *res)
 	plan(l);
 }
 
-static void begin_call(struct kube_lease *l, const char *method, const char *path,
-	struct span body, kube_done done)
+static void begin_call(struct kube_lease *l, const char *method, const char *path, struct span body,
+	kube_done done)
 {
 	const struct kube_request req = {.method = method,
 		.path = path,
@@ -268,8 +268,8 @@ static int set_options(struct kube_lease *l, const struct kube_lease_options *o,
 		return error_set(err, -EINVAL,
 			"a Lease must last a second at least and longer than its deadline, and "
 			"that longer than the time between two tries");
-	if (strlen(o->namespace_) >= sizeof(l->namespace_) ||
-		strlen(o->name) >= sizeof(l->name) || strlen(o->identity) >= sizeof(l->identity))
+	if (strlen(o->namespace_) >= sizeof(l->namespace_) || strlen(o->name) >= sizeof(l->name) ||
+		strlen(o->identity) >= sizeof(l->identity))
 		return error_set(err, -EINVAL, "a name of the Lease is too long");
 	snprintf(l->namespace_, sizeof(l->namespace_), "%s", o->namespace_);
 	snprintf(l->name, sizeof(l->name), "%s", o->name);
@@ -280,8 +280,7 @@ static int set_options(struct kube_lease *l, const struct kube_lease_options *o,
 	return 0;
 }
 
-int kube_lease_new(
-	struct kube_lease **ret_l, const struct kube_lease_options *o, struct error *err)
+int kube_lease_new(struct kube_lease **ret_l, const struct kube_lease_options *o, struct error *err)
 {
 	_cleanup_(kube_lease_free_p) struct kube_lease *l = calloc(1, sizeof(*l));
 	int r;
@@ -291,8 +290,8 @@ int kube_lease_new(
 	r = set_options(l, o, err);
 	if (r < 0)
 		return r;
-	r = sd_event_add_time_relative(kube_client_event(o->kube), &l->timer, CLOCK_MONOTONIC, 0, 0,
-		on_timer, l);
+	r = sd_event_add_time_relative(
+		kube_client_event(o->kube), &l->timer, CLOCK_MONOTONIC, 0, 0, on_timer, l);
 	if (r < 0)
 		return error_set(err, r, "a timer for the Lease: %s", strerror(-r));
 	*ret_l = TAKE_PTR(l);

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * One leader among replicas, by a Lease (coordination.k8s.io/v1), as client-go's leaderelection: who
- * holds it renews it; another takes it once it has not changed for its duration, by his own clock.
- * Nobody trusts another's. On the loop's thread. Needs create, get and update on the Lease. */
+ * One leader among replicas, by a Lease (coordination.k8s.io/v1), as client-go's leaderelection:
+ * who holds it renews it; another takes it once it has not changed for its duration, by his own
+ * clock. Nobody trusts another's. On the loop's thread. Needs create, get and update on the Lease.
+ */
 #pragma once
 
 #include <stdbool.h>
@@ -35,9 +36,10 @@ bool kube_lease_leading(const struct kube_lease *l);
 /* The number of the present term, as far as was seen: leaseTransitions + 1. It grows with each new
  * leader. 0: the Lease was not read yet. */
 int64_t kube_lease_term(const struct kube_lease *l);
-const char *kube_lease_problem(const struct kube_lease *l); /* "" or why it could not be read or written */
-/* Gives the lead up, if it is ours, so that another may take it at once; nothing waits for that, but
- * the client must go on for a moment. */
+const char *kube_lease_problem(
+	const struct kube_lease *l); /* "" or why it could not be read or written */
+/* Gives the lead up, if it is ours, so that another may take it at once; nothing waits for that,
+ * but the client must go on for a moment. */
 void kube_lease_release(struct kube_lease *l);
 void kube_lease_free(struct kube_lease *l); /* NULL allowed; before its client */
 DEFINE_CLEANUP(struct kube_lease *, kube_lease_free)

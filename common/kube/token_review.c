@@ -43,7 +43,7 @@ struct token_review {
 	struct kube_client *kube;
 	char *audience;
 	int64_t good_usec, bad_usec;
-	unsigned rate;
+	unsigned rate, kept;
 	char refused[512]; /* message of a 401 */
 	struct review *newest;
 	unsigned n;
@@ -66,6 +66,7 @@ int token_review_new(struct token_review **ret_t, struct kube_client *kube,
 	t->good_usec = o->good_usec ? o->good_usec : (int64_t)TOKEN_REVIEW_GOOD_SEC * USEC_PER_SEC;
 	t->bad_usec = o->bad_usec ? o->bad_usec : (int64_t)TOKEN_REVIEW_BAD_SEC * USEC_PER_SEC;
 	t->rate = o->rate ? o->rate : TOKEN_REVIEW_RATE;
+	t->kept = o->kept ? o->kept : TOKEN_REVIEW_KEPT_MAX;
 	t->audience = strdup(o->audience);
 	if (!t->audience)
 		return error_oom(err);
@@ -135,7 +136,7 @@ static void make_room(struct token_review *t)
 {
 	struct review **oldest = NULL;
 
-	if (t->n < TOKEN_REVIEW_KEPT_MAX)
+	if (t->n < t->kept)
 		return;
 	for (struct review **at = &t->newest; *at; at = &(*at)->next)
 		if (!is_open(*at) && (!oldest || (*at)->caller.status != 200 ||
@@ -330,7 +331,7 @@ static struct review *review_new(struct token_review *t, struct span token,
 	if (!within_rate(t, now))
 		return NULL;
 	make_room(t);
-	if (t->n >= TOKEN_REVIEW_KEPT_MAX)
+	if (t->n >= t->kept)
 		return NULL;
 	r = calloc(1, sizeof(*r));
 	if (!r)

@@ -28,8 +28,9 @@ struct token_review;
 
 struct token_review_options {
 	const char *audience;       /* "casemate-metrics"; copied */
-	int64_t good_usec, bad_usec; /* 0: as above */
-	unsigned rate;
+	/* 0: as above. */
+	int64_t good_usec, bad_usec;
+	unsigned rate, kept;
 };
 
 int token_review_new(struct token_review **ret_t, struct kube_client *kube,

@@ -220,7 +220,7 @@ static void test_again(void)
 	} again[] = {
 		{"soonest", RECORD_ATTESTED, 24 * HOUR, 0, 3 * HOUR},
 		{"latest", RECORD_ATTESTED, 24 * HOUR, UINT32_MAX, 9 * HOUR},
-		{"before it ends", RECORD_ATTESTED, HOUR, UINT32_MAX, HOUR / 2},
+		{"before it ends", RECORD_ATTESTED, HOUR, UINT32_MAX, 3 * HOUR / 4},
 		{"after a refusal", RECORD_REFUSED, 12 * HOUR, 0, HOUR / 4},
 		{"after a refusal, latest", RECORD_REFUSED, 12 * HOUR, UINT32_MAX, 3 * HOUR / 4},
 		{"not at once", RECORD_ATTESTED, 2, 0, 30},

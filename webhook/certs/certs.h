@@ -29,6 +29,7 @@
 #include "common/net/tls.h"
 #include "common/observe/health.h"
 #include "common/observe/metrics.h"
+#include "webhook/certs/bundle.h"
 
 struct certs;
 
@@ -48,6 +49,12 @@ struct certs_options {
 	const char *secret_name, *namespace_; /* of the Secret */
 	int64_t ca_lifetime_usec;   /* 365 d */
 	int64_t leaf_lifetime_usec; /* 7 d; at most half of the CA's */
+	/* For callers who learn of the authorities by other ways than caBundle: told of the bundle
+	 * each time it changes. A certificate of a new authority is served this long after. NULL, 0:
+	 * there are none. */
+	void (*trusted)(void *ctx, const struct bundle *authorities);
+	void *ctx;
+	int64_t spread_usec;
 
 	/* CERTS_FILES: PEM, leaf first */
 	const char *cert_file, *key_file;

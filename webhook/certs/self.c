@@ -31,6 +31,8 @@ struct self {
 	struct kube_client *kube;
 	struct store_rules rules;
 	char *name, *namespace_;
+	void (*trusted)(void *ctx, const struct bundle *authorities);
+	void *ctx;
 	char collection[SELF_PATH_MAX], path[SELF_PATH_MAX]; /* of Secrets, of this one */
 	struct kube_watch *watch;
 	struct keeper *keeper;
@@ -109,6 +111,8 @@ static void note_bundle(struct self *s, const struct bundle *before)
 			(void)bundle_add(&gone, before->cert[i], false);
 	keeper_give_up(s->keeper, &gone);
 	keeper_want(s->keeper, &s->have.bundle);
+	if (s->trusted)
+		s->trusted(s->ctx, &s->have.bundle);
 }
 
 static void take(struct self *s, struct json_val secret)
@@ -451,6 +455,8 @@ static int set_rules(struct store_rules *rules, const struct certs_options *o, s
 	rules->grace_sec = grace < SELF_GRACE_MIN_SEC   ? SELF_GRACE_MIN_SEC
 			   : grace > SELF_GRACE_MAX_SEC ? SELF_GRACE_MAX_SEC
 							: grace;
+	if (rules->grace_sec < o->spread_usec / USEC_PER_SEC)
+		rules->grace_sec = o->spread_usec / USEC_PER_SEC;
 	return authority_names(&rules->names, o->service_name, o->service_namespace, err);
 }
 
@@ -499,6 +505,8 @@ int self_new(struct self **ret_s, sd_event *event, struct kube_client *kube,
 		return error_oom(err);
 	s->serving = serving;
 	s->kube = kube;
+	s->trusted = o->trusted;
+	s->ctx = o->ctx;
 	s->chance = backoff_chance();
 	s->backoff = (struct backoff){.first_usec = USEC_PER_SEC,
 		.max_usec = 60 * USEC_PER_SEC,

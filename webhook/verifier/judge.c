@@ -74,6 +74,18 @@ static bool has_platform(const struct strings *list, const struct record *r)
 	return false;
 }
 
+static void refuse_platform(struct record *r)
+{
+	refuse(r, REASON_PlatformDenied,
+		"the platform is in verifier.deniedPlatforms; whoever put it there knows why");
+}
+
+static void refuse_node(struct record *r)
+{
+	refuse(r, REASON_NodeDenied,
+		"the node is in verifier.deniedNodes; whoever put it there knows why");
+}
+
 /* Evidence is genuine; may this platform be this node? */
 static void judge_platform(struct record *r, const struct judge_input *in)
 {
@@ -163,12 +175,38 @@ void judge(struct record *ret, const struct judge_input *in)
 		judge_evidence(&r, in);
 	}
 	if (is_listed(&in->rules->denied_nodes, in->node))
-		refuse(&r, REASON_NodeDenied,
-			"the node is in verifier.deniedNodes; whoever put it there knows why");
+		refuse_node(&r);
 	if (strcmp(b->node_uid, in->node_uid) == 0 && b->since_sec &&
 		strcmp(record_condition(b->standing), record_condition(r.standing)) == 0)
 		r.since_sec = b->since_sec;
 	*ret = r;
+}
+
+/* The condition changes with what r says now. */
+static void turn(struct record *r, const char *condition, int64_t epoch, int64_t now_sec)
+{
+	if (strcmp(condition, record_condition(r->standing)) != 0 || !r->since_sec)
+		r->since_sec = now_sec;
+	if (epoch > r->epoch)
+		r->epoch = epoch;
+}
+
+bool judge_denied(struct record *r, const char *node, const struct judge_rules *rules,
+	int64_t epoch, int64_t now_sec)
+{
+	const char *condition = record_condition(r->standing);
+
+	if (r->standing == RECORD_STANDING_NONE || r->standing == RECORD_REFUSED ||
+		r->standing == RECORD_EXPIRED)
+		return false;
+	if (is_listed(&rules->denied_nodes, node))
+		refuse_node(r);
+	else if (r->platform_id_len && has_platform(&rules->denied_platforms, r))
+		refuse_platform(r);
+	else
+		return false;
+	turn(r, condition, epoch, now_sec);
+	return true;
 }
 
 void judge_expire(struct record *r, int64_t epoch, int64_t now_sec)
@@ -182,10 +220,7 @@ void judge_expire(struct record *r, int64_t epoch, int64_t now_sec)
 	snprintf(r->message, sizeof(r->message),
 		"the last verdict ended at %s and no evidence has come since; %s", until,
 		reason_remedy(REASON_VerdictExpired));
-	if (strcmp(condition, record_condition(r->standing)) != 0 || !r->since_sec)
-		r->since_sec = now_sec;
-	if (epoch > r->epoch)
-		r->epoch = epoch;
+	turn(r, condition, epoch, now_sec);
 }
 
 int64_t judge_again(
@@ -197,8 +232,8 @@ int64_t judge_again(
 		every /= REFUSED_FRACTION;
 	/* From half to one and a half of it, on average the interval. */
 	again = every / 2 + (int64_t)((double)every * chance / UINT32_MAX);
-	if (r->standing != RECORD_REFUSED && again > left / 2)
-		again = left / 2;
+	if (r->standing != RECORD_REFUSED && again > left / 4 * 3)
+		again = left / 4 * 3; /* one that misses it has time for more */
 	return again < AGAIN_MIN_SEC ? AGAIN_MIN_SEC : again;
 }
 

@@ -47,6 +47,11 @@ struct judge_input {
 /* The verdict, always. */
 void judge(struct record *ret, const struct judge_input *in);
 
+/* Have the deny lists come to name the node or its platform since r was judged? Then r is made a
+ * refusal. */
+bool judge_denied(struct record *r, const char *node, const struct judge_rules *rules,
+	int64_t epoch, int64_t now_sec);
+
 /* The record that follows r when its time is over, or its reason to hold: Expired. */
 void judge_expire(struct record *r, int64_t epoch, int64_t now_sec);
 

@@ -87,6 +87,8 @@ void marks_of(struct marks *ret, const struct record *r, const char *node_uid, i
 		m.reason = reason_name(r->reason);
 		m.message = r->message[0] ? r->message : reason_explanation(r->reason);
 	}
+	/* In the same words before and after the record says it, so that the Node is written once.
+	 */
 	if (known && !record_holds(r, node_uid, now_sec)) {
 		m.status = "Unknown";
 		m.reason = reason_name(REASON_VerdictExpired);

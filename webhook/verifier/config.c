@@ -1,0 +1,157 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "webhook/verifier/config.h"
+
+#include <errno.h>
+#include <stddef.h>
+#include <string.h>
+
+#include "common/base/codec.h"
+#include "common/tee/verify.h"
+
+#define AT(member) offsetof(struct verifier_config, member)
+#define MINUTE     (60 * INT64_C(1000000))
+
+/* field: the struct span. What it means is read by common/tee/policy.h. */
+static int parse_policy(const struct settings_source *src, struct json_val v, void *field,
+	struct arena *a, struct error *err)
+{
+	struct span *policy = field;
+
+	if (!json_is_object(v))
+		return settings_error(src, v, err, "must be a map");
+	*policy = arena_dup(a, json_raw(v));
+	return policy->p ? 0 : error_oom(err);
+}
+
+const struct setting verifier_settings[] = {
+	{.name = "verifier.listen",
+		.type = SETTING_STRING,
+		.offset = AT(listen),
+		.meta = "ADDRESS:PORT",
+		.help = "HTTPS of the verifier (0.0.0.0:8444)"},
+	{.name = "verifier.agentServiceAccount",
+		.type = SETTING_STRING,
+		.offset = AT(agent),
+		.def = "casemate-system:casemate-agent",
+		.meta = "NAMESPACE:NAME",
+		.help = "whose tokens node agents bring"},
+	{.name = "verifier.reattestInterval",
+		.type = SETTING_DURATION,
+		.offset = AT(interval_usec),
+		.def = "6h",
+		.min = MINUTE / 60,
+		.max = 30 * 24 * 60 * MINUTE,
+		.help = "between two rounds of a node, on average"},
+	{.name = "verifier.validity",
+		.type = SETTING_DURATION,
+		.offset = AT(validity_usec),
+		.max = 60 * 24 * 60 * MINUTE,
+		.help = "how long a verdict holds at most (twice the interval)"},
+	{.name = "verifier.maxNodesPerPlatform",
+		.type = SETTING_INT,
+		.offset = AT(max_nodes_per_platform),
+		.max = 100000,
+		.help = "nodes attested on one machine at once; 0: no limit"},
+	{.name = "verifier.allowedPlatforms",
+		.type = SETTING_STRINGS,
+		.offset = AT(allowed_platforms),
+		.meta = "HEX[,HEX]",
+		.help = "platform ids of machines that are yours; none: any genuine one will do"},
+	{.name = "verifier.deniedPlatforms",
+		.type = SETTING_STRINGS,
+		.offset = AT(denied_platforms),
+		.meta = "HEX[,HEX]",
+		.help = "platform ids that are refused"},
+	{.name = "verifier.deniedNodes",
+		.type = SETTING_STRINGS,
+		.offset = AT(denied_nodes),
+		.meta = "NAME[,NAME]",
+		.help = "nodes that are refused"},
+	{.name = "verifier.trustOnFirstUse",
+		.type = SETTING_BOOL,
+		.offset = AT(trust_on_first_use),
+		.help = "a node stays on the platform that it came with"},
+	{.name = "verifier.taint",
+		.type = SETTING_BOOL,
+		.offset = AT(taint),
+		.help = "taint nodes that are not attested: casemate.dev/unattested:NoSchedule"},
+	{.name = "verifier.collateral",
+		.type = SETTING_STRINGS,
+		.offset = AT(collateral),
+		.meta = "PATH[,PATH]",
+		.help = "files and folders with what vendors publish; read again when they change"},
+	{.name = "verifier.policy",
+		.type = SETTING_CUSTOM,
+		.offset = AT(policy),
+		.file_only = true,
+		.parse = parse_policy},
+	{.name = "verifier.tls.cert",
+		.type = SETTING_STRING,
+		.offset = AT(tls.cert),
+		.meta = "FILE",
+		.help = "the verifier's certificate chain (PEM); none: self-made"},
+	{.name = "verifier.tls.key",
+		.type = SETTING_STRING,
+		.offset = AT(tls.key),
+		.meta = "FILE",
+		.help = "its private key (PEM)"},
+	{.name = "verifier.tls.secretName",
+		.type = SETTING_STRING,
+		.offset = AT(tls.secret_name),
+		.def = "casemate-verifier-tls",
+		.meta = "NAME",
+		.help = "Secret of the self-made CA and certificate"},
+	{.name = "verifier.tls.serviceName",
+		.type = SETTING_STRING,
+		.offset = AT(tls.service_name),
+		.def = "casemate-verifier",
+		.meta = "NAME",
+		.help = "Service that the certificate names"},
+	{.name = "verifier.tls.caConfigMap",
+		.type = SETTING_STRING,
+		.offset = AT(tls.ca_config_map),
+		.def = "casemate-verifier-ca",
+		.meta = "NAME",
+		.help = "ConfigMap by which agents know whom to trust"},
+};
+const size_t n_verifier_settings = sizeof(verifier_settings) / sizeof(verifier_settings[0]);
+
+static int check_platforms(const struct strings *list, const char *setting, struct error *err)
+{
+	for (size_t i = 0; i < list->n; i++) {
+		unsigned char id[PLATFORM_ID_MAX];
+		size_t n = strlen(list->v[i]);
+
+		if (n == 0 || n % 2 || n / 2 > sizeof(id) ||
+			codec_hex_exact(id, n / 2, span_str(list->v[i])) < 0)
+			return error_set(err, -EINVAL,
+				"%s: \"%.140s\" is no platform id in hexadecimal, as "
+				"status.platformID of a NodeAttestation",
+				setting, list->v[i]);
+	}
+	return 0;
+}
+
+int verifier_config_finish(struct verifier_config *c, struct error *err)
+{
+	const char *colon = strchr(c->agent, ':');
+	int r = check_platforms(&c->allowed_platforms, "verifier.allowedPlatforms", err);
+
+	if (r == 0)
+		r = check_platforms(&c->denied_platforms, "verifier.deniedPlatforms", err);
+	if (r < 0)
+		return r;
+	if (!colon || colon == c->agent || !colon[1] || strchr(colon + 1, ':'))
+		return error_set(err, -EINVAL,
+			"verifier.agentServiceAccount: \"%.140s\" is not NAMESPACE:NAME", c->agent);
+	if (!*c->tls.cert != !*c->tls.key)
+		return error_set(err, -EINVAL,
+			"verifier.tls.cert and verifier.tls.key go together: set both or none");
+	if (!c->validity_usec)
+		c->validity_usec = 2 * c->interval_usec;
+	if (c->validity_usec * 2 < c->interval_usec * 3)
+		return error_set(err, -EINVAL,
+			"verifier.validity must be at least one and a half times "
+			"verifier.reattestInterval, since rounds are jittered");
+	return 0;
+}

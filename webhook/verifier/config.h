@@ -1,0 +1,32 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * The settings below verifier:. Plain data, read once, then const. */
+#pragma once
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "common/base/settings.h"
+
+struct verifier_config {
+	const char *listen; /* "ADDRESS:PORT" */
+	const char *agent;  /* "NAMESPACE:NAME" of the agents' ServiceAccount */
+	int64_t interval_usec;
+	int64_t validity_usec; /* 0: twice the interval */
+	int64_t max_nodes_per_platform;
+	struct strings allowed_platforms, denied_platforms, denied_nodes, collateral;
+	bool trust_on_first_use, taint;
+	/* A verification policy as JSON (common/tee/policy.h); SPAN_NONE: the default. */
+	struct span policy;
+	struct {
+		const char *cert, *key; /* files; "": self-made, in the Secret */
+		const char *secret_name, *service_name, *ca_config_map;
+	} tls;
+};
+
+/* The settings; offsets are relative to the struct. */
+extern const struct setting verifier_settings[];
+extern const size_t n_verifier_settings;
+
+/* Checks them against each other and completes them. -EINVAL with what to change. */
+int verifier_config_finish(struct verifier_config *c, struct error *err);

@@ -1,0 +1,178 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "webhook/verifier/sweep.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "common/base/clock.h"
+#include "common/base/log.h"
+
+enum {
+	SWEEP_USEC = 2 * USEC_PER_SEC,
+	SETTLE_USEC = 4 * USEC_PER_SEC, /* for who judged to write what it puts on the Node */
+	GONE_USEC = 30 * USEC_PER_SEC,  /* for Kubernetes to remove what a Node owned */
+	BUSY_MAX = 16,                  /* writes under way */
+	WARN_FRACTION = 5, /* of the validity is left: an agent should have come long ago */
+};
+
+struct sweeper {
+	struct sweeper_options o;
+	sd_event_source *timer;
+};
+
+static bool was_accepted(const struct record *r)
+{
+	return r->standing == RECORD_ATTESTED || r->standing == RECORD_STANDING_SIMULATED ||
+	       r->standing == RECORD_WAIVED;
+}
+
+/* Its time is over, and nobody has said so yet. */
+static bool must_end(const struct node *n, int64_t now_sec)
+{
+	const struct record *r = &n->record;
+
+	return n->recorded && r->standing != RECORD_STANDING_NONE &&
+	       r->standing != RECORD_EXPIRED && strcmp(r->node_uid, n->seen.uid) == 0 &&
+	       now_sec > r->valid_until_sec;
+}
+
+static void end_verdict(struct sweeper *s, struct node *n, int64_t now_sec)
+{
+	struct record r = n->record;
+
+	if (n->ending || n->judging)
+		return;
+	judge_expire(&r, kube_lease_term(s->o.lease), now_sec);
+	if (was_accepted(&n->record))
+		publish_event(s->o.publisher, n, true, "NodeAttestationExpired", r.message);
+	log_info(1, "A verdict has ended", LOG_STR("node", n->name),
+		LOG_STR("verdict", record_standing_name(n->record.standing)));
+	publish_end(s->o.publisher, n, &r);
+}
+
+/* Returns whether it is denied. */
+static bool deny(struct sweeper *s, struct node *n, int64_t now_sec)
+{
+	struct record r = n->record;
+
+	if (strcmp(r.node_uid, n->seen.uid) != 0 ||
+		!judge_denied(&r, n->name, s->o.rules, kube_lease_term(s->o.lease), now_sec))
+		return false;
+	if (n->ending || n->judging)
+		return true;
+	publish_event(s->o.publisher, n, true, "NodeAttestationRefused", r.message);
+	log_info(1, "A node is denied", LOG_STR("node", n->name),
+		LOG_STR("reason", reason_name(r.reason)));
+	publish_end(s->o.publisher, n, &r);
+	return true;
+}
+
+static void warn_of_end(struct sweeper *s, struct node *n, int64_t now_sec)
+{
+	const struct record *r = &n->record;
+	char until[CLOCK_RFC3339_MAX], note[256];
+
+	if (!was_accepted(r) || !record_holds(r, n->seen.uid, now_sec) ||
+		r->valid_until_sec - now_sec >= s->o.rules->validity_sec / WARN_FRACTION ||
+		n->warned_sec == r->valid_until_sec)
+		return;
+	n->warned_sec = r->valid_until_sec;
+	clock_format(until, r->valid_until_sec);
+	snprintf(note, sizeof(note),
+		"the verdict ends at %s and no new evidence has come; see the node agent's log and "
+		"status",
+		until);
+	publish_event(s->o.publisher, n, true, "NodeAttestationExpiring", note);
+}
+
+static void put_right(
+	struct sweeper *s, struct node *n, bool at_once, int64_t now_usec, int64_t now_sec)
+{
+	struct marks want;
+
+	marks_of(&want, &n->record, n->seen.uid, now_sec, s->o.taint);
+	if (marks_in_place(&n->seen, &want) && marks_taint_in_place(&n->seen, &want)) {
+		n->drift_usec = 0;
+		return;
+	}
+	if (!n->drift_usec)
+		n->drift_usec = now_usec;
+	if (at_once || now_usec - n->drift_usec >= SETTLE_USEC)
+		publish_marks(s->o.publisher, n, now_sec);
+}
+
+static void sweep_node(struct sweeper *s, struct node *n, int64_t now_usec, int64_t now_sec)
+{
+	bool over = n->exists && must_end(n, now_sec);
+
+	if (!n->exists) {
+		if (!n->drift_usec)
+			n->drift_usec = now_usec;
+		if (now_usec - n->drift_usec >= GONE_USEC)
+			publish_removal(s->o.publisher, n);
+		return;
+	}
+	if (over)
+		end_verdict(s, n, now_sec);
+	else if (n->recorded && deny(s, n, now_sec))
+		return; /* what that puts on the Node, the next sweep does */
+	warn_of_end(s, n, now_sec);
+	put_right(s, n, over, now_usec, now_sec);
+}
+
+static void sweep(struct sweeper *s)
+{
+	int64_t now_usec = clock_monotonic_usec(), now_sec = clock_unix_usec() / USEC_PER_SEC;
+	struct node *next;
+
+	if (!nodes_synced(s->o.nodes))
+		return;
+	for (struct node *n = nodes_first(s->o.nodes); n; n = next) {
+		next = n->hh.next;
+		if (!kube_lease_leading(s->o.lease) || publisher_busy(s->o.publisher) >= BUSY_MAX)
+			return;
+		sweep_node(s, n, now_usec, now_sec);
+	}
+}
+
+static int on_timer(sd_event_source *source, uint64_t usec, void *ctx)
+{
+	struct sweeper *s = ctx;
+
+	(void)usec;
+	if (kube_lease_leading(s->o.lease))
+		sweep(s);
+	sd_event_source_set_time_relative(source, SWEEP_USEC);
+	return sd_event_source_set_enabled(source, SD_EVENT_ONESHOT);
+}
+
+void sweeper_begin(struct sweeper *s)
+{
+	sd_event_source_set_time_relative(s->timer, 0);
+	sd_event_source_set_enabled(s->timer, SD_EVENT_ONESHOT);
+}
+
+int sweeper_new(struct sweeper **ret_s, const struct sweeper_options *o, struct error *err)
+{
+	_cleanup_(sweeper_free_p) struct sweeper *s = calloc(1, sizeof(*s));
+	int r;
+
+	if (!s)
+		return error_oom(err);
+	s->o = *o;
+	r = sd_event_add_time_relative(
+		o->event, &s->timer, CLOCK_MONOTONIC, SWEEP_USEC, 0, on_timer, s);
+	if (r < 0)
+		return error_set(err, r, "a timer of the verifier: %s", strerror(-r));
+	*ret_s = TAKE_PTR(s);
+	return 0;
+}
+
+void sweeper_free(struct sweeper *s)
+{
+	if (!s)
+		return;
+	sd_event_source_disable_unref(s->timer);
+	free(s);
+}

@@ -1,0 +1,370 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "webhook/verifier/verifier.h"
+
+#include <errno.h>
+#include <openssl/crypto.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "common/base/clock.h"
+#include "common/base/log.h"
+#include "common/kube/lease.h"
+#include "common/kube/token_review.h"
+#include "common/net/backoff.h"
+#include "common/net/ops.h"
+#include "common/net/tls.h"
+#include "common/tee/protocol.h"
+#include "webhook/certs/certs.h"
+#include "webhook/verifier/ca_map.h"
+#include "webhook/verifier/desk.h"
+#include "webhook/verifier/keyring.h"
+#include "webhook/verifier/shared_secret.h"
+#include "webhook/verifier/sweep.h"
+#include "webhook/verifier/trust.h"
+
+#define KEYS_SECRET      "casemate-verifier-keys"
+#define SIMULATED_SECRET "casemate-simulated-root"
+#define LEASE_NAME       "casemate-verifier"
+
+/* A kubelet brings a ConfigMap up to date within about this. */
+#define CA_SPREAD_USEC (180 * (int64_t)USEC_PER_SEC)
+
+enum { TOKEN_RATE = 200 };
+
+struct verifier {
+	struct verifier_options o;
+	struct judge_rules rules;
+	struct challenge_keys keys;
+	char agent[400];    /* user name of the agents' account */
+	char identity[254]; /* of this process; a name of a host may come again */
+	struct shared_secret *keys_secret;
+	struct simulation *simulation;
+	struct trust *trust;
+	struct token_review *reviews;
+	struct nodes *nodes;
+	struct publisher *publisher;
+	struct kube_lease *lease;
+	struct sweeper *sweeper;
+	struct tls_identity *tls;
+	struct ca_map *ca_map;
+	struct certs *certs;
+	struct desk *desk;
+	struct server *server;
+	struct metric *leader, *node_counts;
+};
+
+static int take_keys(
+	void *ctx, struct json_val secret, int64_t now_sec, struct secret *data, struct error *err)
+{
+	struct verifier *v = ctx;
+	int r;
+
+	keyring_read(&v->keys, secret, now_sec);
+	if (!keyring_due(&v->keys, now_sec))
+		return 0;
+	r = keyring_next(data, &v->keys, secret, now_sec, err);
+	return r < 0 ? r : 1;
+}
+
+static void take_root(void *ctx, struct span cert_pem)
+{
+	struct verifier *v = ctx;
+
+	trust_simulated(v->trust, cert_pem);
+}
+
+static void take_authorities(void *ctx, const struct bundle *authorities)
+{
+	struct verifier *v = ctx;
+
+	if (authorities->n)
+		ca_map_set(v->ca_map, authorities);
+}
+
+static void node_changed(void *ctx, struct node *n)
+{
+	(void)ctx;
+	(void)n;
+}
+
+static void leading_changed(void *ctx)
+{
+	struct verifier *v = ctx;
+	bool leading = v->lease && kube_lease_leading(v->lease);
+
+	log_info(1, leading ? "Leading" : "Leading no more",
+		LOG_INT("term", v->lease ? kube_lease_term(v->lease) : 0));
+	if (leading && v->sweeper)
+		sweeper_begin(v->sweeper);
+}
+
+static int64_t least_term(void *ctx)
+{
+	struct verifier *v = ctx;
+
+	return nodes_epoch(v->nodes) + 1;
+}
+
+void verifier_configure(struct verifier *v, const struct verifier_config *c)
+{
+	v->o.config = c;
+	v->rules = (struct judge_rules){
+		.interval_sec = c->interval_usec / USEC_PER_SEC,
+		.validity_sec = c->validity_usec / USEC_PER_SEC,
+		.max_nodes_per_platform = c->max_nodes_per_platform,
+		.allowed_platforms = c->allowed_platforms,
+		.denied_platforms = c->denied_platforms,
+		.denied_nodes = c->denied_nodes,
+		.trust_on_first_use = c->trust_on_first_use,
+	};
+}
+
+static int setup_trust(struct verifier *v, struct error *err)
+{
+	const struct verifier_options *o = &v->o;
+	const struct shared_secret_options keys = {.kube = o->kube,
+		.namespace_ = o->namespace_,
+		.name = KEYS_SECRET,
+		.step = take_keys,
+		.ctx = v};
+	const struct simulation_options simulation = {.kube = o->kube,
+		.namespace_ = o->namespace_,
+		.secret_name = SIMULATED_SECRET,
+		.root = take_root,
+		.ctx = v};
+	int r = trust_new(&v->trust, o->event, &o->config->collateral, o->config->policy,
+		o->allow_simulated, err);
+
+	if (r == 0)
+		r = shared_secret_new(&v->keys_secret, &keys, err);
+	if (r == 0 && o->allow_simulated)
+		r = simulation_new(&v->simulation, &simulation, err);
+	return r;
+}
+
+static int setup_nodes(struct verifier *v, struct error *err)
+{
+	const struct verifier_options *o = &v->o;
+	int r = nodes_new(&v->nodes,
+		&(struct nodes_options){
+			.kube = o->kube, .metrics = o->metrics, .changed = node_changed, .ctx = v},
+		err);
+
+	if (r == 0)
+		r = publisher_new(&v->publisher,
+			&(struct publisher_options){.kube = o->kube,
+				.events = o->events,
+				.nodes = v->nodes,
+				.taint = o->config->taint},
+			err);
+	if (r == 0)
+		r = kube_lease_new(&v->lease,
+			&(struct kube_lease_options){.kube = o->kube,
+				.namespace_ = o->namespace_,
+				.name = LEASE_NAME,
+				.identity = v->identity,
+				.floor = least_term,
+				.changed = leading_changed,
+				.ctx = v},
+			err);
+	if (r == 0)
+		r = sweeper_new(&v->sweeper,
+			&(struct sweeper_options){.event = o->event,
+				.lease = v->lease,
+				.nodes = v->nodes,
+				.publisher = v->publisher,
+				.rules = &v->rules,
+				.taint = o->config->taint},
+			err);
+	return r;
+}
+
+static int setup_certs(struct verifier *v, struct error *err)
+{
+	const struct verifier_options *o = &v->o;
+	const struct verifier_config *c = o->config;
+	const struct certs_options certs = {
+		.mode = *c->tls.cert ? CERTS_FILES : CERTS_SELF,
+		.secret_name = c->tls.secret_name,
+		.namespace_ = o->namespace_,
+		.service_name = c->tls.service_name,
+		.service_namespace = o->namespace_,
+		.ca_lifetime_usec = o->ca_lifetime_usec,
+		.leaf_lifetime_usec = o->leaf_lifetime_usec,
+		.cert_file = c->tls.cert,
+		.key_file = c->tls.key,
+		.trusted = take_authorities,
+		.ctx = v,
+		.spread_usec = CA_SPREAD_USEC,
+	};
+	int r;
+
+	v->tls = tls_identity_new();
+	if (!v->tls)
+		return error_oom(err);
+	r = ca_map_new(&v->ca_map, o->kube, o->namespace_, c->tls.ca_config_map, err);
+	return r < 0 ? r
+		     : certs_new(&v->certs, o->event, o->kube, &certs, v->tls,
+			       o->alone ? o->metrics : NULL, o->alone ? o->health : NULL, err);
+}
+
+static int setup_desk(struct verifier *v, struct error *err)
+{
+	const struct verifier_options *o = &v->o;
+	const struct token_review_options reviews = {
+		.audience = PROTOCOL_AUDIENCE, .rate = TOKEN_RATE, .kept = DESK_VISITS_MAX};
+	int r = token_review_new(&v->reviews, o->kube, &reviews, err);
+
+	if (r < 0)
+		return r;
+	snprintf(v->agent, sizeof(v->agent), "system:serviceaccount:%.340s", o->config->agent);
+	return desk_new(&v->desk,
+		&(struct desk_options){
+			.queue = o->queue,
+			.judge = token_review_judge(v->reviews),
+			.agent = v->agent,
+			.nodes = v->nodes,
+			.publisher = v->publisher,
+			.rules = &v->rules,
+			.keys = &v->keys,
+			.lease = v->lease,
+			.simulation = v->simulation,
+			.examine = trust_examine,
+			.ctx = v->trust,
+			.metrics = o->metrics,
+		},
+		err);
+}
+
+static int setup_server(struct verifier *v, struct error *err)
+{
+	const struct verifier_options *o = &v->o;
+	char address[64];
+	struct server_options server = {
+		.address = address,
+		.threads = o->threads,
+		.tls = v->tls,
+		.tls_min = o->tls_min,
+		.tls_ciphers = o->tls_ciphers,
+		.limits = o->limits,
+	};
+	int r = ops_parse_listen(o->config->listen, "verifier.listen", address, &server.port, err);
+
+	server.limits.max_body = PROTOCOL_REQUEST_MAX;
+	if (r == 0)
+		r = server_start(&v->server, &server, desk_handle, v->desk, err);
+	if (r < 0)
+		return error_prefix(err, r, "verifier.listen");
+	log_info(2, "Serving attestation", LOG_STR("address", address),
+		LOG_INT("port", server_port(v->server)));
+	return 0;
+}
+
+static int setup_observation(struct verifier *v, struct error *err)
+{
+	static const char *const labels[] = {"verdict", "platform", NULL};
+
+	if (health_add(v->o.health, "nodes", HEALTH_READY) < 0)
+		return error_oom(err);
+	v->leader = metrics_gauge(v->o.metrics, "casemate_webhook_leader",
+		"Is this replica the one that sweeps?", NULL);
+	v->node_counts = metrics_gauge(v->o.metrics, "casemate_webhook_nodes",
+		"Nodes by their verdict, as it holds now, and platform.", labels);
+	return v->leader && v->node_counts ? 0 : error_oom(err);
+}
+
+int verifier_new(struct verifier **ret_v, const struct verifier_options *o, struct error *err)
+{
+	static int (*const steps[])(struct verifier *, struct error *) = {
+		setup_observation, setup_trust, setup_nodes, setup_certs, setup_desk, setup_server};
+	_cleanup_(verifier_free_p) struct verifier *v = calloc(1, sizeof(*v));
+
+	if (!v)
+		return error_oom(err);
+	v->o = *o;
+	snprintf(v->identity, sizeof(v->identity), "%.200s_%08x", o->identity,
+		(unsigned)backoff_chance());
+	verifier_configure(v, o->config);
+	for (size_t i = 0; i < ARRAY_SIZE(steps); i++) {
+		int r = steps[i](v, err);
+
+		if (r < 0)
+			return r;
+	}
+	*ret_v = TAKE_PTR(v);
+	return 0;
+}
+
+/* By what holds at this moment, whether the record says so already or not. */
+static enum record_standing standing_now(const struct node *n, int64_t now_sec)
+{
+	if (n->record.standing == RECORD_STANDING_NONE ||
+		strcmp(n->record.node_uid, n->seen.uid) != 0)
+		return RECORD_STANDING_NONE;
+	return record_holds(&n->record, n->seen.uid, now_sec) ? n->record.standing : RECORD_EXPIRED;
+}
+
+static void count_nodes(struct verifier *v)
+{
+	unsigned counts[RECORD_STANDING_N][RECORD_PLATFORM_N] = {0};
+	int64_t now_sec = clock_unix_usec() / USEC_PER_SEC;
+
+	for (struct node *n = nodes_first(v->nodes); n; n = n->hh.next)
+		if (n->exists)
+			counts[standing_now(n, now_sec)][n->record.platform]++;
+	for (unsigned s = 1; s < RECORD_STANDING_N; s++)
+		for (unsigned p = 1; p < RECORD_PLATFORM_N; p++)
+			metric_set(v->node_counts, counts[s][p],
+				METRIC_VALUES(record_standing_name((enum record_standing)s),
+					record_platform_name((enum record_platform)p)));
+}
+
+void verifier_refresh(struct verifier *v)
+{
+	bool known = nodes_synced(v->nodes) && v->keys.n;
+	const char *problem = nodes_problem(v->nodes);
+
+	if (!*problem && !v->keys.n)
+		problem = shared_secret_problem(v->keys_secret);
+	health_set(v->o.health, "nodes", known, *problem ? problem : "not read yet");
+	metric_set(v->leader, kube_lease_leading(v->lease), NULL);
+	nodes_report(v->nodes);
+	count_nodes(v);
+}
+
+void verifier_close_soon(struct verifier *v)
+{
+	kube_lease_release(v->lease);
+	server_close_soon(v->server);
+}
+
+void verifier_quiesce(struct verifier *v)
+{
+	server_quiesce(v->server);
+}
+
+unsigned verifier_connections(struct verifier *v)
+{
+	return server_stats(v->server).connections;
+}
+
+void verifier_free(struct verifier *v)
+{
+	if (!v)
+		return;
+	server_stop(v->server);
+	sweeper_free(v->sweeper);
+	publisher_free(v->publisher);
+	desk_free(v->desk);
+	token_review_free(v->reviews);
+	certs_free(v->certs);
+	ca_map_free(v->ca_map);
+	tls_identity_free(v->tls);
+	kube_lease_free(v->lease);
+	nodes_free(v->nodes);
+	simulation_free(v->simulation);
+	shared_secret_free(v->keys_secret);
+	trust_free(v->trust);
+	OPENSSL_cleanse(&v->keys, sizeof(v->keys));
+	free(v);
+}
