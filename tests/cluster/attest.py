@@ -7,7 +7,7 @@ Asks for a challenge, makes simulated evidence and sends it; prints each answer'
 a line each. Faults: replay (the same challenge with new evidence), again (the very same request), tamper
 (a bit of the signed body), other-node, other-uid (what the evidence says), other-token (bound to another
 token), other-key, old-challenge (one bit of it), protocol (a version nobody speaks), no-token, host
-(tdx-host, no evidence), status=STATUS (a TCB status).
+(tdx-host, no evidence), status=STATUS (a TCB status). --challenge-token: whose challenge it is.
 """
 import argparse
 import base64
@@ -118,19 +118,26 @@ def show(answer):
     return status, body
 
 
+def token_of(path):
+    with open(path, encoding="ascii") as file:
+        return file.read().strip()
+
+
 def main():
     parser = argparse.ArgumentParser()
     for option in ("url", "ca", "name", "token", "node", "uid"):
         parser.add_argument("--" + option, required=True)
     parser.add_argument("--platform", default="simulated")
+    parser.add_argument("--challenge-token")
     parser.add_argument("--wait", type=float, default=0, help="seconds between challenge and evidence")
     parser.add_argument("fault", nargs="*")
     args = parser.parse_args()
-    with open(args.token, encoding="ascii") as file:
-        token = file.read().strip()
-    client = Client(args.url, args.ca, args.name, "" if "no-token" in args.fault else token)
+    client = Client(args.url, args.ca, args.name, "" if "no-token" in args.fault else token_of(args.token))
+    asker = client
+    if args.challenge_token:
+        asker = Client(args.url, args.ca, args.name, token_of(args.challenge_token))
     key = Key()
-    status, body = show(client.post("/v1/challenge", {"protocol": 9 if "protocol" in args.fault else 1}))
+    status, body = show(asker.post("/v1/challenge", {"protocol": 9 if "protocol" in args.fault else 1}))
     if status != 200:
         return 1
     challenge = bytearray(base64.b64decode(body["challenge"]))

@@ -23,6 +23,8 @@ casemate_values() {
 		runtimeClasses:
 		  tdx: {handler: kata-tdx, overhead: {cpu: 10m, memory: 16Mi}}
 		  snp: {handler: kata-snp, overhead: {}}
+		# Tests that set verdicts by hand (fake-node) must not meet who would take them away.
+		verifier: {enabled: false}
 	YAML
 }
 
