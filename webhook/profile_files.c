@@ -95,3 +95,19 @@ int profile_files_read(struct profile_files *f, const char *dir, struct arena *a
 	free(entries);
 	return r;
 }
+
+int profile_files_load(const char *dir, const struct policy_config *config,
+	struct profile_set **ret_set, struct error *err)
+{
+	_cleanup_free_ struct profile_files *files = calloc(1, sizeof(*files));
+	_cleanup_arena_ struct arena a = ARENA_INIT(64 * 1024 * 1024);
+	int r = 0;
+
+	if (!files)
+		return error_oom(err);
+	if (*dir)
+		r = profile_files_read(files, dir, &a, err);
+	if (r < 0)
+		return r;
+	return profile_set_new(ret_set, files->objects, files->n, NULL, 0, true, config, err);
+}

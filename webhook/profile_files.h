@@ -26,5 +26,9 @@ int profile_files_add(struct profile_files *f, const struct yaml_stream *s, cons
 int profile_files_read(struct profile_files *f, const char *dir, struct arena *a,
 	struct error *err);
 
+/* The set of a folder's profiles under a configuration that outlives it; dir "": of none. */
+int profile_files_load(const char *dir, const struct policy_config *config,
+	struct profile_set **ret_set, struct error *err);
+
 /* The limits for manifests and profiles on disk. */
 extern const struct yaml_limits manifest_limits;

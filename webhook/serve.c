@@ -24,6 +24,7 @@
 #include "webhook/profile_watch.h"
 #include "webhook/verdict_watch.h"
 #include "webhook/verifier/verifier.h"
+#include "webhook/verifier_options.h"
 
 enum { QUEUE_MAX = 1024 };
 
@@ -97,23 +98,6 @@ static void profiles_changed(void *ctx, struct profile_set *set)
 	publish(d);
 }
 
-/* Standalone: profiles from the folder, under the configuration given. */
-static int read_profiles(const struct webhook_config *c, struct profile_set **ret_set,
-	struct error *err)
-{
-	_cleanup_free_ struct profile_files *files = calloc(1, sizeof(*files));
-	_cleanup_arena_ struct arena a = ARENA_INIT(64 * 1024 * 1024);
-	int r = 0;
-
-	if (!files)
-		return error_oom(err);
-	if (*c->profiles_dir)
-		r = profile_files_read(files, c->profiles_dir, &a, err);
-	if (r < 0)
-		return r;
-	return profile_set_new(ret_set, files->objects, files->n, NULL, 0, true, &c->policy, err);
-}
-
 static void log_invalid_profiles(const struct profile_set *set)
 {
 	for (size_t i = 0; i < profile_set_count(set); i++) {
@@ -134,7 +118,7 @@ static int take_config(void *ctx, const char **ret_file, struct error *err)
 	int r = webhook_config_load(&next, CONFIG_SERVE, d->argc, d->argv, NULL, err);
 
 	if (r == 0 && next->standalone && d->config->standalone)
-		r = read_profiles(next, &set, err);
+		r = profile_files_load(next->profiles_dir, &next->policy, &set, err);
 	if (r < 0)
 		return r;
 	if (webhook_config_needs_restart(d->config, next))
@@ -364,7 +348,7 @@ static int setup_profiles(struct daemon *d, struct error *err)
 
 	if (d->kube)
 		return profile_watch_new(&d->profile_watch, &o, err);
-	r = read_profiles(d->config, &set, err);
+	r = profile_files_load(d->config->profiles_dir, &d->config->policy, &set, err);
 	if (r < 0)
 		return r;
 	log_invalid_profiles(set);
@@ -509,31 +493,21 @@ static int setup_admission(struct daemon *d, struct error *err)
 
 static int setup_verifier(struct daemon *d, struct error *err)
 {
-	const struct webhook_config *c = d->config;
+	struct verifier_options o = {
+		.event = d->event,
+		.queue = d->queue,
+		.kube = d->kube,
+		.events = d->events,
+		.metrics = d->metrics,
+		.health = d->health,
+		.namespace_ = own_namespace(d),
+		.identity = d->host,
+	};
 
-	if (!webhook_config_has_role(c, ROLE_VERIFIER))
+	if (!webhook_config_has_role(d->config, ROLE_VERIFIER))
 		return 0;
-	return verifier_new(&d->verifier,
-		&(struct verifier_options){
-			.event = d->event,
-			.queue = d->queue,
-			.kube = d->kube,
-			.events = d->events,
-			.metrics = d->metrics,
-			.health = d->health,
-			.config = &c->verifier,
-			.allow_simulated = c->policy.allow_simulated,
-			.alone = !webhook_config_has_role(c, ROLE_ADMISSION),
-			.namespace_ = own_namespace(d),
-			.identity = d->host,
-			.tls_min = c->tls.min_version ? "1.3" : "1.2",
-			.tls_ciphers = c->tls.cipher_suites,
-			.ca_lifetime_usec = c->tls.ca_lifetime_usec,
-			.leaf_lifetime_usec = c->tls.leaf_lifetime_usec,
-			.threads = (unsigned)c->threads,
-			.limits = webhook_config_limits(c),
-		},
-		err);
+	verifier_options_set(&o, d->config);
+	return verifier_new(&d->verifier, &o, err);
 }
 
 static int setup(struct daemon *d, struct error *err)

@@ -9,6 +9,9 @@
 	"health" (dict "listen" (printf "%s:%v" $a.bindAddress $a.healthPort))
 	"metrics" (include "casemate.metrics.config" (dict "root" $ "listen" (printf "%s:%v" $a.bindAddress $a.metricsPort)) | fromYaml)
 	"page" (dict "listen" (printf "127.0.0.1:%v" $a.pagePort)) -}}
+{{- if .Values.verifier.enabled -}}
+{{- $_ := set $chart "verifier" (dict "url" (printf "https://%s.%s.svc" (include "casemate.verifier.name" .) .Release.Namespace)) -}}
+{{- end -}}
 {{- if $a.simulate -}}
 {{- $_ := set $chart "simulate" $a.simulate -}}
 {{- else -}}
