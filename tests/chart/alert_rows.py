@@ -6,6 +6,8 @@ notation)."""
 AGENT = 'job="casemate-agent", namespace="sys", pod="agent-1", node="n1"'
 OTHER = 'job="casemate-agent", namespace="sys", pod="agent-2", node="n2"'
 ADMISSION = 'job="casemate-admission", namespace="sys", pod="admission-1"'
+VERIFIER = 'job="casemate-verifier", namespace="sys", pod="verifier-1"'
+BESIDE = 'job="casemate-verifier", namespace="sys", pod="verifier-2"'
 SECOND = 'job="casemate-admission", namespace="sys", pod="admission-2"'
 
 
@@ -61,7 +63,7 @@ def rejections(error_type, name="pods.casemate.dev"):
     }
 
 
-UP = {f"up{{{AGENT}}}": "1x60", f"up{{{ADMISSION}}}": "1x60"}
+UP = {f"up{{{AGENT}}}": "1x60", f"up{{{ADMISSION}}}": "1x60", f"up{{{VERIFIER}}}": "1x60"}
 
 ROWS = [
     ("CasemateApiDisconnected", "an agent without API server", 12, 1, {agent("api_connected"): "0x20"}),
@@ -139,4 +141,23 @@ ROWS = [
 
     ("CasemateCertificateExpiring", "a leaf that nobody renews", 70, 1, certificate(80000)),
     ("CasemateCertificateExpiring", "one that is renewed in time", 70, 0, certificate(300000)),
+
+    ("CasemateVerifierDown", "no replica", 6, 1, {f"up{{{VERIFIER}}}": "0x20", f"up{{{BESIDE}}}": "0x20"}),
+    ("CasemateVerifierDown", "nothing is scraped", 6, 1, {f"up{{{AGENT}}}": "1x20"}),
+    ("CasemateVerifierDown", "one of two replicas", 6, 0, {f"up{{{VERIFIER}}}": "0x20", f"up{{{BESIDE}}}": "1x20"}),
+
+    ("CasemateVerifierWithoutLeader", "nobody leads", 6, 1, {
+        f"casemate_webhook_leader{{{VERIFIER}}}": "0x20", f"casemate_webhook_leader{{{BESIDE}}}": "0x20"}),
+    ("CasemateVerifierWithoutLeader", "one of two", 6, 0, {
+        f"casemate_webhook_leader{{{VERIFIER}}}": "0x20", f"casemate_webhook_leader{{{BESIDE}}}": "1x20"}),
+    ("CasemateVerifierWithoutLeader", "one takes over", 6, 0, {f"casemate_webhook_leader{{{VERIFIER}}}": "1 0 1x20"}),
+
+    ("CasemateNodeNotTrusted", "refused, as both replicas say", 16, 1, {
+        f'casemate_webhook_nodes{{{VERIFIER}, verdict="Refused", platform="sgx"}}': "2x20",
+        f'casemate_webhook_nodes{{{BESIDE}, verdict="Refused", platform="sgx"}}': "2x20"}),
+    ("CasemateNodeNotTrusted", "an old verdict", 16, 1, {
+        f'casemate_webhook_nodes{{{VERIFIER}, verdict="Expired", platform="tdx"}}': "1x20"}),
+    ("CasemateNodeNotTrusted", "attested", 16, 0, {
+        f'casemate_webhook_nodes{{{VERIFIER}, verdict="Attested", platform="sgx"}}': "9x20",
+        f'casemate_webhook_nodes{{{VERIFIER}, verdict="Refused", platform="sgx"}}': "0x20"}),
 ]
