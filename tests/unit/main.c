@@ -94,6 +94,7 @@
 	X(profile)                                                                                 \
 	X(profile_set)                                                                             \
 	X(pull)                                                                                    \
+	X(publish)                                                                                 \
 	X(quantity)                                                                                \
 	X(qe_identity)                                                                             \
 	X(quote)                                                                                   \

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "webhook/verifier/nodes.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <stdio.h>
 
@@ -85,6 +86,7 @@ static void changed(struct nodes *n, struct node *node)
 	n->o.changed(n->o.ctx, node);
 	if (node->exists || node->recorded)
 		return;
+	assert(n->table); /* which the node is in */
 	HASH_DEL(n->table, node);
 	free(node);
 }
