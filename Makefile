@@ -98,7 +98,7 @@ help:
 	@echo 'make check        unit tests; check-san, check-tsan: under sanitizers'
 	@echo 'make fuzz         each fuzz target for T seconds (10)'
 	@echo 'make check-chart  chart and manifests'
-	@echo 'make check-programs  the programs without a cluster: serve --standalone, review'
+	@echo 'make check-programs  the programs without a cluster: serve --standalone, review, verify'
 	@echo 'make check-cluster   on a one-node Kubernetes; K8S=1.34 for the older one'
 	@echo 'make bench        figures beside a bound measured in the same run'
 	@echo 'make lint         static analysis, include directions, scripts'
@@ -186,6 +186,7 @@ check-image: all
 check-programs: all $(GRPC_PEER) $(RENDER) $(MAKE_EVIDENCE)
 	tests/integration/standalone-test
 	tests/integration/review-test
+	tests/integration/verify-test
 	tests/integration/tls-test
 	MAKE_EVIDENCE=$(MAKE_EVIDENCE) tests/integration/collateral-test
 	tests/integration/metrics-test

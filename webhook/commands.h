@@ -9,4 +9,5 @@
 /* See `casemate-webhook COMMAND --help`. */
 int command_serve(int argc, char **argv);
 int command_review(int argc, char **argv);
+int command_verify(int argc, char **argv);
 int command_collateral(int argc, char **argv);
