@@ -47,6 +47,7 @@
 	X(error)                                                                                   \
 	X(event)                                                                                   \
 	X(evidence)                                                                                \
+	X(fetch)                                                                                   \
 	X(file_watch)                                                                              \
 	X(files)                                                                                   \
 	X(format)                                                                                  \

@@ -125,7 +125,7 @@ static void on_done(void *ctx, const struct http_result *result)
 		chain = http_result_header(result, rq->old_chain_header);
 	e = pull_take(r->c, rq, chain, result->body, r->now, r->err);
 	if (e < 0) {
-		end(r, e);
+		end(r, error_prefix(r->err, e, "%s", rq->name));
 		return;
 	}
 	r->at++;

@@ -68,6 +68,10 @@ void pull_plan_free(struct pull_plan *p);
 int pull_take(struct collateral *c, const struct pull_request *rq, const char *chain,
 	struct span body, int64_t now, struct error *err);
 
+/* The same without regard to problems: of an answer that was judged before. */
+int pull_add(struct collateral *c, const struct pull_request *rq, const char *chain,
+	struct span body, struct error *err);
+
 /* What a status other than 200 means. */
 const char *pull_status(int status);
 

@@ -104,21 +104,22 @@ static int check_all(const struct collateral *c, int64_t now, struct error *err)
 	return 0;
 }
 
+int pull_add(struct collateral *c, const struct pull_request *rq, const char *chain,
+	struct span body, struct error *err)
+{
+	int r = take_chain(c, rq, chain, err);
+
+	if (r == 0)
+		r = collateral_add(c, body, "the answer", err);
+	if (r == 0 && !has_answer(c, rq))
+		r = error_set(err, -EBADMSG, "the answer is something else");
+	return r < 0 && r != -ENOMEM ? -EBADMSG : r;
+}
+
 int pull_take(struct collateral *c, const struct pull_request *rq, const char *chain,
 	struct span body, int64_t now, struct error *err)
 {
-	int r;
+	int r = pull_add(c, rq, chain, body, err);
 
-	if (has_answer(c, rq))
-		return 0; /* asked for twice */
-	r = take_chain(c, rq, chain, err);
-	if (r == 0)
-		r = collateral_add(c, body, "the answer", err);
-	if (r == -ENOMEM)
-		return r;
-	if (r == 0 && !has_answer(c, rq))
-		r = error_set(err, -EBADMSG, "the answer is something else");
-	if (r == 0)
-		r = check_all(c, now, err);
-	return r < 0 && r != -ENOMEM ? error_prefix(err, -EBADMSG, "%s", rq->name) : r;
+	return r < 0 ? r : check_all(c, now, err);
 }

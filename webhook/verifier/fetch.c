@@ -1,0 +1,338 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "webhook/verifier/fetch.h"
+
+#include "common/base/clock.h"
+#include "common/base/codec.h"
+#include "common/net/http.h"
+#include "webhook/collateral/inventory.h"
+#include "webhook/verifier/fetch_schedule.h"
+
+enum {
+	TIMEOUT_SEC = 60,
+	GAP_MSEC = 50, /* between two questions */
+	DIGITS_MAX = 2 * SNP_CHIP_ID + 1,
+};
+
+struct fetch {
+	struct fetch_options o;
+	struct http_client *client;
+	struct http_call *call; /* NULL: nobody is being asked */
+	sd_event_source *timer;
+	struct fetch_schedule schedule;
+	size_t asked; /* index of the piece that is */
+	bool fresh;   /* answers that changed() has not been told of */
+};
+
+static void settle(struct fetch *f);
+
+static uint32_t chance(void)
+{
+	return backoff_chance();
+}
+
+static void report(struct fetch *f, const struct fetch_piece *p, const char *problem)
+{
+	f->o.failed(f->o.ctx, p->rq.name, problem);
+}
+
+/* What is needed to check p's answer: the ASK of a chip's certificate. */
+static int add_issuers(const struct fetch *f, const struct fetch_piece *p, struct collateral *c)
+{
+	for (size_t i = 0; p->rq.kind == PULL_VCEK && i < f->schedule.n; i++) {
+		const struct fetch_piece *q = &f->schedule.pieces[i];
+		int r = 0;
+
+		if (q->rq.kind == PULL_ARK_CHAIN && q->rq.product == p->rq.product && q->body)
+			r = collateral_add(
+				c, (struct span){q->body, q->body_len}, q->rq.name, NULL);
+		if (r < 0)
+			return r;
+	}
+	return 0;
+}
+
+/* The number and dates of what was asked for, and of its chain where that ends first. */
+static int read_dates(const struct collateral *c, const struct fetch_piece *p, int64_t now,
+	struct fetch_piece *ret, struct error *err)
+{
+	static const char *const kinds[] = {
+		[PULL_ROOT_CRL_LIST] = "crl",
+		[PULL_PCK_CRL] = "crl",
+		[PULL_QE_IDENTITY] = "qe-identity",
+		[PULL_TCB_INFO] = "tcb-info",
+		[PULL_ARK_CHAIN] = "certificate",
+		[PULL_ARK_CRL] = "crl",
+		[PULL_VCEK] = "certificate",
+	};
+	_cleanup_inventory_ struct inventory inv = {0};
+	int r = inventory_make(&inv, c, now, err);
+
+	if (r < 0)
+		return r;
+	ret->until = INT64_MAX;
+	ret->from = ret->number = -1;
+	for (size_t i = 0; i < inv.n; i++) {
+		const struct inventory_item *it = &inv.items[i];
+
+		if (it->until < ret->until)
+			ret->until = it->until;
+		if (strcmp(it->kind, kinds[p->rq.kind]) != 0)
+			continue;
+		if (it->number > ret->number)
+			ret->number = it->number;
+		if (it->from > ret->from)
+			ret->from = it->from;
+	}
+	return 0;
+}
+
+/* Judges an answer by itself, and keeps it. */
+static int take(struct fetch *f, struct fetch_piece *p, const char *chain, struct span body,
+	struct error *err)
+{
+	_cleanup_(collateral_free_p) struct collateral *scratch = NULL;
+	_cleanup_free_ char *kept = NULL, *kept_chain = NULL;
+	struct fetch_piece dates = {0};
+	int64_t now = f->o.clock();
+	int r = f->o.empty(f->o.ctx, &scratch, err);
+
+	if (r == 0)
+		r = add_issuers(f, p, scratch);
+	if (r == 0)
+		r = pull_take(scratch, &p->rq, chain, body, now, err);
+	if (r == 0)
+		r = read_dates(scratch, p, now, &dates, err);
+	if (r < 0)
+		return r;
+	if (p->body && (dates.number < p->number || dates.from < p->from))
+		return error_set(err, -ESTALE, "the answer is older than the one before (%s)",
+			reason_name(REASON_CollateralRolledBack));
+	kept = malloc(body.len + 1);
+	kept_chain = chain ? strdup(chain) : NULL;
+	if (!kept || (chain && !kept_chain))
+		return error_oom(err);
+	memcpy(kept, body.p, body.len);
+	f->fresh = f->fresh || !p->body || p->body_len != body.len ||
+		   memcmp(p->body, kept, body.len) != 0;
+	free(p->body);
+	free(p->chain);
+	p->body = TAKE_PTR(kept);
+	p->body_len = body.len;
+	p->chain = TAKE_PTR(kept_chain);
+	p->number = dates.number;
+	p->from = dates.from;
+	p->until = dates.until;
+	return 0;
+}
+
+static void on_done(void *ctx, const struct http_result *result)
+{
+	struct fetch *f = ctx;
+	struct fetch_piece *p = &f->schedule.pieces[f->asked];
+	const char *chain = NULL;
+	struct error err = {0};
+
+	f->call = NULL;
+	if (result->code == 0 && result->status == 200) {
+		if (p->rq.chain_header)
+			chain = http_result_header(result, p->rq.chain_header);
+		if (!chain && p->rq.old_chain_header)
+			chain = http_result_header(result, p->rq.old_chain_header);
+		if (take(f, p, chain, result->body, &err) == 0) {
+			fetch_piece_good(p, f->o.clock(), chance());
+		} else {
+			report(f, p, err.message);
+			fetch_piece_failed(p, f->o.clock(), -1, chance());
+		}
+	} else if (result->code == 0 && (result->status == 404 || result->status == 410)) {
+		report(f, p, pull_status(result->status));
+		fetch_piece_absent(p, f->o.clock(), chance());
+	} else {
+		report(f, p, result->code ? result->error : pull_status(result->status));
+		fetch_piece_failed(p, f->o.clock(), result->retry_after, chance());
+	}
+	settle(f);
+}
+
+static void ask(struct fetch *f, struct fetch_piece *p)
+{
+	const struct http_call_options o = {
+		.method = "GET",
+		.url = p->rq.url,
+		.accept = "*/*",
+		.max_response = 2 * CRL_DER_MAX,
+		.timeout_usec = TIMEOUT_SEC * (int64_t)USEC_PER_SEC,
+		.done = on_done,
+		.ctx = f,
+	};
+	struct error err = {0};
+
+	f->asked = (size_t)(p - f->schedule.pieces);
+	if (http_call(f->client, &o, &f->call, &err) == 0)
+		return;
+	f->call = NULL;
+	report(f, p, err.message);
+	fetch_piece_failed(p, f->o.clock(), -1, chance());
+}
+
+/* Sets the timer to the next question, and tells of what is new unless more is coming at once. */
+static void settle(struct fetch *f)
+{
+	const struct fetch_piece *p = fetch_schedule_next(&f->schedule);
+	int64_t wait;
+
+	if (!p || f->call)
+		return;
+	wait = p->due - f->o.clock();
+	if (wait > 0 && f->fresh) {
+		f->fresh = false;
+		f->o.changed(f->o.ctx);
+	}
+	wait = wait > 0 ? wait * USEC_PER_SEC : GAP_MSEC * USEC_PER_MSEC;
+	(void)sd_event_source_set_time_relative(f->timer, (uint64_t)wait);
+	(void)sd_event_source_set_enabled(f->timer, SD_EVENT_ONESHOT);
+}
+
+static int on_timer(sd_event_source *source, uint64_t usec, void *userdata)
+{
+	struct fetch *f = userdata;
+	struct fetch_piece *p = fetch_schedule_next(&f->schedule);
+
+	(void)source;
+	(void)usec;
+	if (p && !f->call && p->due <= f->o.clock())
+		ask(f, p);
+	settle(f);
+	return 0;
+}
+
+int fetch_new(struct fetch **ret, const struct fetch_options *o, struct error *err)
+{
+	const struct http_client_options http = {
+		.ca_pem = o->ca_pem,
+		.user_agent = "casemate-verifier",
+	};
+	_cleanup_(fetch_free_p) struct fetch *f = calloc(1, sizeof(*f));
+	int r;
+
+	if (!f)
+		return error_oom(err);
+	f->o = *o;
+	r = http_client_new(&f->client, o->event, &http, err);
+	if (r < 0)
+		return r;
+	r = sd_event_add_time_relative(o->event, &f->timer, CLOCK_MONOTONIC, 0, 0, on_timer, f);
+	if (r >= 0)
+		r = sd_event_source_set_enabled(f->timer, SD_EVENT_OFF);
+	if (r < 0)
+		return error_set(err, r, "no timer");
+	*ret = TAKE_PTR(f);
+	return 0;
+}
+
+void fetch_free(struct fetch *f)
+{
+	if (!f)
+		return;
+	http_client_free(f->client);
+	sd_event_source_disable_unref(f->timer);
+	fetch_schedule_free(&f->schedule);
+	free(f);
+}
+
+static int want(struct fetch *f, struct pull_options *o, struct error *err)
+{
+	_cleanup_pull_plan_ struct pull_plan plan = {0};
+	size_t before = f->schedule.n;
+	int r = pull_plan_make(&plan, o, err);
+
+	if (r == 0)
+		r = fetch_schedule_add(&f->schedule, &plan, f->o.clock(), err);
+	if (f->schedule.n != before)
+		settle(f);
+	return r;
+}
+
+/* Both are among the pieces: nothing of this platform is new. */
+static bool has_intel(const struct fetch_schedule *s, const struct pck *pck, bool tdx)
+{
+	bool info = false, list = false;
+
+	for (size_t i = 0; i < s->n && !(info && list); i++) {
+		const struct pull_request *rq = &s->pieces[i].rq;
+
+		info = info || (rq->kind == PULL_TCB_INFO && rq->tdx == tdx &&
+				       memcmp(rq->fmspc, pck->fmspc, sizeof(rq->fmspc)) == 0);
+		list = list || (rq->kind == PULL_PCK_CRL && rq->ca == pck->ca);
+	}
+	return info && list;
+}
+
+static bool has_snp(const struct fetch_schedule *s, enum snp_product product,
+	const unsigned char chip_id[64], struct snp_tcb tcb)
+{
+	for (size_t i = 0; i < s->n; i++) {
+		const struct pull_request *rq = &s->pieces[i].rq;
+
+		if (rq->kind == PULL_VCEK && rq->product == product &&
+			memcmp(rq->chip_id, chip_id, snp_chip_id_len(product)) == 0 &&
+			snp_tcb_equal(rq->tcb, tcb))
+			return true;
+	}
+	return false;
+}
+
+int fetch_want_intel(struct fetch *f, const struct pck *pck, bool tdx, struct error *err)
+{
+	_cleanup_buf_ struct buf fmspc = BUF_INIT(DIGITS_MAX);
+	const char *tee = tdx ? "tdx" : "sgx";
+	const char *ca = pck->ca == PCK_CA_PLATFORM ? "platform" : "processor";
+	struct pull_options o = *f->o.services;
+	const char *digits;
+
+	if (has_intel(&f->schedule, pck, tdx))
+		return 0;
+	if (codec_hex(&fmspc, pck->fmspc, sizeof(pck->fmspc)) < 0)
+		return error_oom(err);
+	digits = fmspc.p;
+	o.fmspc = (struct strings){&digits, 1};
+	o.tee = (struct strings){&tee, 1};
+	o.ca = (struct strings){&ca, 1};
+	o.snp = o.vcek = (struct strings){0};
+	return want(f, &o, err);
+}
+
+int fetch_want_snp(struct fetch *f, enum snp_product product, const unsigned char chip_id[64],
+	const unsigned char tcb[8], struct error *err)
+{
+	_cleanup_buf_ struct buf text = BUF_INIT(2 * DIGITS_MAX);
+	struct pull_options o = *f->o.services;
+	const char *chip;
+
+	if (has_snp(&f->schedule, product, chip_id, snp_tcb_read(tcb, product)))
+		return 0;
+	buf_printf(&text, "%s:", snp_product_name(product));
+	codec_hex(&text, chip_id, snp_chip_id_len(product));
+	buf_putc(&text, ':');
+	if (codec_hex(&text, tcb, 8) < 0)
+		return error_oom(err);
+	chip = text.p;
+	o.fmspc = o.tee = o.ca = o.snp = (struct strings){0};
+	o.vcek = (struct strings){&chip, 1};
+	return want(f, &o, err);
+}
+
+int fetch_add_to(const struct fetch *f, struct collateral *c, struct error *err)
+{
+	for (size_t i = 0; i < f->schedule.n; i++) {
+		const struct fetch_piece *p = &f->schedule.pieces[i];
+		int r = p->body ? pull_add(c, &p->rq, p->chain, (struct span){p->body, p->body_len},
+					  err)
+				: 0;
+
+		/* What is there already may be newer than this, and better. */
+		if (r < 0 && r != -EBADMSG)
+			return r;
+	}
+	return 0;
+}

@@ -1,0 +1,47 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * The verifier's own source of collateral: asks Intel's and AMD's services, or caches of theirs,
+ * for what proven platforms need, and keeps it current (fetch_schedule.h). Nobody makes it ask:
+ * only names from certificate chains that have been verified may be wanted. Answers are judged
+ * before they count, and an older one than was seen never does. Everything happens on the loop's
+ * thread; callbacks must not call back. */
+#pragma once
+
+#include <systemd/sd-event.h>
+
+#include "common/base/cleanup.h"
+#include "common/tee/collateral.h"
+#include "webhook/collateral/pull.h"
+
+struct fetch;
+
+struct fetch_options {
+	sd_event *event;
+	/* Of these, the services and update; its lists are not looked at. Must outlive it. */
+	const struct pull_options *services;
+	struct span ca_pem; /* who vouches for https */
+	/* Collateral that holds nothing but the roots that are trusted. */
+	int (*empty)(void *ctx, struct collateral **ret, struct error *err);
+	/* There is something new: fetch_add_to() gives it. After a burst of answers once. */
+	void (*changed)(void *ctx);
+	/* A piece could not be had; name is of a person's words, problem says why. */
+	void (*failed)(void *ctx, const char *name, const char *problem);
+	int64_t (*clock)(void); /* Unix seconds */
+	void *ctx;
+};
+
+/* -EINVAL: a service's address is wrong; -ENOMEM. */
+int fetch_new(struct fetch **ret, const struct fetch_options *o, struct error *err);
+void fetch_free(struct fetch *f); /* NULL allowed */
+DEFINE_CLEANUP(struct fetch *, fetch_free)
+
+/* A platform whose certificate chain leads to a trusted root needs its collateral. What is known or
+ * wanted already costs a comparison. -E2BIG, -ENOMEM. */
+int fetch_want_intel(struct fetch *f, const struct pck *pck, bool tdx, struct error *err);
+/* tcb: the 8 bytes of a report. Without its VCEK no report can be verified: whoever calls this
+ * bounds how often, and for whom. */
+int fetch_want_snp(struct fetch *f, enum snp_product product, const unsigned char chip_id[64],
+	const unsigned char tcb[8], struct error *err);
+
+/* Takes every good answer up. -ENOMEM, -E2BIG. */
+int fetch_add_to(const struct fetch *f, struct collateral *c, struct error *err);
