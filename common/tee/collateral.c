@@ -92,32 +92,35 @@ static int not_hidden(const struct dirent *e)
 	return e->d_name[0] != '.';
 }
 
+/* One that is broken does not keep the others away; the first such is what is returned. */
 static int add_entries(struct collateral *c, int dir, const char *path, struct dirent **entries,
 	int n, struct error *err)
 {
-	int known = 0;
+	struct error each = {0};
+	int known = 0, first = 0;
 
 	for (int i = 0; i < n; i++) {
 		_cleanup_free_ char *name = NULL;
 		struct stat st;
-		int r;
+		int r = 0;
 
-		if (fstatat(dir, entries[i]->d_name, &st, 0) < 0)
-			return error_set(err, -errno, "%s/%s: %m", path, entries[i]->d_name);
-		if (!S_ISREG(st.st_mode))
-			continue;
 		if (asprintf(&name, "%s/%s", path, entries[i]->d_name) < 0) {
 			name = NULL;
 			return error_oom(err);
 		}
-		r = add_file(c, dir, entries[i]->d_name, name, err);
-		if (r < 0 && r != -ENOMSG)
-			return r;
+		if (fstatat(dir, entries[i]->d_name, &st, 0) < 0)
+			r = error_set(&each, -errno, "%s: %m", name);
+		else if (S_ISREG(st.st_mode))
+			r = add_file(c, dir, entries[i]->d_name, name, &each);
+		else
+			continue;
 		known += r == 0;
+		if (r < 0 && r != -ENOMSG && first == 0)
+			first = error_set(err, r, "%s", each.message);
 	}
-	if (known == 0)
-		return error_set(err, -ENOMSG, "%s: no file of it is collateral", path);
-	return 0;
+	if (known == 0 && first == 0)
+		first = error_set(err, -ENOMSG, "%s: no file of it is collateral", path);
+	return first;
 }
 
 int collateral_add_path(struct collateral *c, const char *path, struct error *err)

@@ -33,8 +33,8 @@ enum { COLLATERAL_MAX = 32 << 20 }; /* bytes of one text */
  * same kind unless that one is newer (issueDate; CRLNumber). */
 int collateral_add(struct collateral *c, struct span text, const char *name, struct error *err);
 /* A file, or each file of a folder (not below; no hidden ones), in the order of their names. Of a
- * folder, what is not known is passed over unless nothing is known. -errno of the file system as
- * well. */
+ * folder, what is not known is passed over unless nothing is known, and what is broken keeps
+ * nothing else away; the first such is what is returned. -errno of the file system as well. */
 int collateral_add_path(struct collateral *c, const char *path, struct error *err);
 
 /* Appends all of it, roots aside, as one JSON that collateral_add() reads; the same collateral
