@@ -9,7 +9,9 @@
 
 #define SUITES(X)                                                                                  \
 	X(access)                                                                                  \
+	X(aesm_client)                                                                             \
 	X(aesm_frame)                                                                              \
+	X(aesm_message)                                                                            \
 	X(aesm_relay)                                                                              \
 	X(agent_metrics)                                                                           \
 	X(arena)                                                                                   \
