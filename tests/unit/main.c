@@ -27,6 +27,7 @@
 	X(capacity)                                                                                \
 	X(capacity_plan)                                                                           \
 	X(cert)                                                                                    \
+	X(cert_rules)                                                                              \
 	X(certs)                                                                                   \
 	X(challenge)                                                                               \
 	X(claims)                                                                                  \
