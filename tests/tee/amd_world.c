@@ -290,13 +290,17 @@ void tee_amd_extended(const struct tee_amd *w, struct buf *out)
 		"\x4a\xb7\xb3\x79\xbb\xac\x4f\xe4\xa0\x2f\x05\xae\xf3\x27\xc7\x82";
 	static const char zero[24];
 	_cleanup_buf_ struct buf leaf = BUF_INIT(TEE_DER_MAX), between = BUF_INIT(TEE_DER_MAX);
-	size_t head = 3 * sizeof(zero);
+	size_t at = (3 - (size_t)w->no_leaf - (size_t)w->no_intermediate) * sizeof(zero);
 
-	tee_amd_leaf(w, &leaf);
-	tee_amd_intermediate(w, &between);
 	tee_amd_report(w, out);
-	put_entry(out, w->vlek ? vlek : vcek, head, leaf.len);
-	put_entry(out, ask, head + leaf.len, between.len);
+	if (!w->no_leaf) {
+		tee_amd_leaf(w, &leaf);
+		put_entry(out, w->vlek != w->other_guid ? vlek : vcek, at, leaf.len);
+	}
+	if (!w->no_intermediate) {
+		tee_amd_intermediate(w, &between);
+		put_entry(out, ask, at + leaf.len, between.len);
+	}
 	buf_add(out, zero, sizeof(zero));
 	buf_span(out, buf_view(&leaf));
 	buf_span(out, buf_view(&between));

@@ -37,6 +37,9 @@ struct tee_amd {
 	enum tee_flaw signature;
 	unsigned behind_r, behind_s; /* the first byte behind the 48 of r and s */
 	unsigned behind;             /* the first byte behind both */
+
+	/* what the certificate table lacks, or calls otherwise: a VCEK a VLEK */
+	bool no_leaf, no_intermediate, other_guid;
 };
 
 /* A report of that version, of a chip whose TCB its VCEK names, or with a provider's VLEK. */

@@ -105,7 +105,7 @@ static void leaf_pem(const struct tee_intel *w, struct buf *out)
 		c.extensions[n] = w->pck_extension;
 	else if (!w->no_pck_extension)
 		c.extensions[n] = (struct tee_extension){
-			.oid = "1.2.840.113741.1.13.1", .value = buf_view(&extension)};
+			"1.2.840.113741.1.13.1", buf_view(&extension), w->pck_extension_critical};
 	tee_cert_pem(&c, out);
 }
 

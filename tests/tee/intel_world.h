@@ -116,7 +116,7 @@ struct tee_intel {
 	struct tee_cert root, ca[PCK_CA_N], leaf, tcb_signer;
 	struct pck pck; /* values of the leaf's SGX extension; pck.ca is who issued it */
 	struct tee_extension pck_extension; /* in place of that; oid NULL: none */
-	bool no_pck_extension;
+	bool no_pck_extension, pck_extension_critical;
 	struct tee_crl root_crl, pck_crl[PCK_CA_N];
 	struct tee_tcb_info tcb_info;
 	struct tee_qe_identity qe;

@@ -9,6 +9,7 @@
 #include "common/base/cleanup.h"
 #include "common/tee/der.h"
 #include "tests/tee/der_write.h"
+#include "tests/tee/memo.h"
 
 static void name_part(X509_NAME *name, const char *field, const char *value)
 {
@@ -64,8 +65,8 @@ static void add_by_name(X509 *x, int nid, const char *value)
 static struct span key_id(enum tee_key k, unsigned char digest[SHA_DIGEST_LENGTH])
 {
 	X509_PUBKEY *pub = NULL;
-	const unsigned char *p;
-	int len;
+	const unsigned char *p = NULL;
+	int len = 0;
 
 	tee_must(X509_PUBKEY_set(&pub, tee_key(k)) == 1 &&
 			 X509_PUBKEY_get0_param(NULL, &p, &len, NULL, pub) == 1,
@@ -152,7 +153,7 @@ static void put(struct buf *out, unsigned char *der, int len, bool broken)
 	OPENSSL_free(der);
 }
 
-void tee_cert_der(const struct tee_cert *c, struct buf *out)
+static void write_cert(const struct tee_cert *c, struct buf *out)
 {
 	X509 *x = X509_new();
 	ASN1_TIME *from = ASN1_TIME_set(NULL, c->not_before),
@@ -177,6 +178,38 @@ void tee_cert_der(const struct tee_cert *c, struct buf *out)
 	ASN1_TIME_free(from);
 	ASN1_TIME_free(to);
 	X509_free(x);
+}
+
+static void put_extension(struct buf *key, const struct tee_extension *e)
+{
+	if (e->oid)
+		buf_printf(key, "%s%d %zu:", e->oid, e->critical, e->value.len);
+	if (e->oid)
+		buf_span(key, e->value);
+}
+
+/* All that a certificate is made of. */
+static void cert_key(struct buf *key, const struct tee_cert *c)
+{
+	buf_printf(key, "cert %d %s|%s|%s|%s ", c->vendor, c->subject, c->issuer,
+		c->usage ? c->usage : "-", c->md ? c->md : "-");
+	buf_printf(key, "%llx %lld %lld %d %d %d %d %d %d %d ", (unsigned long long)c->serial,
+		(long long)c->not_before, (long long)c->not_after, c->ca, c->path_len, c->key,
+		c->signer, c->break_signature, c->version_1, c->bare);
+	for (size_t i = 0; i < TEE_EXTENSIONS_MAX; i++)
+		put_extension(key, &c->extensions[i]);
+}
+
+void tee_cert_der(const struct tee_cert *c, struct buf *out)
+{
+	_cleanup_buf_ struct buf key = BUF_INIT(TEE_PEM_MAX), der = BUF_INIT(TEE_DER_MAX);
+
+	cert_key(&key, c);
+	if (memo_get(buf_view(&key), out))
+		return;
+	write_cert(c, &der);
+	memo_put(buf_view(&key), buf_view(&der));
+	buf_span(out, buf_view(&der));
 }
 
 void tee_pem(struct buf *out, const char *label, struct span der)
@@ -231,7 +264,7 @@ static void set_times(X509_CRL *x, const struct tee_crl *c)
 	ASN1_TIME_free(t);
 }
 
-void tee_crl_der(const struct tee_crl *c, struct buf *out)
+static void write_crl(const struct tee_crl *c, struct buf *out)
 {
 	X509_CRL *x = X509_CRL_new();
 	X509_NAME *name = X509_NAME_new();
@@ -270,4 +303,28 @@ void tee_crl_der(const struct tee_crl *c, struct buf *out)
 	EVP_MD_CTX_free(ctx);
 	X509_NAME_free(name);
 	X509_CRL_free(x);
+}
+
+static void crl_key(struct buf *key, const struct tee_crl *c)
+{
+	buf_printf(key, "list %d %s %lld %lld %lld %d %d %d ", c->vendor, c->issuer,
+		(long long)c->this_update, (long long)c->next_update, (long long)c->number,
+		c->signer, c->break_signature, c->bare);
+	for (size_t i = 0; i < c->n_revoked; i++)
+		buf_printf(key, "%llx ", (unsigned long long)c->revoked[i]);
+	put_extension(key, &c->extension);
+	buf_putc(key, ' ');
+	put_extension(key, &c->entry_extension);
+}
+
+void tee_crl_der(const struct tee_crl *c, struct buf *out)
+{
+	_cleanup_buf_ struct buf key = BUF_INIT(TEE_PEM_MAX), der = BUF_INIT(TEE_DER_MAX);
+
+	crl_key(&key, c);
+	if (memo_get(buf_view(&key), out))
+		return;
+	write_crl(c, &der);
+	memo_put(buf_view(&key), buf_view(&der));
+	buf_span(out, buf_view(&der));
 }

@@ -135,6 +135,8 @@
 	X(verdict)                                                                                 \
 	X(verify_cache)                                                                            \
 	X(verdicts)                                                                                \
+	X(verify_cases)                                                                            \
+	X(verify_merge)                                                                            \
 	X(watch)                                                                                   \
 	X(yaml)                                                                                    \
 	X(yaml_scalar)
