@@ -16,6 +16,7 @@
 enum {
 	BODY_MAX = 32 * 1024,
 	OBJECT_MAX = 4 * 1024 * 1024,
+	RETRY_USEC = 30 * USEC_PER_SEC,
 	TRIES_MAX = 6, /* of a Node: labels and condition, the taint, and who else writes */
 	PATH_MAX_BYTES = 512,
 };
@@ -95,6 +96,11 @@ static void finish(struct job *j, enum publish_outcome outcome, const char *mess
 	publish_done done = j->done;
 	void *ctx = j->ctx;
 
+	struct node *node = nodes_find_any(j->p->o.nodes, j->name);
+
+	/* Who judges is told; what is swept comes again by itself. */
+	if (outcome == PUBLISH_FAILED && node && j->kind != JOB_RECORD)
+		node->retry_usec = clock_monotonic_usec() + RETRY_USEC;
 	if (outcome == PUBLISH_FAILED)
 		log_warn("Could not write about a node", LOG_STR("node", j->name),
 			LOG_STR("message", message));
@@ -302,9 +308,14 @@ int publish_record(struct publisher *p, struct node *node, const struct record *
 	return 0;
 }
 
+static bool may_end(const struct node *node)
+{
+	return !node->ending && !node->judging && clock_monotonic_usec() >= node->retry_usec;
+}
+
 void publish_end(struct publisher *p, struct node *node, const struct record *r)
 {
-	struct job *j = node->ending || node->judging ? NULL : job_new(p, node, JOB_END);
+	struct job *j = may_end(node) ? job_new(p, node, JOB_END) : NULL;
 
 	if (!j)
 		return;
@@ -314,7 +325,7 @@ void publish_end(struct publisher *p, struct node *node, const struct record *r)
 
 void publish_removal(struct publisher *p, struct node *node)
 {
-	struct job *j = node->ending || node->judging ? NULL : job_new(p, node, JOB_REMOVAL);
+	struct job *j = may_end(node) ? job_new(p, node, JOB_REMOVAL) : NULL;
 
 	if (j)
 		remove_record(j, node);
@@ -392,7 +403,7 @@ void publish_marks(struct publisher *p, struct node *node, int64_t now_sec)
 	struct job *j;
 
 	marks_of(&want, &node->record, node->seen.uid, now_sec, p->o.taint);
-	if (node->marking ||
+	if (node->marking || clock_monotonic_usec() < node->retry_usec ||
 		(marks_in_place(&node->seen, &want) && marks_taint_in_place(&node->seen, &want)))
 		return;
 	j = job_new(p, node, JOB_MARKS);

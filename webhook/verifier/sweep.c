@@ -41,7 +41,7 @@ static void end_verdict(struct sweeper *s, struct node *n, int64_t now_sec)
 {
 	struct record r = n->record;
 
-	if (n->ending || n->judging)
+	if (n->ending || n->judging || clock_monotonic_usec() < n->retry_usec)
 		return;
 	judge_expire(&r, kube_lease_term(s->o.lease), now_sec);
 	if (was_accepted(&n->record))
@@ -59,7 +59,7 @@ static bool deny(struct sweeper *s, struct node *n, int64_t now_sec)
 	if (strcmp(r.node_uid, n->seen.uid) != 0 ||
 		!judge_denied(&r, n->name, s->o.rules, kube_lease_term(s->o.lease), now_sec))
 		return false;
-	if (n->ending || n->judging)
+	if (n->ending || n->judging || clock_monotonic_usec() < n->retry_usec)
 		return true;
 	publish_event(s->o.publisher, n, true, "NodeAttestationRefused", r.message);
 	log_info(1, "A node is denied", LOG_STR("node", n->name),
