@@ -203,6 +203,7 @@ check-cluster: all image peers
 	tests/cluster/metrics-test
 	tests/cluster/agent-test
 	tests/cluster/monitoring-test
+	tests/cluster/attest-test
 cluster-up:
 	tests/cluster/up
 cluster-down:

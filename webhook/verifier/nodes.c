@@ -273,12 +273,16 @@ static int open_watches(struct nodes *n, struct error *err)
 
 int nodes_new(struct nodes **ret_n, const struct nodes_options *o, struct error *err)
 {
+	static const char *const labels[] = {"resource", NULL};
 	_cleanup_(nodes_free_p) struct nodes *n = calloc(1, sizeof(*n));
 	int r;
 
 	if (!n)
 		return error_oom(err);
 	n->o = *o;
+	if (o->metrics)
+		n->connected = metrics_gauge(o->metrics, "casemate_webhook_watch_connected",
+			"Is a watch of the API server open (1) or being retried (0).", labels);
 	r = open_watches(n, err);
 	if (r < 0)
 		return r;

@@ -122,6 +122,48 @@ void trust_simulated(struct trust *t, struct span cert_pem)
 	rebuild(t);
 }
 
+static void sooner(int64_t *end, int64_t at)
+{
+	if (at < *end)
+		*end = at;
+}
+
+static void report_kind(struct metric *expiry, const char *kind, int64_t end)
+{
+	if (end == INT64_MAX)
+		metric_remove(expiry, METRIC_VALUES(kind));
+	else
+		metric_set(expiry, (double)end, METRIC_VALUES(kind));
+}
+
+/* Documents that cannot be used are as good as none. */
+void trust_report(const struct trust *t, struct metric *expiry)
+{
+	const struct intel_collateral *intel = &t->collateral->intel;
+	const struct amd_collateral *amd = &t->collateral->amd;
+	int64_t infos = INT64_MAX, identities = INT64_MAX, intel_crls = INT64_MAX;
+	int64_t amd_crls = INT64_MAX;
+
+	for (size_t i = 0; i < intel->n_tcb_infos; i++)
+		if (intel->tcb_infos[i]->problem == REASON_Ok)
+			sooner(&infos, intel->tcb_infos[i]->next_update);
+	for (size_t i = 0; i < QE_KIND_N; i++)
+		if (intel->qe[i] && intel->qe[i]->problem == REASON_Ok)
+			sooner(&identities, intel->qe[i]->next_update);
+	if (intel->root_crl)
+		sooner(&intel_crls, intel->root_crl->next_update);
+	for (size_t i = 0; i < PCK_CA_N; i++)
+		if (intel->pck_crl[i])
+			sooner(&intel_crls, intel->pck_crl[i]->next_update);
+	for (size_t i = 0; i < SNP_PRODUCT_N; i++)
+		if (amd->crl[i])
+			sooner(&amd_crls, amd->crl[i]->next_update);
+	report_kind(expiry, "tcb-info", infos);
+	report_kind(expiry, "qe-identity", identities);
+	report_kind(expiry, "intel-crl", intel_crls);
+	report_kind(expiry, "amd-crl", amd_crls);
+}
+
 void trust_examine(void *ctx, struct span text, const unsigned char report_data[64],
 	int64_t now_sec, struct examination *ret)
 {

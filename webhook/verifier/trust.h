@@ -7,6 +7,7 @@
 #include <systemd/sd-event.h>
 
 #include "common/base/settings.h"
+#include "common/observe/metrics.h"
 #include "webhook/verifier/examine.h"
 
 struct trust;
@@ -18,6 +19,9 @@ DEFINE_CLEANUP(struct trust *, trust_free)
 
 /* The simulated TEE's root: PEM. */
 void trust_simulated(struct trust *t, struct span cert_pem);
+/* When what the vendors publish ends, the soonest of each kind (tcb-info, qe-identity, intel-crl,
+ * amd-crl), as a metric with the label kind; what there is none of has no series. */
+void trust_report(const struct trust *t, struct metric *expiry);
 /* As desk_options.examine; ctx: the trust. */
 void trust_examine(void *ctx, struct span text, const unsigned char report_data[64],
 	int64_t now_sec, struct examination *ret);

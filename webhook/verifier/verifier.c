@@ -50,7 +50,7 @@ struct verifier {
 	struct certs *certs;
 	struct desk *desk;
 	struct server *server;
-	struct metric *leader, *node_counts;
+	struct metric *leader, *node_counts, *collateral;
 };
 
 static int take_keys(
@@ -146,8 +146,10 @@ static int setup_nodes(struct verifier *v, struct error *err)
 {
 	const struct verifier_options *o = &v->o;
 	int r = nodes_new(&v->nodes,
-		&(struct nodes_options){
-			.kube = o->kube, .metrics = o->metrics, .changed = node_changed, .ctx = v},
+		&(struct nodes_options){.kube = o->kube,
+			.metrics = o->alone ? o->metrics : NULL,
+			.changed = node_changed,
+			.ctx = v},
 		err);
 
 	if (r == 0)
@@ -263,6 +265,7 @@ static int setup_server(struct verifier *v, struct error *err)
 static int setup_observation(struct verifier *v, struct error *err)
 {
 	static const char *const labels[] = {"verdict", "platform", NULL};
+	static const char *const by_kind[] = {"kind", NULL};
 
 	if (health_add(v->o.health, "nodes", HEALTH_READY) < 0)
 		return error_oom(err);
@@ -270,7 +273,10 @@ static int setup_observation(struct verifier *v, struct error *err)
 		"Is this replica the one that sweeps?", NULL);
 	v->node_counts = metrics_gauge(v->o.metrics, "casemate_webhook_nodes",
 		"Nodes by their verdict, as it holds now, and platform.", labels);
-	return v->leader && v->node_counts ? 0 : error_oom(err);
+	v->collateral =
+		metrics_gauge(v->o.metrics, "casemate_webhook_collateral_expiry_timestamp_seconds",
+			"When what vendors publish ends, the soonest of each kind.", by_kind);
+	return v->leader && v->node_counts && v->collateral ? 0 : error_oom(err);
 }
 
 int verifier_new(struct verifier **ret_v, const struct verifier_options *o, struct error *err)
@@ -329,6 +335,7 @@ void verifier_refresh(struct verifier *v)
 	health_set(v->o.health, "nodes", known, *problem ? problem : "not read yet");
 	metric_set(v->leader, kube_lease_leading(v->lease), NULL);
 	nodes_report(v->nodes);
+	trust_report(v->trust, v->collateral);
 	count_nodes(v);
 }
 
