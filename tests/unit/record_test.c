@@ -11,6 +11,7 @@
 #include "tests/unit/test.h"
 #include "webhook/verifier/detail.h"
 #include "webhook/verifier/marks.h"
+#include "webhook/verifier/waiver.h"
 
 enum { NOW = 1790000000 };
 
@@ -312,6 +313,93 @@ static void test_taint(void)
 	}
 }
 
+#define ANNOTATED(list) "{\"metadata\":{\"annotations\":{" list "}}}"
+#define UNTIL           "\"casemate.dev/waiver-until\":\"2026-09-21T14:13:20Z\""
+#define BY              "\"casemate.dev/waiver-by\":\"eve\""
+#define WHY             "\"casemate.dev/waiver-why\":\"ticket 7\""
+
+static void test_waiver_read(void)
+{
+	static const struct {
+		const char *name, *object;
+		int64_t until;
+	} rows[] = {
+		{"none", "{}", 0},
+		{"whole", ANNOTATED(UNTIL "," BY "," WHY), NOW},
+		{"by nobody", ANNOTATED(UNTIL "," WHY), 0},
+		{"without a reason", ANNOTATED(UNTIL "," BY ",\"casemate.dev/waiver-why\":\"\""), 0},
+		{"for ever", ANNOTATED(BY "," WHY), 0},
+		{"until some time",
+			ANNOTATED("\"casemate.dev/waiver-until\":\"later\"," BY "," WHY), 0},
+	};
+
+	for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
+		_cleanup_json_ struct json doc = {0};
+		struct waiver w;
+
+		CU_ASSERT_EQUAL(json_parse(&doc, span_str(rows[i].object), &limits, NULL), 0);
+		waiver_read(&w, json_root(&doc));
+		CHECK_ROW(rows[i].name, w.until_sec == rows[i].until, "%lld",
+			(long long)w.until_sec);
+		CHECK_ROW(rows[i].name, waiver_holds(&w, NOW) == (rows[i].until != 0), "holds");
+		CU_ASSERT_FALSE(waiver_holds(&w, NOW + 1));
+	}
+}
+
+static void test_waiver(void)
+{
+	static const struct {
+		const char *name;
+		enum record_standing standing;
+		int64_t until;
+		bool wanted;
+	} rows[] = {
+		{"nothing known", RECORD_STANDING_NONE, 0, true},
+		{"refused", RECORD_REFUSED, NOW, true},
+		{"a host", RECORD_UNPROVEN, NOW, true},
+		{"attested", RECORD_ATTESTED, NOW, false},
+		{"simulated", RECORD_STANDING_SIMULATED, NOW, false},
+		{"its verdict is over", RECORD_ATTESTED, NOW - 20, true},
+		{"expired", RECORD_EXPIRED, NOW, true},
+		{"waived", RECORD_WAIVED, NOW, false},
+		{"waived for less", RECORD_WAIVED, NOW - 5, true},
+	};
+	const struct waiver w = {.until_sec = NOW, .by = "eve", .why = "ticket 7"};
+	const struct waiver none = {.until_sec = 0};
+	_cleanup_buf_ struct buf out = BUF_INIT(1024);
+
+	for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
+		struct record r = {.node_uid = "uid",
+			.standing = rows[i].standing,
+			.reason = REASON_TcbOutOfDate,
+			.valid_until_sec = rows[i].until,
+			.epoch = 4};
+
+		CHECK_ROW(rows[i].name,
+			waiver_wanted(&r, &w, "uid", NOW - 10) == rows[i].wanted, "wanted");
+		CU_ASSERT_FALSE(waiver_wanted(&r, &w, "uid", NOW + 1));
+		CU_ASSERT_FALSE(waiver_wanted(&r, &none, "uid", NOW));
+		waiver_apply(&r, &w, "uid", 3, NOW - 10);
+		CHECK_ROW(rows[i].name, r.standing == RECORD_WAIVED && r.valid_until_sec == NOW &&
+			r.epoch == 4 && record_holds(&r, "uid", NOW), "not waived");
+		CHECK_ROW(rows[i].name, strstr(r.message, "eve vouches") &&
+			!strstr(r.message, "TcbOutOfDate") == (rows[i].standing != RECORD_REFUSED),
+			"%s", r.message);
+		CU_ASSERT_FALSE(waiver_wanted(&r, &w, "uid", NOW - 10));
+		CU_ASSERT_TRUE(waiver_over(&r, &none, NOW - 10));
+		CU_ASSERT_FALSE(waiver_over(&r, &w, NOW - 10));
+	}
+	CU_ASSERT_FALSE(waiver_wanted(&(struct record){.node_uid = "uid",
+					      .standing = RECORD_REFUSED,
+					      .reason = REASON_NodeDenied,
+					      .valid_until_sec = NOW},
+		&w, "uid", NOW - 10));
+	waiver_write(&out, &w);
+	CHECK_STR("status", buf_view(&out),
+		",\"waiver\":{\"by\":\"eve\",\"why\":\"ticket 7\","
+		"\"until\":\"2026-09-21T14:13:20Z\"}");
+}
+
 CU_TestInfo record_tests[] = {
 	{"round", test_round},
 	{"unreadable", test_unreadable},
@@ -319,5 +407,7 @@ CU_TestInfo record_tests[] = {
 	{"marks", test_marks},
 	{"patches", test_patches},
 	{"taint", test_taint},
+	{"waiver read", test_waiver_read},
+	{"waiver", test_waiver},
 	CU_TEST_INFO_NULL,
 };

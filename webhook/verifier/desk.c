@@ -18,8 +18,9 @@
 #include "common/tee/protocol.h"
 #include "webhook/verifier/detail.h"
 #include "webhook/verifier/desk_message.h"
+#include "webhook/verifier/desk_request.h"
 
-enum { TRIES_MAX = 5, TOKEN_MAX = 8192 };
+enum { TRIES_MAX = 5, DETAIL_MORE = 1024 /* bytes of a waiver */ };
 
 struct visit {
 	struct visit *next, **at; /* among the desk's */
@@ -110,18 +111,6 @@ static void leave(struct visit *v)
 	http_finish(x);
 }
 
-static void write_refusal(
-	struct http_response *res, int status, enum reason reason, const char *message)
-{
-	res->status = status;
-	if (status == 401)
-		res->authenticate = "Bearer";
-	if (status == 429 || status == 503)
-		res->retry_after = status == 429 ? 5 : 2;
-	buf_reset(res->body);
-	desk_message_refusal(res->body, reason, message);
-}
-
 static void refuse(struct visit *v, int status, enum reason reason, const char *fmt, ...)
 	__attribute__((format(printf, 4, 5)));
 
@@ -136,7 +125,7 @@ static void refuse(struct visit *v, int status, enum reason reason, const char *
 	log_info(2, "Refused a request", LOG_STR("request", kinds[v->kind]),
 		LOG_STR("node", v->node), LOG_INT("status", status),
 		LOG_STR("reason", reason_name(reason)), LOG_STR("message", message));
-	write_refusal(v->response, status, reason, message);
+	desk_refusal(v->response, status, reason, message);
 	leave(v);
 }
 
@@ -319,6 +308,8 @@ static void store(struct visit *v, struct node *n)
 	const struct desk_options *o = &v->desk->o;
 	const struct examination *e = &v->examination;
 	bool host = record_platform_is_host(v->message.platform);
+	int64_t now_sec = clock_unix_usec() / USEC_PER_SEC;
+	_cleanup_buf_ struct buf detail = BUF_INIT(DETAIL_MAX + DETAIL_MORE);
 	struct error err = {0};
 
 	judge(&v->record, &(struct judge_input){
@@ -336,9 +327,15 @@ static void store(struct visit *v, struct node *n)
 				  .epoch = o->lease ? kube_lease_term(o->lease) : 0,
 				  .now_usec = clock_unix_usec(),
 			  });
-	if (publish_record(
-		    o->publisher, n, &v->record, buf_view(&v->detail), on_published, v, &err) < 0)
-		refuse(v, 503, REASON_Internal, "%s", err.message);
+	buf_span(&detail, buf_view(&v->detail));
+	if (waiver_wanted(&v->record, &n->waiver, v->uid, now_sec)) {
+		waiver_apply(&v->record, &n->waiver, v->uid, v->record.epoch, now_sec);
+		waiver_write(&detail, &n->waiver);
+	}
+	if (detail.err || publish_record(o->publisher, n, &v->record, buf_view(&detail),
+				  on_published, v, &err) < 0)
+		refuse(v, 503, REASON_Internal, "%s",
+			err.code ? err.message : "the verdict is too large to be stored");
 }
 
 /* By what is stored about the node now. */
@@ -481,60 +478,15 @@ static void begin(void *ctx)
  * The server's threads
  */
 
-/* "application/json", with parameters or without. */
-static bool is_json(const char *type)
-{
-	struct span rest = span_after(span_str(type), "application/json");
-
-	return rest.p && (rest.len == 0 || strchr("; \t", *rest.p));
-}
-
-static struct span bearer(const char *header)
-{
-	if (!header || strncasecmp(header, "Bearer ", 7) != 0)
-		return SPAN_NONE;
-	return span_str(header + 7);
-}
-
-/* Is it a request at all? Else it is answered. */
-static bool accept_request(struct http_exchange *x, const struct http_request *req,
-	struct http_response *res, enum desk_message_kind *ret_kind)
-{
-	static const char *const paths[MESSAGE_KIND_N] = {
-		PROTOCOL_PATH_CHALLENGE, PROTOCOL_PATH_EVIDENCE, PROTOCOL_PATH_SIMULATED};
-	const char *type = http_header(x, "Content-Type");
-	struct span token = bearer(http_header(x, "Authorization"));
-	int kind = 0;
-
-	while (kind < MESSAGE_KIND_N && strcmp(req->path, paths[kind]) != 0)
-		kind++;
-	if (kind == MESSAGE_KIND_N) {
-		write_refusal(res, 404, REASON_Malformed, "no such path of the verifier");
-	} else if (strcmp(req->method, "POST") != 0) {
-		res->allow = "POST";
-		write_refusal(res, 405, REASON_Malformed, "requests to the verifier are POSTs");
-	} else if (!type || !is_json(type)) {
-		write_refusal(
-			res, 415, REASON_Malformed, "a request's Content-Type is application/json");
-	} else if (!token.len || token.len > TOKEN_MAX) {
-		write_refusal(res, 401, REASON_TokenInvalid,
-			"no bearer token; use the agent's projected token with the "
-			"audience " PROTOCOL_AUDIENCE);
-	} else {
-		*ret_kind = (enum desk_message_kind)kind;
-		return true;
-	}
-	return false;
-}
-
 enum http_verdict desk_handle(void *ctx, struct http_exchange *x, const struct http_request *req,
 	struct http_response *res)
 {
 	struct desk *d = ctx;
 	enum desk_message_kind kind;
+	struct span token;
 	struct visit *v;
 
-	if (!accept_request(x, req, res, &kind))
+	if (!desk_accept(x, req, res, &kind, &token))
 		return HTTP_DONE;
 	v = visit_new(d);
 	if (v) {
@@ -543,12 +495,11 @@ enum http_verdict desk_handle(void *ctx, struct http_exchange *x, const struct h
 		v->request = req;
 		v->response = res;
 		v->began_usec = clock_monotonic_usec();
-		if (secret_copy(&v->token, bearer(http_header(x, "Authorization"))) == 0 &&
-			loop_post(d->o.queue, begin, v) == 0)
+		if (secret_copy(&v->token, token) == 0 && loop_post(d->o.queue, begin, v) == 0)
 			return HTTP_DEFERRED;
 		visit_free(v);
 	}
-	write_refusal(res, 429, REASON_RateLimited, "too many requests at once; try again");
+	desk_refusal(res, 429, REASON_RateLimited, "too many requests at once; try again");
 	return HTTP_DONE;
 }
 
@@ -592,7 +543,7 @@ void desk_free(struct desk *d)
 	if (!d)
 		return;
 	while (d->visits) {
-		write_refusal(d->visits->response, 503, REASON_Internal, "the verifier is ending");
+		desk_refusal(d->visits->response, 503, REASON_Internal, "the verifier is ending");
 		leave(d->visits);
 	}
 	pthread_mutex_destroy(&d->lock);

@@ -218,8 +218,8 @@ void judge_expire(struct record *r, int64_t epoch, int64_t now_sec)
 	r->standing = RECORD_EXPIRED;
 	r->reason = REASON_VerdictExpired;
 	snprintf(r->message, sizeof(r->message),
-		"the last verdict ended at %s and no evidence has come since; %s", until,
-		reason_remedy(REASON_VerdictExpired));
+		"the last verdict ended (it was good until %s) and no evidence has come since; %s",
+		until, reason_remedy(REASON_VerdictExpired));
 	turn(r, condition, epoch, now_sec);
 }
 

@@ -140,6 +140,7 @@ void nodes_take_record(struct nodes *n, struct json_val object)
 	text_of(node->uid, sizeof(node->uid), json_get(metadata, "uid"));
 	owner_of(node->owner_uid, object);
 	record_read(&node->record, object);
+	waiver_read(&node->waiver, object);
 	node->recorded = true;
 	changed(n, node);
 }
@@ -148,6 +149,7 @@ static void lose_record(struct nodes *n, struct node *node)
 {
 	node->recorded = false;
 	node->record = (struct record){0};
+	node->waiver = (struct waiver){0};
 	node->version[0] = node->uid[0] = node->owner_uid[0] = '\0';
 	changed(n, node);
 }

@@ -14,6 +14,7 @@
 #include "common/observe/metrics.h"
 #include "webhook/verifier/marks.h"
 #include "webhook/verifier/record.h"
+#include "webhook/verifier/waiver.h"
 
 enum { NODE_NAME_MAX = 254, NODES_MAX = 100000 };
 
@@ -29,6 +30,7 @@ struct node {
 	struct record record;                                /* if so; else zero */
 	char version[MARK_VERSION_MAX], uid[RECORD_UID_MAX]; /* of it */
 	char owner_uid[RECORD_UID_MAX];                      /* of the Node that owns it */
+	struct waiver waiver;
 
 	/* Of those who work with it. */
 	bool judging, marking, ending; /* a write is under way */

@@ -51,6 +51,30 @@ static void end_verdict(struct sweeper *s, struct node *n, int64_t now_sec)
 	publish_end(s->o.publisher, n, &r);
 }
 
+/* A person vouches, or does so no more. Returns whether something is written. */
+static bool waive(struct sweeper *s, struct node *n, int64_t now_sec)
+{
+	_cleanup_buf_ struct buf detail = BUF_INIT(2048);
+	struct record r = n->record;
+
+	if (n->judging || n->ending || clock_monotonic_usec() < n->retry_usec)
+		return false;
+	if (waiver_over(&r, &n->waiver, now_sec)) {
+		end_verdict(s, n, now_sec);
+		return true;
+	}
+	if (!waiver_wanted(&r, &n->waiver, n->seen.uid, now_sec))
+		return false;
+	waiver_apply(&r, &n->waiver, n->seen.uid, kube_lease_term(s->o.lease), now_sec);
+	if (waiver_write(&detail, &n->waiver) < 0 ||
+		publish_record(s->o.publisher, n, &r, buf_view(&detail), NULL, NULL, NULL) < 0)
+		return false;
+	log_info(1, "A node is waived", LOG_STR("node", n->name), LOG_STR("by", n->waiver.by),
+		LOG_STR("why", n->waiver.why));
+	publish_event(s->o.publisher, n, true, "NodeWaived", r.message);
+	return true;
+}
+
 /* Returns whether it is denied. */
 static bool deny(struct sweeper *s, struct node *n, int64_t now_sec)
 {
@@ -113,6 +137,8 @@ static void sweep_node(struct sweeper *s, struct node *n, int64_t now_usec, int6
 			publish_removal(s->o.publisher, n);
 		return;
 	}
+	if (n->recorded && waive(s, n, now_sec))
+		return;
 	if (over)
 		end_verdict(s, n, now_sec);
 	else if (n->recorded && deny(s, n, now_sec))
