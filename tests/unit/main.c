@@ -42,6 +42,7 @@
 	X(der)                                                                                     \
 	X(daemon)                                                                                  \
 	X(descriptors)                                                                             \
+	X(desk)                                                                                    \
 	X(desk_message)                                                                            \
 	X(devices)                                                                                 \
 	X(dir_watch)                                                                               \
