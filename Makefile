@@ -134,6 +134,7 @@ $(FUZZERS): $(B)/%: $(B)/%.o $(FUZZ_AUX) $(LIBS)
 	$(Q)$(CC) $(ldflags) $(fuzz_ld) -fsanitize=fuzzer -o $@ $^ $(libs)
 # What lies behind signatures is fuzzed without them.
 $(B)/tests/fuzz/verify_fuzz: fuzz_ld := -Wl,--wrap=signature_p256,--wrap=x509_frame_verify
+$(B)/tests/fuzz/evidence_fuzz: fuzz_ld := -Wl,--wrap=signature_p384,--wrap=x509_frame_verify
 $(GRPC_PEER): $(GRPC_PEER).o $(B)/tests/unit/grpc_fixture.o $(call lib,common)
 	$(Q)$(CC) $(ldflags) -o $@ $^ $(libs)
 $(RENDER): $(RENDER).o $(B)/tests/unit/status_fixture.o $(LIBS)
@@ -172,6 +173,7 @@ bench-bins: $(BENCHES)
 peers: $(PEERS) $(B)/tests/bench/allocate
 bench: all bench-bins
 	$(B)/tests/bench/verify
+	$(B)/tests/bench/snp
 	tests/bench/run $(B)
 	tests/bench/agent $(B)
 image: all

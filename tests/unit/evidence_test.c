@@ -359,6 +359,7 @@ static void vtpm_changed(void)
 			REASON_Malformed},
 		{"fewer PCRs are signed", "00000001000b03ffffff", "00000001000b03ffff7f",
 			REASON_Malformed},
+		{"bytes behind the quote", "e552cb004\"", "e552cb00400\"", REASON_Malformed},
 		{"a TDX evidence", "\"version\": 2", "\"version\":2,\"td_quote\":\"AAAA\"",
 			REASON_Malformed},
 	};

@@ -275,11 +275,12 @@ static const struct {
 
 static void patch(struct scene *s, const struct patch *p)
 {
-	for (size_t i = 0; i < 2; i++)
-		if (p[i].at >= MORE)
-			s->amd.report[p[i].at - MORE] += (unsigned char)p[i].to;
-		else if (p[i].at)
-			s->amd.report[p[i].at] = (unsigned char)p[i].to;
+	for (size_t i = 0; i < 2; i++) {
+		unsigned char *at = &s->amd.report[p[i].at % MORE];
+
+		if (p[i].at)
+			*at = (unsigned char)(p[i].to + (p[i].at >= MORE ? *at : 0));
+	}
 }
 
 /* The table's entry of the leaf says the other kind. */

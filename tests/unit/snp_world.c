@@ -45,9 +45,6 @@ enum reason snp_world_verify(struct snp_world *w, struct verify_cache *cache)
 {
 	struct verify_input in = {&w->evidence, &w->collateral, &w->policy, w->time};
 
-	w->verdict = (struct verdict){
-		.reason = REASON_Internal, .tcb = TCB_STATUS_N, .valid_until = INT64_MAX};
-	if (snp_verify(&in, cache, &w->verdict) == 0)
-		w->verdict.reason = REASON_Ok;
+	verify(&in, cache, &w->verdict);
 	return w->verdict.reason;
 }
