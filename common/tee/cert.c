@@ -247,10 +247,11 @@ int cert_check_frame(const struct x509_frame *f, const X509_NAME *issuer_name, s
 	return x509_frame_verify(f, issuer->key_kind, key, err);
 }
 
-/* Both are never changed, so what is true of them stays true. */
-static void remember_issuer(struct cert *c, struct cert *issuer)
+/* Neither ever changes, so what is true of them stays true; that it is known is no change either.
+ */
+static void remember_issuer(const struct cert *certificate, struct cert *issuer)
 {
-	struct cert *none = NULL;
+	struct cert *c = (struct cert *)certificate, *none = NULL;
 
 	if (c == issuer)
 		return; /* it would keep itself */
@@ -260,7 +261,7 @@ static void remember_issuer(struct cert *c, struct cert *issuer)
 		cert_unref(issuer);
 }
 
-int cert_check_issued(struct cert *c, struct cert *issuer, struct error *err)
+int cert_check_issued(const struct cert *c, struct cert *issuer, struct error *err)
 {
 	int r;
 

@@ -76,7 +76,7 @@ struct span cert_der(const struct cert *c);
  * P-256, ecdsa-with-SHA384 by P-384 and RSASSA-PSS with SHA-384, MGF1 of the same and a salt of 48,
  * and nothing else; the names are compared as DER. Remembered for the issuer asked first, unless it
  * is c itself. Any thread. -EKEYREJECTED: no; -ENOMEM. */
-int cert_check_issued(struct cert *c, struct cert *issuer, struct error *err);
+int cert_check_issued(const struct cert *c, struct cert *issuer, struct error *err);
 
 /* not_before <= time <= not_after. */
 static inline bool cert_valid_at(const struct cert *c, int64_t time)
