@@ -96,6 +96,7 @@ help:
 	@echo 'make demo-down    ends it'
 	@echo 'make test         everything below that can fail, on a real cluster too'
 	@echo 'make check        unit tests; check-san, check-tsan: under sanitizers'
+	@echo 'make check-malleability  every bit of real evidence and collateral turned, in minutes'
 	@echo 'make fuzz         each fuzz target for T seconds (10)'
 	@echo 'make check-chart  chart and manifests'
 	@echo 'make check-programs  the programs without a cluster: serve --standalone, review, verify'
@@ -160,6 +161,8 @@ check-san:
 	$(Q)$(MAKE) check SAN=address,undefined
 check-tsan:
 	$(Q)$(MAKE) check SAN=thread
+check-malleability: $(UNIT)
+	tests/integration/malleability-test $(B)
 fuzz:
 	$(Q)$(MAKE) CC=clang SAN=fuzzer-no-link,address,undefined run-fuzz
 run-fuzz: $(FUZZERS:%=%.run)
@@ -255,7 +258,7 @@ deps:
 	DEBIAN_FRONTEND=noninteractive apt-get install -y --no-install-recommends $$(sed 's/\#.*//' packages.txt)
 clean:
 	$(RM) -r $(BUILD) compile_commands.json
-.PHONY: all help bench image manifests check-chart check-image check-programs check-cluster cluster-up cluster-down test demo demo-down unit check check-san check-tsan fuzz run-fuzz bench-bins peers compdb install headers arrows lint format deps clean \
+.PHONY: all help check-malleability bench image manifests check-chart check-image check-programs check-cluster cluster-up cluster-down test demo demo-down unit check check-san check-tsan fuzz run-fuzz bench-bins peers compdb install headers arrows lint format deps clean \
 	compile_commands.json
 
 -include $(wildcard $(OBJS:.o=.d) $(GEN_H:.h=.d))
