@@ -128,22 +128,31 @@ static struct cert *root_named(const struct collateral *c, const char *name, siz
 	return NULL;
 }
 
-/* Is a certificate or a list (the other is NULL) signed by one of that name? */
-static enum backing backing_of(struct maker *m, const struct cert *cert, const struct crl *crl)
+/* A certificate or a list, and who says to have signed it. */
+struct piece {
+	struct cert *cert; /* NULL: */
+	const struct crl *crl;
+	const char *issuer;
+};
+
+static bool issued(const struct piece *p, struct cert *issuer)
 {
-	const char *name = cert ? cert->issuer : crl->issuer;
+	return (p->cert ? cert_check_issued(p->cert, issuer, NULL)
+			: crl_check_issued(p->crl, issuer, NULL)) == 0;
+}
+
+static enum backing backing_of(struct maker *m, struct piece p)
+{
 	enum backing none = UNKNOWN;
 	struct cert *issuer;
 
-	for (size_t i = 0; (issuer = root_named(m->c, name, i)); i++) {
-		if ((cert ? cert_check_issued(cert, issuer, NULL)
-			  : crl_check_issued(crl, issuer, NULL)) == 0)
+	for (size_t i = 0; (issuer = root_named(m->c, p.issuer, i)); i++) {
+		if (issued(&p, issuer))
 			return BACKED;
 		none = UNTRUSTED;
 	}
-	for (size_t i = 0; (issuer = issuer_named(m->c, name, i)); i++) {
-		if ((cert ? cert_check_issued(cert, issuer, NULL)
-			  : crl_check_issued(crl, issuer, NULL)) == 0)
+	for (size_t i = 0; (issuer = issuer_named(m->c, p.issuer, i)); i++) {
+		if (issued(&p, issuer))
 			return BACKED;
 		none = NOT_BACKED;
 	}
@@ -186,7 +195,8 @@ static void add_crl(struct maker *m, const struct crl *crl)
 	item.number = crl->number;
 	item.from = crl->this_update;
 	item.until = crl->next_update;
-	judge_backing(m, &item, backing_of(m, NULL, crl), REASON_CollateralSignatureInvalid);
+	judge_backing(m, &item, backing_of(m, (struct piece){NULL, crl, crl->issuer}),
+		REASON_CollateralSignatureInvalid);
 	add(m, item, REASON_CrlExpired);
 }
 
@@ -204,7 +214,7 @@ static const struct crl *crl_for(const struct collateral *c, const struct cert *
 	return NULL;
 }
 
-static void add_cert(struct maker *m, const struct cert *cert, const char *subject)
+static void add_cert(struct maker *m, struct cert *cert, const char *subject)
 {
 	const struct crl *crl;
 	struct inventory_item item = {.kind = "certificate", .subject = subject, .number = -1};
@@ -221,7 +231,8 @@ static void add_cert(struct maker *m, const struct cert *cert, const char *subje
 			item.note = "this root is not trusted";
 		}
 	} else {
-		judge_backing(m, &item, backing_of(m, cert, NULL), REASON_ChainInvalid);
+		judge_backing(m, &item, backing_of(m, (struct piece){cert, NULL, cert->issuer}),
+			REASON_ChainInvalid);
 	}
 	crl = crl_for(m->c, cert);
 	if (item.problem == REASON_Ok && crl && crl_revokes(crl, cert)) {
