@@ -149,6 +149,8 @@ static int take_certs(
 	if (n < 0)
 		return chain_invalid(v, n, &err);
 	if (n != CHAIN_CERTS) {
+		for (int i = 0; i < n; i++)
+			cert_unref(ret[i]);
 		error_set(&err, -EBADMSG, "it has %d certificates, not PCK, CA and root", n);
 		return chain_invalid(v, -EBADMSG, &err);
 	}
