@@ -164,8 +164,6 @@ static int check_roles(struct pck_chain *c, struct verdict *v)
 	EVP_PKEY *key;
 	int r = pck_read(&c->pck, c->leaf, &err);
 
-	if (r == 0 && c->leaf->ca)
-		r = error_set(&err, -EBADMSG, "the PCK certificate is that of a CA");
 	if (r == 0 && (strcmp(c->ca->subject, pck_ca_name(c->pck.ca)) != 0 ||
 			      strcmp(c->ca->issuer, INTEL_ROOT_NAME) != 0))
 		r = error_set(&err, -EBADMSG, "\"%s\", issued by \"%s\", stands where \"%s\" must",

@@ -4,6 +4,7 @@
 #include <openssl/sha.h>
 #include <stdlib.h>
 
+#include "tests/tee/intel_world.h"
 #include "tests/unit/intel_fixture.h"
 #include "tests/unit/test.h"
 #include "tests/unit/vectors.h"
@@ -446,6 +447,111 @@ static void test_digests_for_a_chain(void)
 	verify_cache_free(cache);
 }
 
+static struct collateral *synthetic_collateral(const struct tee_intel *w)
+{
+	_cleanup_buf_ struct buf json = BUF_INIT(TEE_JSON_MAX), root = BUF_INIT(TEE_PEM_MAX);
+	struct collateral *c = NULL;
+	struct error err = {0};
+	int r = collateral_new(&c, &err);
+
+	tee_intel_collateral(w, &json);
+	tee_intel_root(w, &root);
+	if (r == 0)
+		r = roots_add(&c->roots, buf_view(&root), &err);
+	if (r == 0)
+		r = collateral_add(c, buf_view(&json), "synthetic", &err);
+	CHECK_ROW("synthetic", r == 0, "%s", err.message);
+	return c;
+}
+
+/* The quote with another chain in its certification data (version 3). */
+static void with_chain(struct buf *out, struct span quote, struct span chain)
+{
+	enum { SIGNED = 432 };
+	struct quote q;
+	enum reason reason;
+	uint32_t len = (uint32_t)chain.len, all;
+	size_t head;
+
+	if (quote_parse(&q, quote, &reason, NULL) < 0)
+		return;
+	head = (size_t)(q.cert_data.p - quote.p);
+	all = (uint32_t)(head - SIGNED - 4) + len;
+	buf_add(out, quote.p, SIGNED);
+	buf_add(out, &all, 4);
+	buf_add(out, quote.p + SIGNED + 4, head - SIGNED - 8);
+	buf_add(out, &len, 4);
+	buf_span(out, chain);
+}
+
+/* An attestation key that one platform vouched for is not another's: everything is as it was but
+ * the chain, whose PCK is genuine and did not sign. */
+static void test_key_of_another_chain(void)
+{
+	_cleanup_buf_ struct buf good = BUF_INIT(TEE_QUOTE_MAX), chain = BUF_INIT(TEE_PEM_MAX),
+				 other = BUF_INIT(TEE_QUOTE_MAX);
+	_cleanup_(verify_cache_free_p) struct verify_cache *cache = NULL;
+	_cleanup_(collateral_free_p) struct collateral *c = NULL;
+	struct tee_intel w;
+	struct verdict v;
+
+	tee_intel_sgx(&w);
+	c = synthetic_collateral(&w);
+	tee_intel_quote(&w, &good);
+	w.leaf.key = TEE_KEY_OTHER;
+	w.leaf.serial++;
+	tee_intel_pck_chain(&w, &chain);
+	with_chain(&other, buf_view(&good), buf_view(&chain));
+	CU_ASSERT_EQUAL(verify_cache_new(&cache, 16, NULL), 0);
+	for (int round = 0; round < 2; round++) {
+		golden_verify(&v, buf_view(&other), c, NULL, TEE_NOW, cache);
+		CHECK_REASON("another chain", &v, REASON_QeReportInvalid);
+		golden_verify(&v, buf_view(&good), c, NULL, TEE_NOW, cache);
+		CHECK_REASON("its own chain", &v, REASON_Ok);
+	}
+}
+
+/* A CA in the place of the PCK, properly signed. */
+static void test_ca_as_leaf(void)
+{
+	_cleanup_buf_ struct buf quote = BUF_INIT(TEE_QUOTE_MAX);
+	_cleanup_(collateral_free_p) struct collateral *c = NULL;
+	struct tee_intel w;
+	struct verdict v;
+
+	tee_intel_sgx(&w);
+	w.leaf.ca = true;
+	w.leaf.usage = NULL;
+	c = synthetic_collateral(&w);
+	tee_intel_quote(&w, &quote);
+	golden_verify(&v, buf_view(&quote), c, NULL, TEE_NOW, NULL);
+	CHECK_REASON("a CA as leaf", &v, REASON_ChainInvalid);
+}
+
+/* Two roots are trusted, and one's collateral is offered for the other's platform. */
+static void test_collateral_of_another_root(void)
+{
+	const struct golden *g = &golden[GOLDEN_SGX];
+	_cleanup_(collateral_free_p) struct collateral *c = golden_collateral(g);
+	_cleanup_buf_ struct buf json = BUF_INIT(TEE_JSON_MAX), root = BUF_INIT(TEE_PEM_MAX);
+	static const unsigned char fmspc[6] = {0x00, 0xa0, 0x67, 0x11, 0x00, 0x00};
+	struct error err = {0};
+	struct tee_intel w;
+	struct verdict v;
+
+	tee_intel_sgx(&w);
+	memcpy(w.tcb_info.fmspc, fmspc, sizeof(fmspc));
+	w.qe.d.absent = w.root_crl.absent = true;
+	w.pck_crl[PCK_CA_PROCESSOR].absent = w.pck_crl[PCK_CA_PLATFORM].absent = true;
+	tee_intel_collateral(&w, &json);
+	tee_intel_root(&w, &root);
+	CU_ASSERT_EQUAL(roots_add(&c->roots, buf_view(&root), &err), 0);
+	CHECK_ROW("added", collateral_add(c, buf_view(&json), "synthetic", &err) == 0, "%s",
+		err.message);
+	golden_verify(&v, vector(g->quote), c, NULL, g->time, NULL);
+	CHECK_REASON("another root", &v, REASON_UnknownRoot);
+}
+
 CU_TestInfo intel_tests[] = {
 	{"real quotes at their time", test_golden},
 	{"what a verdict says", test_details},
@@ -458,5 +564,8 @@ CU_TestInfo intel_tests[] = {
 	{"other roots and lists", test_cache_epoch},
 	{"the collateral's PCK chain", test_chain_from_collateral},
 	{"digests for a chain", test_digests_for_a_chain},
+	{"the attestation key of another chain", test_key_of_another_chain},
+	{"a CA in the place of the PCK", test_ca_as_leaf},
+	{"the collateral of another root", test_collateral_of_another_root},
 	CU_TEST_INFO_NULL,
 };
