@@ -37,6 +37,7 @@ struct kube_lease {
 	int64_t duration_usec; /* that its holder asks for */
 	int64_t changed_usec;  /* monotonic: when this version was first seen */
 
+	bool released;         /* we want it no more */
 	bool leading;          /* we hold it; for how long says renewed_usec */
 	int64_t renewed_usec;  /* monotonic: when the last PUT that succeeded was begun */
 	int64_t acquired_usec; /* Unix */
@@ -110,6 +111,8 @@ static void plan(struct kube_lease *l)
 	/* Up to a fifth more, so that replicas do not step in time. */
 	int64_t delay = l->o.retry_usec + backoff_chance() % (uint64_t)(l->o.retry_usec / 5 + 1);
 
+	if (l->released)
+		return;
 	sd_event_source_set_time_relative(l->timer, (uint64_t)delay);
 	sd_event_source_set_enabled(l->timer, SD_EVENT_ONESHOT);
 }
@@ -304,6 +307,7 @@ void kube_lease_release(struct kube_lease *l)
 	struct kube_request req = {.method = "PUT", .path = l->path};
 	bool ours = l->leading && l->known && l->exists && !l->call;
 
+	l->released = true;
 	sd_event_source_set_enabled(l->timer, SD_EVENT_OFF);
 	kube_cancel(TAKE_PTR(l->call));
 	set_leading(l, false);

@@ -191,6 +191,12 @@ static void test_released(void)
 	kube_lease_release(f.lease[0]);
 	CU_ASSERT_FALSE(first_leads(&f));
 	CU_ASSERT_TRUE(kube_fix_wait(&f.kube, second_leads, &f));
+	kube_lease_free(TAKE_PTR(f.lease[1]));
+	/* Nobody else is there, and still it stays given up. */
+	kube_fix_linger(&f.kube, 300 * USEC_PER_MSEC);
+	CU_ASSERT_FALSE(first_leads(&f));
+	start(&f, 1);
+	CU_ASSERT_TRUE(kube_fix_wait(&f.kube, second_leads, &f));
 	CU_ASSERT_EQUAL(kube_lease_term(f.lease[1]), 2);
 	end(&f);
 }
