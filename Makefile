@@ -64,10 +64,12 @@ $(call stamp,$(B)/flags,$(CC) $(cppflags) $(cflags) $(ldflags))
 # A component's own sources and those of its rooms; casemate-exec is a component of its own.
 srcs   = $(sort $(filter-out $(if $(filter-out $(EXEC),$(1)),$(EXEC:%=%/%)),$(wildcard $(1)/*.c $(1)/*/*.c)))
 protos = $(sort $(wildcard $(1)/*.proto $(1)/*/*.proto))
+asm    = $(sort $(wildcard $(1)/*/*.S))
 objs   = $(patsubst %.c,$(B)/%.o,$(1))
 gen    = $(patsubst %.proto,$(B)/gen/%.pb-c.$(2),$(call protos,$(1)))
 lib    = $(B)/lib$(notdir $(1)).a
-members = $(call objs,$(filter-out %/main.c,$(call srcs,$(1)))) $(call gen,$(1),o)
+members = $(call objs,$(filter-out %/main.c,$(call srcs,$(1)))) $(call gen,$(1),o) \
+	$(patsubst %.S,$(B)/%.o,$(call asm,$(1)))
 
 # Everything but main.c is a library, so tests and fuzzers link what ships.
 PARTS   := $(PROGS) $(EXEC) common
@@ -87,7 +89,10 @@ BENCHES := $(patsubst %.c,$(B)/%,$(wildcard tests/bench/*.c))
 PEERS   := $(B)/tests/cluster/plugin_peer
 OBJS    := $(foreach p,$(PARTS) tests/unit tests/tee tests/fuzz tests/bench tests/integration,$(call objs,$(call srcs,$(p)))) $(PEERS:=.o)
 
-all: $(BINS)
+# The evidence enclave's measurement, for policies to name.
+ENCLAVE := $(patsubst nodeagent,$(B)/nodeagent/evidence-enclave.mrenclave,$(filter nodeagent,$(PROGS)))
+
+all: $(BINS) $(ENCLAVE)
 
 help:
 	@echo 'make              the programs, in $(B)'
@@ -120,6 +125,10 @@ endef
 $(foreach p,$(PARTS),$(eval $(call part,$(p))))
 $(foreach p,$(PROGS),$(eval $(call prog,$(p))))
 
+$(B)/nodeagent/evidence-enclave.mrenclave: $(B)/nodeagent/casemate-nodeagent
+	$(Q)$< evidence-enclave --mrenclave >$@
+	@printf 'MRENCLAVE of the evidence enclave: %s\n' "$$(cat $@)"
+
 # Static, so that it runs in any container; only what it calls comes out of libcommon.a.
 $(B)/nodeagent/exec/casemate-exec: $(B)/nodeagent/exec/main.o $(call lib,nodeagent/exec) $(call lib,common)
 	$(Q)$(CC) $(STATIC) $(LDFLAGS) -o $@ $^ $(exec_libs)
@@ -148,6 +157,9 @@ $(B)/gen/%.pb-c.c $(B)/gen/%.pb-c.h: %.proto
 	$(Q)$(PROTOC_C) --c_out=$(B)/gen -I. $<
 $(B)/gen/%.o: $(B)/gen/%.c $(B)/flags
 	$(Q)$(CC) $(cppflags) $(cflags) -MMD -MP -c -o $@ $<
+$(B)/%.o: %.S $(B)/flags
+	@mkdir -p $(@D)
+	$(Q)$(CC) $(cppflags) $(HARD) -MMD -MP -c -o $@ $<
 $(B)/%.o: %.c $(B)/flags | $(GEN_H)
 	@mkdir -p $(@D)
 	$(Q)$(CC) $(cppflags) $(cflags) $(mj) -MMD -MP -c -o $@ $<
@@ -197,6 +209,7 @@ check-programs: all $(GRPC_PEER) $(RENDER) $(MAKE_EVIDENCE)
 	tests/integration/metrics-test
 	tests/integration/grpc-test
 	CASEMATE_NODEAGENT=$(B)/nodeagent/casemate-nodeagent tests/integration/agent-unit-test
+	tests/integration/enclave-test $(B)/nodeagent/casemate-nodeagent $(ENCLAVE)
 	RENDER=$(RENDER) tests/integration/status-test
 	RENDER=$(RENDER) tests/integration/page-test
 check-cluster: all image peers
@@ -261,4 +274,5 @@ clean:
 .PHONY: all help check-malleability bench image manifests check-chart check-image check-programs check-cluster cluster-up cluster-down test demo demo-down unit check check-san check-tsan fuzz run-fuzz bench-bins peers compdb install headers arrows lint format deps clean \
 	compile_commands.json
 
--include $(wildcard $(OBJS:.o=.d) $(GEN_H:.h=.d))
+-include $(wildcard $(OBJS:.o=.d) $(GEN_H:.h=.d) \
+	$(foreach p,$(PARTS),$(patsubst %.S,$(B)/%.d,$(call asm,$(p)))))

@@ -8,4 +8,5 @@
 
 /* See `casemate-nodeagent COMMAND --help`. */
 int command_run(int argc, char **argv);
+int command_evidence_enclave(int argc, char **argv);
 int command_uninstall(int argc, char **argv);

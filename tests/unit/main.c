@@ -46,6 +46,7 @@
 	X(desk_message)                                                                            \
 	X(devices)                                                                                 \
 	X(dir_watch)                                                                               \
+	X(enclave)                                                                                 \
 	X(enforce)                                                                                 \
 	X(epc_cgroup)                                                                              \
 	X(error)                                                                                   \
@@ -113,6 +114,7 @@
 	X(settings)                                                                                \
 	X(sgx)                                                                                     \
 	X(signature)                                                                               \
+	X(sigstruct)                                                                               \
 	X(simulate)                                                                                \
 	X(simulated)                                                                               \
 	X(simulated_verify)                                                                        \
