@@ -60,6 +60,7 @@ int agent_prove(struct agent *a, struct error *err)
 		.ca_file = c->verifier.ca,
 		.token_file = c->verifier.token,
 		.node = c->node_name,
+		.sysroot = c->sysroot,
 		.start_usec = c->verifier.start_usec,
 		.metrics = a->metrics,
 		.changed = on_changed,

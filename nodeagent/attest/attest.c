@@ -14,7 +14,7 @@ enum { QUEUE_MAX = 8 };
 
 struct attest {
 	struct attest_options o;
-	char *url, *ca_file, *token_file, *node;
+	char *url, *ca_file, *token_file, *node, *sysroot;
 	struct loop_queue *queue;
 	struct metric *rounds;
 
@@ -188,7 +188,7 @@ void attest_platform(struct attest *a, const struct platform *p)
 {
 	struct round_platform now;
 
-	round_platform_of(&now, p);
+	round_platform_of(&now, p, a->sysroot);
 	if (round_platform_same(&now, &a->platform))
 		return;
 	/* The round under way borrows the platform. */
@@ -260,7 +260,8 @@ static int setup(struct attest *a, struct error *err)
 	a->ca_file = strdup(a->o.ca_file);
 	a->token_file = strdup(a->o.token_file);
 	a->node = strdup(a->o.node);
-	if (!a->url || !a->ca_file || !a->token_file || !a->node)
+	a->sysroot = strdup(a->o.sysroot ? a->o.sysroot : "");
+	if (!a->url || !a->ca_file || !a->token_file || !a->node || !a->sysroot)
 		return error_oom(err);
 	while (*a->url && a->url[strlen(a->url) - 1] == '/')
 		a->url[strlen(a->url) - 1] = '\0';
@@ -324,5 +325,6 @@ void attest_free(struct attest *a)
 	free(a->ca_file);
 	free(a->token_file);
 	free(a->node);
+	free(a->sysroot);
 	free(a);
 }

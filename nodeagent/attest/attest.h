@@ -29,6 +29,7 @@ struct attest_options {
 	const char *ca_file;    /* PEM: who signs the verifier's certificate; nothing else is trusted */
 	const char *token_file; /* projected, with the audience casemate.dev */
 	const char *node;       /* this agent's Node */
+	const char *sysroot;    /* where the host's tree is; NULL or "/": here */
 	int64_t start_usec;     /* the first round is at a random moment within this */
 	/* casemate_agent_attestation_rounds_total{result}: a verdict's name, or "failed". NULL: not
 	 * counted. */

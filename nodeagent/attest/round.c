@@ -171,7 +171,8 @@ static int fill_simulated(struct round *r, struct evidence_request *q)
 
 static int prove(struct round *r, struct error *err)
 {
-	_cleanup_evidence_request_ struct evidence_request q = {.source = r->platform->source};
+	_cleanup_evidence_request_ struct evidence_request q = {
+		.source = r->platform->source, .sgx = r->platform->sgx};
 	const struct node_binding binding = {
 		.challenge = buf_view(&r->challenge),
 		.node = span_str(r->claims.node),
@@ -299,7 +300,8 @@ int round_start(struct round **ret, const struct round_options *o, struct round_
 static const struct round_platform none = {
 	.name = "", .tee = "", .source = EVIDENCE_NONE, .epc_bytes = -1, .cvm_slots = -1};
 
-void round_platform_of(struct round_platform *ret, const struct platform *p)
+void round_platform_of(
+	struct round_platform *ret, const struct platform *p, const char *sysroot)
 {
 	bool sgx = p->enclave_ok;
 
@@ -310,10 +312,14 @@ void round_platform_of(struct round_platform *ret, const struct platform *p)
 		ret->tee = "sgx";
 	if (*ret->tee) {
 		ret->name = p->simulated ? "simulated" : ret->tee;
-		ret->source = p->simulated ? EVIDENCE_SIMULATED : EVIDENCE_NONE;
+		ret->source = p->simulated                    ? EVIDENCE_SIMULATED
+			      : strcmp(ret->tee, "sgx") == 0 ? EVIDENCE_SGX
+							      : EVIDENCE_NONE;
 	} else if (p->tdx_host || p->snp_host) {
 		ret->name = p->tdx_host ? "tdx-host" : "snp-host";
 	}
+	if (ret->source == EVIDENCE_SGX)
+		sgx_source_set(&ret->sgx, sysroot, p->aesm_socket, p->enclave_device);
 	if (sgx)
 		ret->epc_bytes = (int64_t)p->epc_bytes;
 	if (p->tdx_host || p->snp_host)

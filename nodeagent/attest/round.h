@@ -15,10 +15,12 @@ struct round_platform {
 	const char *name; /* "sgx", "tdx-host", …; a literal; "": none, there is nothing to prove */
 	const char *tee;  /* what a simulated one pretends to be: "sgx"; "" */
 	enum evidence_source source;
+	struct sgx_source sgx;        /* EVIDENCE_SGX */
 	int64_t epc_bytes, cvm_slots; /* -1: none */
 };
-/* Guests before SGX before hosts: the strongest that the node is. */
-void round_platform_of(struct round_platform *ret, const struct platform *p);
+/* Guests before SGX before hosts: the strongest that the node is. sysroot: before the host's paths. */
+void round_platform_of(
+	struct round_platform *ret, const struct platform *p, const char *sysroot);
 bool round_platform_same(const struct round_platform *a, const struct round_platform *b);
 
 struct round_options {

@@ -10,6 +10,7 @@ const char *evidence_source_name(enum evidence_source s)
 	static const char *const names[EVIDENCE_SOURCE_N] = {
 		[EVIDENCE_NONE] = "none",
 		[EVIDENCE_SIMULATED] = "simulator",
+		[EVIDENCE_SGX] = "aesm",
 	};
 
 	return names[s];
@@ -27,6 +28,8 @@ int evidence_make(const struct evidence_request *q, struct buf *ret, struct erro
 {
 	if (q->source == EVIDENCE_SIMULATED)
 		return make_simulated(q, ret, err);
+	if (q->source == EVIDENCE_SGX)
+		return sgx_evidence(&q->sgx, q->report_data, ret, err);
 	return error_set(err, -ENOTSUP,
 		"this node has no source of evidence: see its findings for what is missing");
 }

@@ -9,10 +9,12 @@
 #include "common/base/buf.h"
 #include "common/base/error.h"
 #include "common/tee/evidence.h"
+#include "nodeagent/evidence/sgx.h"
 
 enum evidence_source {
 	EVIDENCE_NONE, /* this node can make none */
 	EVIDENCE_SIMULATED,
+	EVIDENCE_SGX, /* by AESM */
 	EVIDENCE_SOURCE_N
 };
 /* "simulator", as in casemate_agent_quotes_total. */
@@ -27,6 +29,8 @@ struct evidence_request {
 	struct simulated simulated;
 	EVP_PKEY *key;
 	char *certificate;
+
+	struct sgx_source sgx; /* EVIDENCE_SGX */
 };
 
 /* Blocks until the evidence is there, in its own format. -errno with what went wrong and what to

@@ -113,6 +113,7 @@
 	X(server_life)                                                                             \
 	X(settings)                                                                                \
 	X(sgx)                                                                                     \
+	X(sgx_evidence)                                                                            \
 	X(signature)                                                                               \
 	X(sigstruct)                                                                               \
 	X(simulate)                                                                                \
