@@ -85,6 +85,7 @@ MAKE_EVIDENCE := $(B)/tests/tee/make-evidence
 TEE_OBJS := $(call objs,$(filter-out tests/tee/make_evidence.c,$(call srcs,tests/tee)))
 FUZZ_AUX := $(call objs,$(filter-out $(FUZZ_SRC),$(call srcs,tests/fuzz)))
 RENDER  := $(B)/tests/integration/page/render
+TSM_ASK := $(B)/tests/integration/tsm/ask
 BENCHES := $(patsubst %.c,$(B)/%,$(wildcard tests/bench/*.c))
 PEERS   := $(B)/tests/cluster/plugin_peer
 OBJS    := $(foreach p,$(PARTS) tests/unit tests/tee tests/fuzz tests/bench tests/integration,$(call objs,$(call srcs,$(p)))) $(PEERS:=.o)
@@ -149,7 +150,7 @@ $(GRPC_PEER): $(GRPC_PEER).o $(B)/tests/unit/grpc_fixture.o $(call lib,common)
 	$(Q)$(CC) $(ldflags) -o $@ $^ $(libs)
 $(RENDER): $(RENDER).o $(B)/tests/unit/status_fixture.o $(LIBS)
 	$(Q)$(CC) $(ldflags) -o $@ $^ $(libs)
-$(BENCHES) $(PEERS): $(B)/%: $(B)/%.o $(LIBS)
+$(BENCHES) $(PEERS) $(TSM_ASK): $(B)/%: $(B)/%.o $(LIBS)
 	$(Q)$(CC) $(ldflags) -o $@ $^ $(libs)
 
 $(B)/gen/%.pb-c.c $(B)/gen/%.pb-c.h: %.proto
@@ -200,7 +201,7 @@ check-chart:
 	tests/chart/monitoring-test
 check-image: all
 	tests/chart/image-test
-check-programs: all $(GRPC_PEER) $(RENDER) $(MAKE_EVIDENCE)
+check-programs: all $(GRPC_PEER) $(RENDER) $(MAKE_EVIDENCE) $(TSM_ASK)
 	tests/integration/standalone-test
 	tests/integration/review-test
 	tests/integration/verify-test
@@ -208,6 +209,7 @@ check-programs: all $(GRPC_PEER) $(RENDER) $(MAKE_EVIDENCE)
 	MAKE_EVIDENCE=$(MAKE_EVIDENCE) tests/integration/collateral-test
 	tests/integration/metrics-test
 	tests/integration/grpc-test
+	TSM_ASK=$(TSM_ASK) tests/integration/tsm-test
 	CASEMATE_NODEAGENT=$(B)/nodeagent/casemate-nodeagent tests/integration/agent-unit-test
 	tests/integration/enclave-test $(B)/nodeagent/casemate-nodeagent $(ENCLAVE)
 	RENDER=$(RENDER) tests/integration/status-test
