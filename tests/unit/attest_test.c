@@ -168,7 +168,6 @@ static void test_a_host_says_that_it_proves_nothing(void)
 /* The evidence that came is one for this challenge, node and key. */
 static void check_evidence(const char *request)
 {
-	_cleanup_buf_ struct buf evidence = BUF_INIT(1 << 16);
 	const char *at = strstr(request, "\"evidence\":\"");
 	unsigned char want[64];
 	struct simulated s;

@@ -56,7 +56,8 @@ static void make(struct world *w, bool tdx)
 	for (size_t i = 0; i < 3; i++) {
 		struct tdx_module *m = &w->modules[i];
 
-		snprintf(m->id, sizeof(m->id), i ? "TDX_0%zu" : "", i);
+		if (i)
+			snprintf(m->id, sizeof(m->id), "TDX_0%zu", i);
 		memset(m->attributes_mask, 0xff, sizeof(m->attributes_mask));
 		m->levels = i ? w->module_levels : NULL;
 		m->n_levels = i ? 3 : 0;

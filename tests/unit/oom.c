@@ -69,6 +69,7 @@ WRAP(reallocarray, (void *p, size_t n, size_t size), (p, n, size))
 WRAP(strdup, (const char *s), (s))
 WRAP(strndup, (const char *s, size_t n), (s, n))
 
+static int print(char **ret_s, const char *fmt, va_list ap) __attribute__((format(printf, 2, 0)));
 static int print(char **ret_s, const char *fmt, va_list ap)
 {
 	return fails() ? -1 : vasprintf(ret_s, fmt, ap);

@@ -115,7 +115,6 @@ static void test_refused(void)
 		{"intel-qvl/rootCaCrl.pem", -EBADMSG},
 	};
 	_cleanup_roots_ struct roots roots = {0};
-	_cleanup_(cert_unref_p) struct cert *ca = NULL;
 	struct cert *chain[3] = {0};
 	struct error err = {0};
 

@@ -414,7 +414,7 @@ static void cache_and_time(void)
 /* The host hands out a VCEK of before an update, and the collateral has the right one. */
 static void stale_leaf_in_evidence(void)
 {
-	_cleanup_buf_ struct buf old = BUF_INIT(EXTENDED_MAX), leaf = BUF_INIT(TEE_DER_MAX);
+	_cleanup_buf_ struct buf leaf = BUF_INIT(TEE_DER_MAX);
 	struct scene s = {.time = TEE_NOW, .list = BUF_INIT(TEE_DER_MAX)};
 	struct snp_world w;
 	bool ok;
