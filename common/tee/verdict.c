@@ -64,8 +64,11 @@ static int judge_tcb(struct verdict *v, const struct verify_input *in)
 	if (!(accepted >> v->tcb & 1))
 		return verdict_refuse(v, tcb_status_reason(v->tcb),
 			"the TCB's status is %s (level of %s), which the policy does not accept: "
-			"update firmware, microcode and modules, or add it to acceptedTcbStatuses",
-			tcb_status_name(v->tcb), v->tcb_date[0] ? v->tcb_date : "no date");
+			"update firmware, microcode and modules%s",
+			tcb_status_name(v->tcb), v->tcb_date[0] ? v->tcb_date : "no date",
+			v->tcb == TCB_Revoked || v->tcb == TCB_NotSupported
+				? ""
+				: ", or add it to acceptedTcbStatuses");
 	for (size_t i = 0; v->tcb != TCB_UpToDate && i < v->n_advisories; i++)
 		if (!advisory_accepted(in->policy, v->advisories[i]))
 			return verdict_refuse(v, REASON_AdvisoryNotAccepted,
