@@ -61,15 +61,10 @@ static int on_sum(sd_event_source *source, void *ctx)
 }
 
 /* A word that is longer than any that is known stays unknown. */
-static void take(char ret[WORD_MAX], struct json_val v, struct arena *a)
+static void take(char ret[WORD_MAX], struct json_val v)
 {
-	struct span s = json_str(v, a);
-
-	if (s.len >= WORD_MAX)
-		s.len = 0;
-	if (s.len)
-		memcpy(ret, s.p, s.len);
-	ret[s.len] = '\0';
+	if (!json_copy(v, ret, WORD_MAX))
+		ret[0] = '\0';
 }
 
 static struct node *node_of(struct verdict_watch *w, const char *name)
@@ -115,9 +110,9 @@ static void on_upsert(void *ctx, struct json_val object)
 			LOG_STR("node", name ? name : ""));
 		return;
 	}
-	take(n->platform, json_get(status, "platform"), &a);
-	take(n->verdict, json_get(status, "verdict"), &a);
-	take(n->reason, json_get(status, "reason"), &a);
+	take(n->platform, json_get(status, "platform"));
+	take(n->verdict, json_get(status, "verdict"));
+	take(n->reason, json_get(status, "reason"));
 	if (clock_parse(json_str(json_get(status, "validUntil"), &a), &usec) < 0)
 		usec = 0;
 	n->valid_until = usec / USEC_PER_SEC;

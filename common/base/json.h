@@ -113,6 +113,10 @@ bool json_str_equal(struct json_val v, struct span s);
  * is no string or memory is exhausted (an empty string has .p set). */
 struct span json_str(struct json_val v, struct arena *a);
 
+/* A string decoded into ret: size bytes with the NUL, cut between characters when it is longer. False,
+ * and "", when v is no string or memory is exhausted; false as well when it was cut. */
+bool json_copy(struct json_val v, char *ret, size_t size);
+
 /* An integer literal (no fraction, no exponent) within range, true and *ret_n; else false. */
 bool json_int(struct json_val v, int64_t *ret_n);
 

@@ -275,6 +275,17 @@ struct span json_str(struct json_val v, struct arena *a)
 	return (struct span){copy, len};
 }
 
+bool json_copy(struct json_val v, char *ret, size_t size)
+{
+	_cleanup_arena_ struct arena a = ARENA_INIT(JSON_MAX_BYTES);
+	struct span s = json_str(v, &a), cut = utf8_cut(s, size - 1);
+
+	if (cut.len)
+		memcpy(ret, cut.p, cut.len);
+	ret[cut.len] = '\0';
+	return s.p && cut.len == s.len;
+}
+
 bool json_int(struct json_val v, int64_t *ret_n)
 {
 	const struct json_node *node = node_of(v);

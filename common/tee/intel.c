@@ -19,11 +19,6 @@ struct documents {
 	const struct qe_identity *qe;
 };
 
-static int out_of_memory(struct verdict *v)
-{
-	return verdict_refuse(v, REASON_Internal, "out of memory: try again");
-}
-
 static bool is_zero(struct span s)
 {
 	unsigned char any = 0;
@@ -183,7 +178,7 @@ static int check_qe_report(struct verdict *v, const struct quote *q, const struc
 	int r = signature_p256(cert_key(c->leaf), q->qe_signature, q->qe_report);
 
 	if (r == -ENOMEM)
-		return out_of_memory(v);
+		return verdict_refuse_oom(v);
 	if (r < 0)
 		return verdict_refuse(v, REASON_QeReportInvalid,
 			"the PCK certificate's key did not sign the quoting enclave's report: it "
@@ -192,7 +187,7 @@ static int check_qe_report(struct verdict *v, const struct quote *q, const struc
 	memcpy(bound, q->attestation_key, 64);
 	memcpy(bound + 64, q->qe_auth.p, q->qe_auth.len);
 	if (!SHA256(bound, 64 + q->qe_auth.len, want))
-		return out_of_memory(v);
+		return verdict_refuse_oom(v);
 	if (CRYPTO_memcmp(want, q->qe.report_data, sizeof(want)) != 0)
 		return verdict_refuse(v, REASON_QeReportInvalid,
 			"the quoting enclave's report is for another attestation key or other "
@@ -230,7 +225,7 @@ static int attestation_key(EVP_PKEY **ret, struct verdict *v, const struct quote
 	int r;
 
 	if (!key_of_attestation_key(id, q, c))
-		return out_of_memory(v);
+		return verdict_refuse_oom(v);
 	key = verify_cache_get(cache, VERIFY_CACHED_ATTESTATION_KEY, id, 0);
 	if (key) {
 		EVP_PKEY_up_ref(key);
@@ -280,7 +275,7 @@ static int check_signatures(struct verdict *v, const struct quote *q, const stru
 		return r;
 	r = signature_p256(key, q->signature, q->signed_part);
 	if (r == -ENOMEM)
-		return out_of_memory(v);
+		return verdict_refuse_oom(v);
 	if (r < 0)
 		return verdict_refuse(v, REASON_QuoteSignatureInvalid,
 			"the attestation key did not sign this quote: it was changed, or made by "

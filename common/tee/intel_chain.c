@@ -37,11 +37,6 @@ static struct pck_chain pck_chain_ref(const struct pck_chain *c)
 	return *c;
 }
 
-static int out_of_memory(struct verdict *v)
-{
-	return verdict_refuse(v, REASON_Internal, "out of memory: try again");
-}
-
 int intel_cert_dates(
 	const struct cert *c, const char *what, const struct verify_input *in, struct verdict *v)
 {
@@ -95,7 +90,7 @@ static int judge_dates(const struct pck_chain *c, const struct verify_input *in,
 static int chain_invalid(struct verdict *v, int r, const struct error *err)
 {
 	if (r == -ENOMEM)
-		return out_of_memory(v);
+		return verdict_refuse_oom(v);
 	return verdict_refuse(v, REASON_ChainInvalid,
 		"the quote's chain: %s: have the platform fetch its certificates anew",
 		err->message);
@@ -213,7 +208,7 @@ static int take_crl(struct crl **ret, struct crl *crl, struct cert *issuer, stru
 			issuer->subject);
 	r = crl_check_issued(crl, issuer, &err);
 	if (r == -ENOMEM)
-		return out_of_memory(v);
+		return verdict_refuse_oom(v);
 	if (r < 0)
 		return verdict_refuse(v, REASON_CollateralSignatureInvalid,
 			"%s: fetch it anew, and ask who changed it", err.message);
@@ -272,7 +267,7 @@ static int chain_key(
 	if (q->cert_type == CERT_TYPE_PCK_CHAIN)
 		return SHA256((const unsigned char *)q->cert_data.p, q->cert_data.len, ret)
 			       ? 0
-			       : out_of_memory(v);
+			       : verdict_refuse_oom(v);
 	if (q->cert_type > CERT_TYPE_PPID_RSA3072)
 		return verdict_refuse(v, REASON_UnsupportedVersion,
 			"certification data of type %u brings no chain: use type 5", q->cert_type);
@@ -284,7 +279,7 @@ static int chain_key(
 	for (size_t i = 0; i < CHAIN_CERTS; i++)
 		memcpy(digests[i], known->pck_chain[i]->digest, CERT_DIGEST);
 	if (!SHA256(digests[0], sizeof(digests), ret))
-		return out_of_memory(v);
+		return verdict_refuse_oom(v);
 	ret[0] ^= 1; /* a quote that brings these digests as its chain has another key */
 	return 0;
 }

@@ -17,7 +17,7 @@ static int check_certificate(const struct verify_input *in, struct verdict *v, s
 	int r = cert_check_issued(leaf, root, NULL);
 
 	if (r == -ENOMEM)
-		return verdict_refuse(v, REASON_Internal, "out of memory");
+		return verdict_refuse_oom(v);
 	/* Each installation's root has the same name. */
 	if (r < 0)
 		return verdict_refuse(v, REASON_UnknownRoot,

@@ -82,7 +82,7 @@ static int check_signature(const struct snp_report *r, const struct snp_chain *c
 	if (ret == 0)
 		return 0;
 	if (ret == -ENOMEM)
-		return verdict_refuse(v, REASON_Internal, "out of memory");
+		return verdict_refuse_oom(v);
 	return verdict_refuse(v, REASON_QuoteSignatureInvalid,
 		"the report's signature is not by the key of its %s: it was changed, or made by "
 		"somebody else",

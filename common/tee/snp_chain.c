@@ -199,7 +199,7 @@ int snp_chain_get(struct snp_chain **ret, const struct verify_input *in,
 	}
 	c = calloc(1, sizeof(*c));
 	if (!c)
-		return verdict_refuse(v, REASON_Internal, "out of memory");
+		return verdict_refuse_oom(v);
 	c->refs = 1;
 	r = find_leaf(c, in, leaf, v);
 	if (r == 0)

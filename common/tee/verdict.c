@@ -21,6 +21,11 @@ int verdict_refuse(struct verdict *v, enum reason reason, const char *fmt, ...)
 	return -EACCES;
 }
 
+int verdict_refuse_oom(struct verdict *v)
+{
+	return verdict_refuse(v, REASON_Internal, "out of memory: try again");
+}
+
 void verdict_until(struct verdict *v, int64_t end)
 {
 	if (end < v->valid_until)

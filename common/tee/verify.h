@@ -141,6 +141,8 @@ void verify(const struct verify_input *in, struct verify_cache *cache, struct ve
 /* For the parts (intel.c, snp.c, simulated.c): refuses, and returns -EACCES. */
 int verdict_refuse(struct verdict *v, enum reason reason, const char *fmt, ...)
 	__attribute__((format(printf, 3, 4)));
+/* The same for want of memory. */
+int verdict_refuse_oom(struct verdict *v);
 /* Lowers valid_until. */
 void verdict_until(struct verdict *v, int64_t end);
 /* Adds an advisory unless it is there. -E2BIG refuses. */

@@ -7,7 +7,6 @@
 #include "common/base/clock.h"
 #include "common/base/codec.h"
 #include "common/base/json.h"
-#include "common/base/utf8.h"
 
 static const struct json_limits limits = {PROTOCOL_ANSWER_MAX, 4096, 16};
 
@@ -123,16 +122,6 @@ int attest_read_certificate(struct buf *ret_pem, struct span text, struct error 
 	return pem.len ? buf_span(ret_pem, pem) : missing(err, "certificate");
 }
 
-/* Cut at size; "" when it is no string. */
-static void take(char *ret, size_t size, struct json_val v, struct arena *a)
-{
-	struct span s = utf8_cut(json_str(v, a), size - 1);
-
-	if (s.len)
-		memcpy(ret, s.p, s.len);
-	ret[s.len] = '\0';
-}
-
 int attest_read_verdict(struct attest_verdict *ret, struct span text, struct error *err)
 {
 	_cleanup_answer_ struct answer a;
@@ -143,9 +132,9 @@ int attest_read_verdict(struct attest_verdict *ret, struct span text, struct err
 	*ret = (struct attest_verdict){0};
 	if (r < 0)
 		return r;
-	take(ret->verdict, sizeof(ret->verdict), json_get(a.root, "verdict"), &a.arena);
-	take(ret->reason, sizeof(ret->reason), json_get(a.root, "reason"), &a.arena);
-	take(ret->message, sizeof(ret->message), json_get(a.root, "message"), &a.arena);
+	json_copy(json_get(a.root, "verdict"), ret->verdict, sizeof(ret->verdict));
+	json_copy(json_get(a.root, "reason"), ret->reason, sizeof(ret->reason));
+	json_copy(json_get(a.root, "message"), ret->message, sizeof(ret->message));
 	if (!*ret->verdict)
 		return missing(err, "verdict");
 	if (!*ret->reason)
@@ -167,8 +156,8 @@ void attest_read_problem(struct error *err, int status, struct span text)
 	char reason[64] = "", message[360] = "";
 
 	if (answer_open(&a, text, NULL) == 0) {
-		take(reason, sizeof(reason), json_get(a.root, "reason"), &a.arena);
-		take(message, sizeof(message), json_get(a.root, "message"), &a.arena);
+		json_copy(json_get(a.root, "reason"), reason, sizeof(reason));
+		json_copy(json_get(a.root, "message"), message, sizeof(message));
 	}
 	error_set(err, -EPROTO, "the verifier answered %d%s%s%s%s", status, *reason ? " " : "",
 		reason, *message ? ": " : "", message);

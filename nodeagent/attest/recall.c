@@ -7,7 +7,6 @@
 #include <string.h>
 
 #include "common/base/clock.h"
-#include "common/base/utf8.h"
 #include "nodeagent/attest/token.h"
 
 enum { OBJECT_MAX = 64 << 10, PATH_BYTES = 384 };
@@ -17,15 +16,6 @@ struct recall {
 	char *token_file;
 	struct kube_call *call;
 };
-
-static void take(char *ret, size_t size, struct json_val v, struct arena *a)
-{
-	struct span s = utf8_cut(json_str(v, a), size - 1);
-
-	if (s.len)
-		memcpy(ret, s.p, s.len);
-	ret[s.len] = '\0';
-}
 
 bool recall_read(
 	struct recalled *ret, struct json_val object, const char *node_uid, int64_t now_sec)
@@ -40,9 +30,9 @@ bool recall_read(
 		clock_parse(json_str(json_get(status, "validUntil"), &a), &usec) < 0)
 		return false;
 	ret->valid_until = usec / USEC_PER_SEC;
-	take(verdict, sizeof(verdict), json_get(status, "verdict"), &a);
-	take(ret->reason, sizeof(ret->reason), json_get(status, "reason"), &a);
-	take(ret->message, sizeof(ret->message), json_get(status, "message"), &a);
+	json_copy(json_get(status, "verdict"), verdict, sizeof(verdict));
+	json_copy(json_get(status, "reason"), ret->reason, sizeof(ret->reason));
+	json_copy(json_get(status, "message"), ret->message, sizeof(ret->message));
 	ret->state = attest_state_of(verdict);
 	return ret->state != ATTEST_PENDING && now_sec < ret->valid_until;
 }

@@ -21,22 +21,10 @@ static struct span payload_of(struct span token)
 	return second ? (struct span){first + 1, (size_t)(second - first - 1)} : SPAN_NONE;
 }
 
-static int take_string(char *ret, size_t size, struct json_val v, struct arena *a)
-{
-	struct span s = json_str(v, a);
-
-	if (s.len == 0 || s.len >= size || memchr(s.p, '\0', s.len))
-		return -EBADMSG;
-	memcpy(ret, s.p, s.len);
-	ret[s.len] = '\0';
-	return 0;
-}
-
 int token_claims_read(struct token_claims *ret, struct span token, struct error *err)
 {
 	static const struct json_limits limits = {TOKEN_MAX, 1024, 16};
 	_cleanup_buf_ struct buf text = BUF_INIT(TOKEN_MAX);
-	_cleanup_arena_ struct arena a = ARENA_INIT(TOKEN_MAX);
 	_cleanup_json_ struct json doc = {0};
 	struct span payload = token.p ? payload_of(token) : SPAN_NONE;
 	struct json_val node;
@@ -47,8 +35,9 @@ int token_claims_read(struct token_claims *ret, struct span token, struct error 
 		json_parse(&doc, buf_view(&text), &limits, NULL) < 0)
 		return error_set(err, -EBADMSG, "the file holds no projected service account token");
 	node = json_find(json_root(&doc), "kubernetes.io", "node");
-	if (take_string(ret->node, sizeof(ret->node), json_get(node, "name"), &a) < 0 ||
-		take_string(ret->node_uid, sizeof(ret->node_uid), json_get(node, "uid"), &a) < 0)
+	if (!json_copy(json_get(node, "name"), ret->node, sizeof(ret->node)) || !*ret->node ||
+		!json_copy(json_get(node, "uid"), ret->node_uid, sizeof(ret->node_uid)) ||
+		!*ret->node_uid)
 		return error_set(err, -EBADMSG,
 			"the token does not say which node it belongs to: Kubernetes 1.30 or newer "
 			"writes that into projected tokens (feature ServiceAccountTokenPodNodeInfo)");

@@ -382,6 +382,33 @@ static void test_iteration(void)
 		CU_FAIL("nothing has no elements");
 }
 
+static void test_copies(void)
+{
+	static const struct {
+		const char *text, *want;
+		bool whole;
+	} rows[] = {
+		{"\"abc\"", "abc", true},
+		{"\"\"", "", true},
+		{"\"abcd\"", "abc", false},
+		{"\"a\\u00e4\"", "a\u00e4", true},
+		{"\"ab\\u00e4\"", "ab", false}, /* between characters */
+		{"7", "", false},
+		{"null", "", false},
+	};
+
+	for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
+		_cleanup_json_ struct json doc = {0};
+		char got[4];
+		bool whole;
+
+		CU_ASSERT_EQUAL(parse(&doc, rows[i].text, NULL), 0);
+		whole = json_copy(json_root(&doc), got, sizeof(got));
+		CHECK_ROW(rows[i].text, whole == rows[i].whole, "got %d", whole);
+		CHECK_STR(rows[i].text, span_str(got), rows[i].want);
+	}
+}
+
 static void test_strings(void)
 {
 	static const struct {
@@ -572,6 +599,7 @@ CU_TestInfo json_tests[] = {
 	{"look-up", test_lookup},
 	{"iteration", test_iteration},
 	{"strings are decoded", test_strings},
+	{"copies of strings", test_copies},
 	{"integers", test_integers},
 	{"equality", test_equality},
 	{"equality of large objects", test_equality_of_many},
