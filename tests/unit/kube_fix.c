@@ -8,7 +8,7 @@
 #include "common/base/clock.h"
 #include "tests/unit/test.h"
 
-enum { KUBE_FIX_PATIENCE_USEC = 5 * USEC_PER_SEC };
+enum { KUBE_FIX_PATIENCE_USEC = 30 * USEC_PER_SEC };
 
 void write_text(const char *path, const char *text)
 {

@@ -16,7 +16,7 @@ struct kube_fix {
 
 bool kube_fix_begin(struct kube_fix *f, fake_fn fn, void *ctx); /* fails the test itself */
 void kube_fix_token(struct kube_fix *f, const char *token);
-/* Runs the loop until that holds, or for five seconds; did it? */
+/* Runs the loop until that holds, or for half a minute; did it? */
 bool kube_fix_wait(struct kube_fix *f, bool (*until)(void *ctx), void *ctx);
 void kube_fix_linger(struct kube_fix *f, int64_t usec); /* for what must not happen */
 void kube_fix_end(struct kube_fix *f);

@@ -283,7 +283,9 @@ static void test_folder_removed(void)
 		tree_step(&b.t, "- /aesmd");
 		for (int i = 0; i < 5 && b.calls == before; i++)
 			turn(&b, 1000);
-		CHECK_ROW("folder", b.calls == before + 1, "%d calls", b.calls - before);
+		CHECK_ROW("folder", b.calls > before, "no call");
+		while (turn(&b, 250))
+			; /* a busy machine may look twice */
 		/* the one that is made in its place is out of sight */
 		tree_step(&b.t, "s /aesmd/aesm.socket");
 		CU_ASSERT_EQUAL(turn(&b, 1000), 0);

@@ -101,9 +101,11 @@ static void *client_run(void *arg)
 	struct ops_client *c = arg;
 	_cleanup_peer_ struct peer p = {.fd = -1};
 
-	if (peer_open(&p, c->port, c->tls))
+	if (peer_open(&p, c->port, c->tls)) {
+		atomic_store(&c->open, true);
 		c->status = peer_request(&p, c->method ? c->method : "GET", c->path,
 			c->headers ? c->headers : "", SPAN_NONE, &c->reply);
+	}
 	atomic_store(&c->done, true);
 	return NULL;
 }
@@ -114,6 +116,7 @@ void ops_client_start(struct ops_client *c, struct ops_fix *f, enum ops_listener
 	c->port = ops_port(f->ops, l);
 	c->path = path;
 	c->status = 0;
+	atomic_store(&c->open, false);
 	atomic_store(&c->done, false);
 	CU_ASSERT_EQUAL(pthread_create(&c->thread, NULL, client_run, c), 0);
 }

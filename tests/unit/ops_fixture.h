@@ -43,6 +43,7 @@ struct ops_client {
 	pthread_t thread;
 	int status; /* 0: none came */
 	struct peer_reply reply;
+	atomic_bool open; /* its connection is */
 	atomic_bool done;
 };
 

@@ -137,6 +137,8 @@ static void test_free_waiting(void)
 	if (!ops_fix_await_parked(&f))
 		return;
 	ops_client_start(&waits, &f, OPS_METRICS, "/metrics");
+	while (!atomic_load(&waits.open) && !atomic_load(&waits.done))
+		poll(NULL, 0, 1);
 	poll(NULL, 0, 50);
 	ops_free(f.ops);
 	f.ops = NULL;
