@@ -51,8 +51,11 @@ static int judge_module(struct verdict *v, const struct tcb_info *t, const struc
 	unsigned version = td->tee_tcb_svn[TDX_MODULE_VERSION];
 	const struct tdx_module *m = tcb_info_module(t, version);
 	const struct isv_level *l;
-	int r = m ? check_module(v, m, td) : no_module(v, version);
+	int r;
 
+	if (!m)
+		return no_module(v, version);
+	r = check_module(v, m, td);
 	if (r < 0 || version == 0)
 		return r;
 	l = isv_level_match(m->levels, m->n_levels, td->tee_tcb_svn[TDX_MODULE_SVN]);

@@ -65,10 +65,10 @@ int pem_next(struct span *in, const char *label, struct buf *out, struct error *
 	}
 	snprintf(begin, sizeof(begin), "-----BEGIN %s-----", label);
 	snprintf(end, sizeof(end), "-----END %s-----", label);
-	if (!span_starts(s, begin))
+	body = span_after(s, begin);
+	if (!body.p)
 		return error_set(err, -EBADMSG,
 			"a PEM block %s is expected, and something else is there", label);
-	body = span_after(s, begin);
 	stop = memmem(body.p, body.len, end, strlen(end));
 	if (!stop)
 		return error_set(err, -EBADMSG, "a PEM block %s has no end", label);
