@@ -109,6 +109,21 @@ static void judge_row(const struct row *row, struct record *ret)
 	struct verdict v = {.reason = row->verified, .message = "as verified"};
 	struct record before = {.node_uid = "uid", .epoch = 3};
 	const bool host = record_platform_is_host(row->platform);
+	const struct judge_input in = {
+		.rules = &with,
+		.node = "node",
+		.node_uid = "uid",
+		.before = &before,
+		.challenge = &(struct challenge){.issued_usec = USEC(NOW) - 5},
+		.platform = row->platform,
+		.digest = digest,
+		.thumbprint = "sha256:t",
+		.evidence = host ? NULL : &e,
+		.verdict = host ? NULL : &v,
+		.sharing = row->sharing,
+		.epoch = 2,
+		.now_usec = USEC(NOW) + 7,
+	};
 
 	with.interval_sec = rules.interval_sec;
 	with.validity_sec = rules.validity_sec;
@@ -121,19 +136,7 @@ static void judge_row(const struct row *row, struct record *ret)
 		before.platform_id_len = sizeof(id);
 		before.platform_id[15] = (unsigned char)row->before_id;
 	}
-	judge(ret, &(struct judge_input){.rules = &with,
-		.node = "node",
-		.node_uid = "uid",
-		.before = &before,
-		.challenge = &(struct challenge){.issued_usec = USEC(NOW) - 5},
-		.platform = row->platform,
-		.digest = digest,
-		.thumbprint = "sha256:t",
-		.evidence = host ? NULL : &e,
-		.verdict = host ? NULL : &v,
-		.sharing = row->sharing,
-		.epoch = 2,
-		.now_usec = USEC(NOW) + 7});
+	judge(ret, &in);
 }
 
 static void test_judge(void)

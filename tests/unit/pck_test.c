@@ -62,7 +62,7 @@ static void test_real_leaves(void)
 		_cleanup_(cert_unref_p) struct cert *c = leaf_of(rows[i].path);
 		const char *name = rows[i].path;
 		struct error err = {0};
-		struct pck p;
+		struct pck p = {0};
 
 		if (!c || !CHECK_ROW(name, pck_read(&p, c, &err) == 0, "%s", err.message))
 			continue;

@@ -236,7 +236,7 @@ static void test_sgx_of_later_versions(void)
 		_cleanup_buf_ struct buf b = BUF_INIT(QUOTE_MAX);
 		struct error err = {0};
 		enum reason reason;
-		struct quote q;
+		struct quote q = {0};
 		char name[16];
 
 		snprintf(name, sizeof(name), "version %u", version);

@@ -35,7 +35,7 @@ static void check_quote(const char *row, const struct tee_intel *w)
 	struct cert *chain[3] = {0};
 	struct error err = {0};
 	enum reason reason;
-	struct quote q;
+	struct quote q = {0};
 	int n;
 
 	tee_intel_quote(w, &b);
@@ -145,7 +145,7 @@ static void check_report(const char *row, const struct tee_amd *w, struct cert *
 {
 	_cleanup_buf_ struct buf b = BUF_INIT(1 << 16);
 	struct error err = {0};
-	struct snp_report r;
+	struct snp_report r = {0};
 	struct snp_certs certs = {0};
 	_cleanup_(cert_unref_p) struct cert *other = NULL;
 	enum snp_product product;
