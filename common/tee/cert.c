@@ -27,7 +27,6 @@ static int read_x509(struct cert *c, struct error *err)
 	const unsigned char *p = c->der;
 	unsigned char *again = NULL;
 	int len;
-	bool same;
 
 	c->x509 = X509_new_ex(x509_context(), NULL);
 	if (!x509_context() || !c->x509)
@@ -35,10 +34,7 @@ static int read_x509(struct cert *c, struct error *err)
 	if (!d2i_X509(&c->x509, &p, (long)c->der_len) || p != c->der + c->der_len)
 		return error_set(err, -EBADMSG, "it is no certificate");
 	len = i2d_re_X509_tbs(c->x509, &again);
-	same = len > 0 && (size_t)len == c->frame.tbs.len &&
-	       memcmp(again, c->frame.tbs.p, (size_t)len) == 0;
-	OPENSSL_free(again);
-	return same ? 0 : error_set(err, -EBADMSG, "it is not in DER");
+	return x509_frame_check(&c->frame, again, len, err);
 }
 
 static int read_fields(struct cert *c, struct error *err)

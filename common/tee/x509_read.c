@@ -200,6 +200,16 @@ static bool is_known(const ASN1_OBJECT *o, const char *const known[])
 	return false;
 }
 
+int x509_frame_check(
+	const struct x509_frame *f, unsigned char *again, int len, struct error *err)
+{
+	bool same = len > 0 && (size_t)len == f->tbs.len &&
+		    memcmp(again, f->tbs.p, (size_t)len) == 0;
+
+	OPENSSL_free(again);
+	return same ? 0 : error_set(err, -EBADMSG, "it is not in DER");
+}
+
 int x509_check_extensions(
 	const STACK_OF(X509_EXTENSION) * extensions, const char *const known[], struct error *err)
 {

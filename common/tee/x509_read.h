@@ -22,6 +22,10 @@ struct x509_frame {
 };
 /* Also: the algorithm inside of what is signed is the same. -EBADMSG. */
 int x509_frame_read(struct x509_frame *ret, struct span der, struct error *err);
+/* Is what OpenSSL would write (len bytes, freed here; below 1: it failed) what is signed, as it came?
+ * -EBADMSG: no, so it is not DER. */
+int x509_frame_check(
+	const struct x509_frame *f, unsigned char *again, int len, struct error *err);
 
 enum x509_key { X509_KEY_P256, X509_KEY_P384, X509_KEY_RSA };
 /* Is the frame's algorithm the one that such a key signs with, and its signature right? 0;
