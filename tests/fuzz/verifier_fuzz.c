@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * What the verifier reads of others: requests of agents and sealed challenges, NodeAttestations, Nodes
- * and Secrets of the API server. The first byte says which. */
+ * What the verifier reads of others: requests of agents and sealed challenges, NodeAttestations,
+ * Nodes and Secrets of the API server. The first byte says which. */
 #include <stdint.h>
 #include <stdlib.h>
 
 #include "webhook/verifier/challenge.h"
 #include "webhook/verifier/desk_message.h"
-#include "webhook/verifier/keyring.h"
+#include "webhook/replicas/keyring.h"
 #include "webhook/verifier/marks.h"
 
 enum { NOW = 1790000000 };
@@ -26,7 +26,8 @@ static void fuzz_message(enum desk_message_kind kind, struct span text)
 static void fuzz_challenge(struct span text)
 {
 	static const struct challenge_keys keys = {
-		.v = {{.id = 0x4141414141414141, .key = "a key that nobody guesses......"}}, .n = 1};
+		.v = {{.id = 0x4141414141414141, .key = "a key that nobody guesses......"}},
+		.n = 1};
 	enum reason reason;
 	struct challenge c;
 

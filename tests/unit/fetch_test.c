@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "webhook/verifier/fetch.h"
+#include "webhook/trust/fetch.h"
 
 #include <ctype.h>
 #include <stdlib.h>
@@ -10,7 +10,7 @@
 #include "tests/unit/intel_sign.h"
 #include "tests/unit/test.h"
 #include "tests/unit/vectors.h"
-#include "webhook/verifier/fetch_schedule.h"
+#include "webhook/trust/fetch_schedule.h"
 
 #define SGX_SET  "dcap-qvl/sgx_quote_collateral.json"
 #define TCB_INFO "/sgx/certification/v4/tcb?fmspc=00a067110000"

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "webhook/verifier/keyring.h"
+#include "webhook/replicas/keyring.h"
 
 #include <stdio.h>
 
@@ -25,14 +25,16 @@ static void test_read(void)
 			1789999950, 1789000000},
 		{"and has waited", "{\"1789000000\":\"" KEY "\",\"1789999940\":\"" KEY "\"}", 2,
 			1789999940, 1789999940},
-		{"the newest three", "{\"5\":\"" KEY "\",\"9\":\"" KEY "\",\"7\":\"" KEY
-			"\",\"8\":\"" KEY "\"}", 3, 9, 9},
+		{"the newest three",
+			"{\"5\":\"" KEY "\",\"9\":\"" KEY "\",\"7\":\"" KEY "\",\"8\":\"" KEY "\"}",
+			3, 9, 9},
 		{"of the wrong size", "{\"1789000000\":\"YQ==\"}", 0, 0, 0},
 		{"no base64", "{\"1789000000\":\"?\"}", 0, 0, 0},
 		{"no string", "{\"1789000000\":1}", 0, 0, 0},
 		{"names that are none",
 			"{\"a\":\"" KEY "\",\"01\":\"" KEY "\",\"-1\":\"" KEY "\",\"\":\"" KEY
-			"\",\"1234567890123456789\":\"" KEY "\"}", 0, 0, 0},
+			"\",\"1234567890123456789\":\"" KEY "\"}",
+			0, 0, 0},
 	};
 
 	for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
@@ -46,9 +48,10 @@ static void test_read(void)
 		CHECK_ROW(rows[i].name, keys.n == rows[i].n, "%zu keys", keys.n);
 		if (keys.n != rows[i].n || !keys.n)
 			continue;
-		CHECK_ROW(rows[i].name, keys.v[0].id == rows[i].newest &&
-			keys.v[keys.seal].id == rows[i].seal, "%llu, seals with %llu",
-			(unsigned long long)keys.v[0].id, (unsigned long long)keys.v[keys.seal].id);
+		CHECK_ROW(rows[i].name,
+			keys.v[0].id == rows[i].newest && keys.v[keys.seal].id == rows[i].seal,
+			"%llu, seals with %llu", (unsigned long long)keys.v[0].id,
+			(unsigned long long)keys.v[keys.seal].id);
 		CU_ASSERT_EQUAL(memcmp(keys.v[0].key, "01234567890123456789012345678901", 32), 0);
 	}
 }

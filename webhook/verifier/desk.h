@@ -10,7 +10,7 @@
 #include "common/net/loop.h"
 #include "common/net/server.h"
 #include "common/observe/metrics.h"
-#include "webhook/verifier/examine.h"
+#include "webhook/trust/examine.h"
 #include "webhook/verifier/judge.h"
 #include "webhook/verifier/publish.h"
 #include "webhook/verifier/simulation.h"

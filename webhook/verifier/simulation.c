@@ -8,7 +8,7 @@
 #include "common/base/arena.h"
 #include "common/base/credential.h"
 #include "common/tee/simulated.h"
-#include "webhook/verifier/shared_secret.h"
+#include "webhook/replicas/shared_secret.h"
 
 enum {
 	PEM_MAX = 8192,

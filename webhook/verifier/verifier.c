@@ -17,10 +17,10 @@
 #include "webhook/certs/certs.h"
 #include "webhook/verifier/ca_map.h"
 #include "webhook/verifier/desk.h"
-#include "webhook/verifier/keyring.h"
-#include "webhook/verifier/shared_secret.h"
+#include "webhook/replicas/keyring.h"
+#include "webhook/replicas/shared_secret.h"
 #include "webhook/verifier/sweep.h"
-#include "webhook/verifier/trust.h"
+#include "webhook/trust/trust.h"
 
 #define KEYS_SECRET      "casemate-verifier-keys"
 #define SIMULATED_SECRET "casemate-simulated-root"

@@ -8,7 +8,7 @@
 
 #include "common/base/settings.h"
 #include "common/observe/metrics.h"
-#include "webhook/verifier/examine.h"
+#include "webhook/trust/examine.h"
 
 struct trust;
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "webhook/verifier/keyring.h"
+#include "webhook/replicas/keyring.h"
 
 #include <errno.h>
 #include <inttypes.h>

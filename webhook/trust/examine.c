@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "webhook/verifier/examine.h"
+#include "webhook/trust/examine.h"
 
 #include <errno.h>
 

@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "webhook/verifier/fetch.h"
+#include "webhook/trust/fetch.h"
 
 #include "common/base/clock.h"
 #include "common/base/codec.h"
 #include "common/net/http.h"
 #include "webhook/collateral/inventory.h"
-#include "webhook/verifier/fetch_schedule.h"
+#include "webhook/trust/fetch_schedule.h"
 
 enum {
 	TIMEOUT_SEC = 60,

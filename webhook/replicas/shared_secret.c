@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "webhook/verifier/shared_secret.h"
+#include "webhook/replicas/shared_secret.h"
 
 #include <errno.h>
 #include <stdio.h>

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "webhook/verifier/trust.h"
+#include "webhook/trust/trust.h"
 
 #include <errno.h>
 #include <stdlib.h>

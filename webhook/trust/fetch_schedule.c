@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "webhook/verifier/fetch_schedule.h"
+#include "webhook/trust/fetch_schedule.h"
 
 #include "common/base/clock.h"
 
