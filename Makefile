@@ -248,12 +248,13 @@ room = ! grep -rnE '^\#include "(common|webhook|nodeagent)/' $(1) --include='*.[
 arrows:
 	$(Q)$(call room,common/base,common/base)
 	$(Q)$(call room,common/tee,common/(base|tee))
+	$(Q)$(call room,common/kbs,common/(base|kbs))
 	$(Q)$(call room,common/observe,common/(base|observe))
 	$(Q)$(call room,common/net,common/(base|observe|net))
 	$(Q)$(call room,common/kube,common/(base|observe|net|kube))
 	$(Q)$(call room,webhook,common|webhook)
 	$(Q)$(call room,nodeagent,common|nodeagent)
-	$(Q)$(call room,nodeagent/exec,common/(base|tee)|nodeagent/exec)
+	$(Q)$(call room,nodeagent/exec,common/(base|kbs|tee)|nodeagent/exec)
 scripts = $(shell git ls-files -c -o --exclude-standard | xargs grep -lE '^\#!/bin/bash' 2>/dev/null)
 lint: arrows headers compile_commands.json
 	shellcheck -S warning -x -P SCRIPTDIR $(scripts)

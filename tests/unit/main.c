@@ -39,6 +39,7 @@
 	X(config)                                                                                  \
 	X(credential)                                                                              \
 	X(crl)                                                                                     \
+	X(delivery)                                                                                \
 	X(der)                                                                                     \
 	X(daemon)                                                                                  \
 	X(descriptors)                                                                             \
