@@ -18,6 +18,7 @@ LOGS=${CASEMATE_LOGS:-${TMPDIR:-/tmp}/casemate-logs}
 
 NODE=node-1
 NODE_IP=10.245.0.1
+REGISTRY=$NODE_IP:5000
 
 # The cluster's addresses are never behind a proxy.
 export no_proxy=127.0.0.1,localhost,10.244.0.0/16,$NODE_IP,10.96.0.0/16${no_proxy:+,$no_proxy}
@@ -296,6 +297,7 @@ clean_up() {
 
 	[[ -e $STATE || -e /run/netns/$NETNS ]] || return 0
 	stop page
+	stop registry
 	stop kubelet
 	end_containers
 	for program in "${PROGRAMS[@]:1}"; do
