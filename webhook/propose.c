@@ -91,13 +91,13 @@ int propose(struct buf *out, const struct evidence *e, const struct verdict *v,
 		buf_puts(out, "# Not judged: revocation, since there was no CRL.\n");
 	buf_puts(out, "measurements:\n- name: proposed\n");
 	switch (e->tee) {
-	case TEE_SGX:
+	case TEE_TYPE_SGX:
 		write_sgx(out, &e->quote.sgx);
 		break;
-	case TEE_TDX:
+	case TEE_TYPE_TDX:
 		write_tdx(out, &e->quote.td);
 		break;
-	case TEE_SNP:
+	case TEE_TYPE_SNP:
 		write_snp(out, &e->snp);
 		break;
 	default:

@@ -279,20 +279,20 @@ static void write_simulated(struct json_out *o, const struct simulated *s)
 void claims_members(struct json_out *o, const struct evidence *e, const struct verdict *v)
 {
 	switch (e->tee) {
-	case TEE_SGX:
+	case TEE_TYPE_SGX:
 		write_sgx(o, &e->quote.sgx);
 		break;
-	case TEE_TDX:
+	case TEE_TYPE_TDX:
 		write_td(o, &e->quote.td);
 		break;
-	case TEE_SNP:
+	case TEE_TYPE_SNP:
 		write_snp(o, &e->snp, v);
 		break;
 	default:
 		write_simulated(o, &e->simulated);
 		break;
 	}
-	if (e->tee == TEE_SGX || e->tee == TEE_TDX)
+	if (e->tee == TEE_TYPE_SGX || e->tee == TEE_TYPE_TDX)
 		write_quote(o, &e->quote);
 	if (v && v->has_pck)
 		write_pck(o, v);

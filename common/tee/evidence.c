@@ -93,7 +93,7 @@ int opening_report(struct opening *o, struct span report)
 
 	if (r < 0)
 		return r;
-	o->e->tee = TEE_SNP;
+	o->e->tee = TEE_TYPE_SNP;
 	return digest(o, report);
 }
 
@@ -103,7 +103,7 @@ int opening_quote(struct opening *o, struct span quote)
 
 	if (r < 0)
 		return r;
-	o->e->tee = o->e->quote.tdx ? TEE_TDX : TEE_SGX;
+	o->e->tee = o->e->quote.tdx ? TEE_TYPE_TDX : TEE_TYPE_SGX;
 	return digest(o, o->e->quote.bytes);
 }
 
@@ -241,7 +241,7 @@ int evidence_open(
 
 void evidence_free(struct evidence *e)
 {
-	if (e->tee == TEE_SIMULATED)
+	if (e->tee == TEE_TYPE_SIMULATED)
 		simulated_free(&e->simulated);
 	free(e->raw);
 	*e = (struct evidence){0};
@@ -252,11 +252,11 @@ const unsigned char *evidence_report_data(const struct evidence *e)
 	if (e->has_vtpm)
 		return e->qualifying_data;
 	switch (e->tee) {
-	case TEE_SGX:
+	case TEE_TYPE_SGX:
 		return e->quote.sgx.report_data;
-	case TEE_TDX:
+	case TEE_TYPE_TDX:
 		return e->quote.td.report_data;
-	case TEE_SNP:
+	case TEE_TYPE_SNP:
 		return e->snp.report_data;
 	default:
 		return e->simulated.report_data;

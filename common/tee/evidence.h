@@ -12,14 +12,14 @@ enum { EVIDENCE_MAX = 256 << 10 }; /* bytes of the input, in whatever encoding *
 
 enum { VTPM_PCRS = 24 };
 
-enum tee_type { TEE_SGX, TEE_TDX, TEE_SNP, TEE_SIMULATED, TEE_TYPE_N };
+enum tee_type { TEE_TYPE_SGX, TEE_TYPE_TDX, TEE_TYPE_SNP, TEE_TYPE_SIMULATED, TEE_TYPE_N };
 /* "sgx", "tdx", "snp", "simulated" */
 const char *tee_type_name(enum tee_type t);
 
 struct evidence {
 	enum tee_type tee;
 	union {
-		struct quote quote; /* TEE_SGX, TEE_TDX */
+		struct quote quote; /* TEE_TYPE_SGX, TEE_TYPE_TDX */
 		struct snp_report snp;
 		struct simulated simulated;
 	};

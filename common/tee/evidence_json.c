@@ -270,7 +270,7 @@ static int open_vtpm(struct opening *o, struct json_val root)
 		r = read_encoded(o, root, "vcek", opening_base64, &o->e->certs.vcek);
 	if (r == 0)
 		r = tdx ? opening_quote(o, quote) : opening_report(o, h.report);
-	if (r == 0 && tdx && o->e->tee != TEE_TDX)
+	if (r == 0 && tdx && o->e->tee != TEE_TYPE_TDX)
 		r = wrong(o, "td_quote", "quote of a TD");
 	if (r == 0)
 		r = hcl_check(o, &h, evidence_report_data(o->e));
@@ -283,7 +283,7 @@ static int open_simulated(struct opening *o, struct span text)
 
 	if (r < 0)
 		return r;
-	o->e->tee = TEE_SIMULATED;
+	o->e->tee = TEE_TYPE_SIMULATED;
 	SHA256((const unsigned char *)text.p, text.len, o->e->digest);
 	return 0;
 }

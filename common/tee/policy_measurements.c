@@ -121,7 +121,7 @@ static int read_sgx(struct policy_reader *rd, const char *at, struct json_val v,
 	struct entry *e = field;
 	int r = policy_object(rd, at, v, members, ARRAY_SIZE(members), e);
 
-	e->a.tees = 1u << TEE_SGX;
+	e->a.tees = 1u << TEE_TYPE_SGX;
 	if (r == 0)
 		r = read_registers(rd, at, v, e, sgx_registers, ARRAY_SIZE(sgx_registers));
 	return r < 0 ? r : needs(rd, at, v, e, "mrenclave or mrsigner");
@@ -140,7 +140,7 @@ static int read_tdx(struct policy_reader *rd, const char *at, struct json_val v,
 	struct entry *e = field;
 	int r = policy_object(rd, at, v, members, ARRAY_SIZE(members), e);
 
-	e->a.tees = 1u << TEE_TDX;
+	e->a.tees = 1u << TEE_TYPE_TDX;
 	if (r == 0)
 		r = read_registers(rd, at, v, e, tdx_registers, ARRAY_SIZE(tdx_registers));
 	return r < 0 ? r : needs(rd, at, v, e, "mrtd or rtmrs");
@@ -158,7 +158,7 @@ static int read_snp(struct policy_reader *rd, const char *at, struct json_val v,
 	struct entry *e = field;
 	int r = policy_object(rd, at, v, members, ARRAY_SIZE(members), e);
 
-	e->a.tees = 1u << TEE_SNP;
+	e->a.tees = 1u << TEE_TYPE_SNP;
 	if (r == 0)
 		r = read_registers(rd, at, v, e, snp_registers, ARRAY_SIZE(snp_registers));
 	return r < 0 ? r : needs(rd, at, v, e, "measurement or idKeyDigest");
@@ -170,7 +170,7 @@ static int read_simulated(struct policy_reader *rd, const char *at, struct json_
 	struct entry *e = field;
 	struct json_iter it;
 
-	e->a.tees = 1u << TEE_SIMULATED;
+	e->a.tees = 1u << TEE_TYPE_SIMULATED;
 	if (!json_is_object(v) || json_count(v) > SIMULATED_MEASUREMENTS_MAX)
 		return policy_wrong(rd, at, v, "must be an object of at most %d registers",
 			SIMULATED_MEASUREMENTS_MAX);

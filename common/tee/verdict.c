@@ -62,7 +62,7 @@ static int judge_tcb(struct verdict *v, const struct verify_input *in)
 	enum tee_type tee = in->evidence->tee;
 
 	if (v->tcb == TCB_STATUS_N) {
-		if (tee == TEE_SNP || tee == TEE_SIMULATED)
+		if (tee == TEE_TYPE_SNP || tee == TEE_TYPE_SIMULATED)
 			return 0;
 		return verdict_refuse(v, REASON_Internal, "the TCB was not judged");
 	}
@@ -125,9 +125,9 @@ static const struct measurement *find(
 static void compare(struct difference *d, const struct accepted *a, const struct evidence *e,
 	const struct measurement *got, size_t n)
 {
-	int64_t prod = e->tee == TEE_SGX ? e->quote.sgx.isvprodid : -1;
-	int64_t svn = e->tee == TEE_SGX ? e->quote.sgx.isvsvn : -1;
-	int64_t guest = e->tee == TEE_SNP ? (int64_t)e->snp.guest_svn : -1;
+	int64_t prod = e->tee == TEE_TYPE_SGX ? e->quote.sgx.isvprodid : -1;
+	int64_t svn = e->tee == TEE_TYPE_SGX ? e->quote.sgx.isvsvn : -1;
+	int64_t guest = e->tee == TEE_TYPE_SNP ? (int64_t)e->snp.guest_svn : -1;
 
 	d->n = 0;
 	for (size_t i = 0; i < a->n_measurements; i++) {

@@ -9,12 +9,12 @@
 static int dispatch(const struct verify_input *in, struct verify_cache *cache, struct verdict *v)
 {
 	switch (in->evidence->tee) {
-	case TEE_SGX:
-	case TEE_TDX:
+	case TEE_TYPE_SGX:
+	case TEE_TYPE_TDX:
 		return intel_verify(in, cache, v);
-	case TEE_SNP:
+	case TEE_TYPE_SNP:
 		return snp_verify(in, cache, v);
-	case TEE_SIMULATED:
+	case TEE_TYPE_SIMULATED:
 		return simulated_verify(in, v);
 	default:
 		return verdict_refuse(v, REASON_UnsupportedVersion, "unknown kind of evidence");
@@ -43,7 +43,8 @@ void verify(const struct verify_input *in, struct verify_cache *cache, struct ve
 	r = dispatch(in, cache, ret);
 	/* A part that fails says why, and one that says nothing accepts nothing. */
 	if (r == 0)
-		ret->reason = in->evidence->tee == TEE_SIMULATED ? REASON_Simulated : REASON_Ok;
+		ret->reason =
+			in->evidence->tee == TEE_TYPE_SIMULATED ? REASON_Simulated : REASON_Ok;
 	else if (verdict_accepted(ret) || ret->message[0] == '\0')
 		verdict_refuse(ret, REASON_Internal, "the verification failed: try again");
 }

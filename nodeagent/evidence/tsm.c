@@ -180,7 +180,7 @@ static int check_report(const struct entry *e, const char *provider, struct span
 
 	if (r < 0)
 		return error_prefix(e->err, r, "%s/%s/outblob", e->root, e->name);
-	if (ev.tee != (tdx ? TEE_TDX : TEE_SNP))
+	if (ev.tee != (tdx ? TEE_TYPE_TDX : TEE_TYPE_SNP))
 		return error_set(e->err, -EBADMSG, "%s/%s/outblob is no report of %s", e->root,
 			e->name, provider);
 	if (memcmp(evidence_report_data(&ev), report_data, 64) != 0)

@@ -59,7 +59,7 @@ static void read_file(struct buf *b, const char *path)
 static void judge(const struct bench *b, struct span quote, const struct collateral *c,
 	struct verify_cache *cache, enum reason want)
 {
-	struct evidence e = {.tee = TEE_SGX};
+	struct evidence e = {.tee = TEE_TYPE_SGX};
 	struct verdict v;
 	struct verify_input in = {
 		.evidence = &e, .collateral = c, .policy = &b->policy, .time = AT};

@@ -97,7 +97,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	}
 	must(e.tee < TEE_TYPE_N && evidence_report_data(&e) != NULL);
 	must(!e.has_vtpm || (e.runtime_data.p && e.pcrs));
-	if (e.tee == TEE_SNP)
+	if (e.tee == TEE_TYPE_SNP)
 		judge(&e);
 	return 0;
 }

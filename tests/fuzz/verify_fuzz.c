@@ -137,7 +137,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	if (quote_parse(&e.quote, (struct span){(const char *)data + 1, size - 1}, &reason, NULL) <
 		0)
 		return 0;
-	e.tee = e.quote.tdx ? TEE_TDX : TEE_SGX;
+	e.tee = e.quote.tdx ? TEE_TYPE_TDX : TEE_TYPE_SGX;
 	verify(&in, NULL, &cold);
 	check_verdict(&cold, in.time);
 	for (int round = 0; round < 2; round++) {

@@ -50,7 +50,7 @@ static bool read_quote(struct evidence *e, const char *path)
 	if (!CHECK_ROW(path, quote_parse(&e->quote, vector(path), &reason, &err) == 0, "%s",
 		    err.message))
 		return false;
-	e->tee = e->quote.tdx ? TEE_TDX : TEE_SGX;
+	e->tee = e->quote.tdx ? TEE_TYPE_TDX : TEE_TYPE_SGX;
 	return true;
 }
 
@@ -190,7 +190,7 @@ static void test_snp(void)
 		{"reportedTcb.snp", ""},
 		{NULL, NULL},
 	};
-	struct evidence e = {.tee = TEE_SNP};
+	struct evidence e = {.tee = TEE_TYPE_SNP};
 	enum reason reason;
 
 	if (snp_report_parse(&e.snp, vector("trustee/test-report.bin"), &reason, NULL) < 0) {
@@ -211,39 +211,39 @@ static void test_bits(void)
 		bool platform_info;
 		unsigned bit;
 	} rows[] = {
-		{"attributes.init", TEE_SGX, false, 0},
-		{"attributes.debug", TEE_SGX, false, 1},
-		{"attributes.mode64bit", TEE_SGX, false, 2},
-		{"attributes.provisionKey", TEE_SGX, false, 4},
-		{"attributes.einitTokenKey", TEE_SGX, false, 5},
-		{"attributes.cet", TEE_SGX, false, 6},
-		{"attributes.kss", TEE_SGX, false, 7},
-		{"attributes.aexNotify", TEE_SGX, false, 10},
-		{"tdAttributes.debug", TEE_TDX, false, 0},
-		{"tdAttributes.icssd", TEE_TDX, false, 16},
-		{"tdAttributes.lass", TEE_TDX, false, 27},
-		{"tdAttributes.septVeDisable", TEE_TDX, false, 28},
-		{"tdAttributes.migratable", TEE_TDX, false, 29},
-		{"tdAttributes.pks", TEE_TDX, false, 30},
-		{"tdAttributes.kl", TEE_TDX, false, 31},
-		{"tdAttributes.tpa", TEE_TDX, false, 62},
-		{"tdAttributes.perfmon", TEE_TDX, false, 63},
-		{"policy.smt", TEE_SNP, false, 16},
-		{"policy.migrateMa", TEE_SNP, false, 18},
-		{"policy.debug", TEE_SNP, false, 19},
-		{"policy.singleSocket", TEE_SNP, false, 20},
-		{"policy.cxlAllow", TEE_SNP, false, 21},
-		{"policy.memAes256Xts", TEE_SNP, false, 22},
-		{"policy.raplDis", TEE_SNP, false, 23},
-		{"policy.ciphertextHiding", TEE_SNP, false, 24},
-		{"policy.pageSwapDisable", TEE_SNP, false, 25},
-		{"platformInfo.smtEnabled", TEE_SNP, true, 0},
-		{"platformInfo.tsmeEnabled", TEE_SNP, true, 1},
-		{"platformInfo.eccEnabled", TEE_SNP, true, 2},
-		{"platformInfo.raplDisabled", TEE_SNP, true, 3},
-		{"platformInfo.ciphertextHiding", TEE_SNP, true, 4},
-		{"platformInfo.aliasCheckComplete", TEE_SNP, true, 5},
-		{"platformInfo.tioEnabled", TEE_SNP, true, 7},
+		{"attributes.init", TEE_TYPE_SGX, false, 0},
+		{"attributes.debug", TEE_TYPE_SGX, false, 1},
+		{"attributes.mode64bit", TEE_TYPE_SGX, false, 2},
+		{"attributes.provisionKey", TEE_TYPE_SGX, false, 4},
+		{"attributes.einitTokenKey", TEE_TYPE_SGX, false, 5},
+		{"attributes.cet", TEE_TYPE_SGX, false, 6},
+		{"attributes.kss", TEE_TYPE_SGX, false, 7},
+		{"attributes.aexNotify", TEE_TYPE_SGX, false, 10},
+		{"tdAttributes.debug", TEE_TYPE_TDX, false, 0},
+		{"tdAttributes.icssd", TEE_TYPE_TDX, false, 16},
+		{"tdAttributes.lass", TEE_TYPE_TDX, false, 27},
+		{"tdAttributes.septVeDisable", TEE_TYPE_TDX, false, 28},
+		{"tdAttributes.migratable", TEE_TYPE_TDX, false, 29},
+		{"tdAttributes.pks", TEE_TYPE_TDX, false, 30},
+		{"tdAttributes.kl", TEE_TYPE_TDX, false, 31},
+		{"tdAttributes.tpa", TEE_TYPE_TDX, false, 62},
+		{"tdAttributes.perfmon", TEE_TYPE_TDX, false, 63},
+		{"policy.smt", TEE_TYPE_SNP, false, 16},
+		{"policy.migrateMa", TEE_TYPE_SNP, false, 18},
+		{"policy.debug", TEE_TYPE_SNP, false, 19},
+		{"policy.singleSocket", TEE_TYPE_SNP, false, 20},
+		{"policy.cxlAllow", TEE_TYPE_SNP, false, 21},
+		{"policy.memAes256Xts", TEE_TYPE_SNP, false, 22},
+		{"policy.raplDis", TEE_TYPE_SNP, false, 23},
+		{"policy.ciphertextHiding", TEE_TYPE_SNP, false, 24},
+		{"policy.pageSwapDisable", TEE_TYPE_SNP, false, 25},
+		{"platformInfo.smtEnabled", TEE_TYPE_SNP, true, 0},
+		{"platformInfo.tsmeEnabled", TEE_TYPE_SNP, true, 1},
+		{"platformInfo.eccEnabled", TEE_TYPE_SNP, true, 2},
+		{"platformInfo.raplDisabled", TEE_TYPE_SNP, true, 3},
+		{"platformInfo.ciphertextHiding", TEE_TYPE_SNP, true, 4},
+		{"platformInfo.aliasCheckComplete", TEE_TYPE_SNP, true, 5},
+		{"platformInfo.tioEnabled", TEE_TYPE_SNP, true, 7},
 	};
 
 	for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
@@ -253,15 +253,15 @@ static void test_bits(void)
 		struct evidence e = {0};
 		enum reason reason;
 
-		if (rows[i].tee == TEE_SNP)
+		if (rows[i].tee == TEE_TYPE_SNP)
 			snp_report_parse(&e.snp, vector("trustee/test-report.bin"), &reason, NULL);
-		else if (!read_quote(&e, rows[i].tee == TEE_SGX ? "dcap-qvl/sgx_quote"
-								: "dcap-qvl/tdx_quote"))
+		else if (!read_quote(&e, rows[i].tee == TEE_TYPE_SGX ? "dcap-qvl/sgx_quote"
+								     : "dcap-qvl/tdx_quote"))
 			return;
 		e.tee = rows[i].tee;
-		if (e.tee == TEE_SGX) {
+		if (e.tee == TEE_TYPE_SGX) {
 			e.quote.sgx.flags = bits;
-		} else if (e.tee == TEE_TDX) {
+		} else if (e.tee == TEE_TYPE_TDX) {
 			e.quote.td.td_attributes = bits;
 		} else {
 			e.snp.policy = rows[i].platform_info ? 0 : bits;
@@ -361,7 +361,7 @@ static void test_shape(void)
 		.mismatches = {{"rtmr2", {1, 2}, {3, 4}, 2}},
 		.n_mismatches = 1,
 	};
-	struct evidence e = {.tee = TEE_SIMULATED, .digest = {0x0d}};
+	struct evidence e = {.tee = TEE_TYPE_SIMULATED, .digest = {0x0d}};
 
 	if (!simulated_fix_new(&f))
 		return;

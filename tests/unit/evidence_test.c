@@ -32,17 +32,19 @@ static void real_evidence(void)
 		const char *digest_of; /* a file: the evidence proper */
 		size_t from;
 	} rows[] = {
-		{"dcap-qvl/sgx_quote", TEE_SGX, 0, "dcap-qvl/sgx_quote", 0},
-		{"dcap-qvl/tdx_quote", TEE_TDX, 0, NULL, 0},
-		{"go-tdx-guest/quote_v5_sample.dat", TEE_TDX, 0, NULL, 0},
-		{"trustee/tdx_quote_4.dat", TEE_TDX, 0, NULL, 0},
-		{"trustee/occlum_quote.dat", TEE_SGX, 0, NULL, 0},
-		{"trustee/test-report.bin", TEE_SNP, 0, "trustee/test-report.bin", 0},
-		{"go-sev-guest/attestation.bin", TEE_SNP, 0, "go-sev-guest/attestation.bin", 0},
-		{"virtee-sev/report_milan.hex", TEE_SNP, 0, NULL, 0},
-		{"trustee/az-snp-hcl-report.bin", TEE_SNP, 0, "trustee/az-snp-hcl-report.bin", 32},
-		{"trustee/e2e-snp-evidence.json", TEE_SNP, 0, NULL, 0},
-		{"az-snp/evidence-v2.json", TEE_SNP, 0, NULL, 0},
+		{"dcap-qvl/sgx_quote", TEE_TYPE_SGX, 0, "dcap-qvl/sgx_quote", 0},
+		{"dcap-qvl/tdx_quote", TEE_TYPE_TDX, 0, NULL, 0},
+		{"go-tdx-guest/quote_v5_sample.dat", TEE_TYPE_TDX, 0, NULL, 0},
+		{"trustee/tdx_quote_4.dat", TEE_TYPE_TDX, 0, NULL, 0},
+		{"trustee/occlum_quote.dat", TEE_TYPE_SGX, 0, NULL, 0},
+		{"trustee/test-report.bin", TEE_TYPE_SNP, 0, "trustee/test-report.bin", 0},
+		{"go-sev-guest/attestation.bin", TEE_TYPE_SNP, 0, "go-sev-guest/attestation.bin",
+			0},
+		{"virtee-sev/report_milan.hex", TEE_TYPE_SNP, 0, NULL, 0},
+		{"trustee/az-snp-hcl-report.bin", TEE_TYPE_SNP, 0, "trustee/az-snp-hcl-report.bin",
+			32},
+		{"trustee/e2e-snp-evidence.json", TEE_TYPE_SNP, 0, NULL, 0},
+		{"az-snp/evidence-v2.json", TEE_TYPE_SNP, 0, NULL, 0},
 		{"go-tdx-guest/report.dat", -1, REASON_UnsupportedVersion, NULL, 0},
 		{"sgx-dcap/tdreport_for_test.dat", -1, REASON_UnsupportedVersion, NULL, 0},
 		{"dcap-qvl/sgx_quote_collateral.json", -1, REASON_UnsupportedVersion, NULL, 0},
@@ -67,7 +69,7 @@ static void real_evidence(void)
 		CHECK_ROW(rows[i].path, (int)e.tee == rows[i].want, "%s", tee_type_name(e.tee));
 		if (rows[i].digest_of) {
 			struct span all = vector(rows[i].digest_of);
-			size_t n = e.tee == TEE_SNP ? SNP_REPORT : all.len;
+			size_t n = e.tee == TEE_TYPE_SNP ? SNP_REPORT : all.len;
 
 			SHA256((const unsigned char *)all.p + rows[i].from, n, sum);
 			CHECK_ROW(rows[i].path, memcmp(sum, e.digest, 32) == 0, "digest");
@@ -237,7 +239,7 @@ static void json_report(void)
 	enum reason reason = REASON_Ok;
 
 	CU_ASSERT_EQUAL(open_it(&e, vector("trustee/e2e-snp-evidence.json"), &reason, NULL), 0);
-	CU_ASSERT(e.tee == TEE_SNP && e.snp.version == 3 && e.snp.policy == 0x30000);
+	CU_ASSERT(e.tee == TEE_TYPE_SNP && e.snp.version == 3 && e.snp.policy == 0x30000);
 	CU_ASSERT(snp_report_product(&e.snp, &product) && product == SNP_GENOA);
 	CU_ASSERT_EQUAL(e.certs.vcek.len, 1347);
 	CU_ASSERT(snp_tcb_equal(
@@ -321,7 +323,7 @@ static void vtpm(void)
 
 	if (!CHECK_ROW("evidence-v2", r == 0, "%s", err.message))
 		return;
-	CU_ASSERT(e.tee == TEE_SNP && e.snp.version == 3 && e.has_vtpm && e.certs.vcek.p);
+	CU_ASSERT(e.tee == TEE_TYPE_SNP && e.snp.version == 3 && e.has_vtpm && e.certs.vcek.p);
 	CU_ASSERT(e.qualifying_data[0] == 0x98 && e.qualifying_data[47] == 0xef);
 	for (size_t i = 48; i < 64; i++)
 		CU_ASSERT_EQUAL(e.qualifying_data[i], 0);

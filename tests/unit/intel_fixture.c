@@ -28,7 +28,7 @@ bool golden_evidence(struct evidence *e, struct span bytes, struct verdict *v)
 		snprintf(v->message, sizeof(v->message), "%s", err.message);
 		return false;
 	}
-	e->tee = e->quote.tdx ? TEE_TDX : TEE_SGX;
+	e->tee = e->quote.tdx ? TEE_TYPE_TDX : TEE_TYPE_SGX;
 	return true;
 }
 

@@ -182,8 +182,10 @@ static void test_registers(void)
 	static const size_t td_at[] = {48 + 136, 48 + 328, 48 + 376, 48 + 424, 48 + 472, 48 + 16,
 		48 + 184, 48 + 232, 48 + 280};
 
-	check_registers(golden[GOLDEN_SGX].quote, 1u << TEE_SGX, sgx, sgx_at, ARRAY_SIZE(sgx), 32);
-	check_registers(golden[GOLDEN_TDX].quote, 1u << TEE_TDX, td, td_at, ARRAY_SIZE(td), 48);
+	check_registers(
+		golden[GOLDEN_SGX].quote, 1u << TEE_TYPE_SGX, sgx, sgx_at, ARRAY_SIZE(sgx), 32);
+	check_registers(
+		golden[GOLDEN_TDX].quote, 1u << TEE_TYPE_TDX, td, td_at, ARRAY_SIZE(td), 48);
 }
 
 static void test_report_data(void)

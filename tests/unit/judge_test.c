@@ -62,42 +62,45 @@ static const struct row {
 	enum record_standing want;
 	enum reason reason;
 } rows[] = {
-	{"attested", {0}, RECORD_SGX, TEE_SGX, REASON_Ok, 0, 0, "", RECORD_ATTESTED, REASON_Ok},
-	{"refused", {0}, RECORD_SGX, TEE_SGX, REASON_TcbOutOfDate, 0, 0, "", RECORD_REFUSED,
+	{"attested", {0}, RECORD_SGX, TEE_TYPE_SGX, REASON_Ok, 0, 0, "", RECORD_ATTESTED,
+		REASON_Ok},
+	{"refused", {0}, RECORD_SGX, TEE_TYPE_SGX, REASON_TcbOutOfDate, 0, 0, "", RECORD_REFUSED,
 		REASON_TcbOutOfDate},
-	{"simulated", {0}, RECORD_SIMULATED, TEE_SIMULATED, REASON_Simulated, 0, 0, "uid",
+	{"simulated", {0}, RECORD_SIMULATED, TEE_TYPE_SIMULATED, REASON_Simulated, 0, 0, "uid",
 		RECORD_STANDING_SIMULATED, REASON_Simulated},
-	{"simulated, of another", {0}, RECORD_SIMULATED, TEE_SIMULATED, REASON_Simulated, 0, 0,
+	{"simulated, of another", {0}, RECORD_SIMULATED, TEE_TYPE_SIMULATED, REASON_Simulated, 0, 0,
 		"other", RECORD_REFUSED, REASON_NodeMismatch},
-	{"says another platform", {0}, RECORD_TDX, TEE_SGX, REASON_Ok, 0, 0, "", RECORD_REFUSED,
-		REASON_Malformed},
-	{"simulated says it is real", {0}, RECORD_SGX, TEE_SIMULATED, REASON_Simulated, 0, 0, "uid",
+	{"says another platform", {0}, RECORD_TDX, TEE_TYPE_SGX, REASON_Ok, 0, 0, "",
 		RECORD_REFUSED, REASON_Malformed},
+	{"simulated says it is real", {0}, RECORD_SGX, TEE_TYPE_SIMULATED, REASON_Simulated, 0, 0,
+		"uid", RECORD_REFUSED, REASON_Malformed},
 	{"a host", {0}, RECORD_TDX_HOST, 0, 0, 0, 0, "", RECORD_UNPROVEN, REASON_HostNotAttestable},
 	{"allowed", {.allowed_platforms = {(const char *const[]){"00", ID}, 2}}, RECORD_SGX,
-		TEE_SGX, REASON_Ok, 0, 0, "", RECORD_ATTESTED, REASON_Ok},
+		TEE_TYPE_SGX, REASON_Ok, 0, 0, "", RECORD_ATTESTED, REASON_Ok},
 	{"not allowed", {.allowed_platforms = {(const char *const[]){"00"}, 1}}, RECORD_SGX,
-		TEE_SGX, REASON_Ok, 0, 0, "", RECORD_REFUSED, REASON_PlatformNotAllowed},
-	{"denied", {.denied_platforms = {(const char *const[]){"0102030405060708090A0B0C0D0E0F10"},
-			1}}, RECORD_SGX, TEE_SGX, REASON_Ok, 0, 0, "", RECORD_REFUSED,
+		TEE_TYPE_SGX, REASON_Ok, 0, 0, "", RECORD_REFUSED, REASON_PlatformNotAllowed},
+	{"denied",
+		{.denied_platforms = {(const char *const[]){"0102030405060708090A0B0C0D0E0F10"},
+			 1}},
+		RECORD_SGX, TEE_TYPE_SGX, REASON_Ok, 0, 0, "", RECORD_REFUSED,
 		REASON_PlatformDenied},
 	{"denied by name", {.denied_nodes = {(const char *const[]){"node"}, 1}}, RECORD_SGX,
-		TEE_SGX, REASON_Ok, 0, 0, "", RECORD_REFUSED, REASON_NodeDenied},
+		TEE_TYPE_SGX, REASON_Ok, 0, 0, "", RECORD_REFUSED, REASON_NodeDenied},
 	{"a host denied by name", {.denied_nodes = {(const char *const[]){"node"}, 1}},
 		RECORD_SNP_HOST, 0, 0, 0, 0, "", RECORD_REFUSED, REASON_NodeDenied},
 	{"another's name", {.denied_nodes = {(const char *const[]){"node2"}, 1}}, RECORD_SGX,
-		TEE_SGX, REASON_Ok, 0, 0, "", RECORD_ATTESTED, REASON_Ok},
-	{"shared as far as may be", {.max_nodes_per_platform = 2}, RECORD_SGX, TEE_SGX, REASON_Ok,
-		0, 1, "", RECORD_ATTESTED, REASON_Ok},
-	{"overused", {.max_nodes_per_platform = 2}, RECORD_SGX, TEE_SGX, REASON_Ok, 0, 2, "",
+		TEE_TYPE_SGX, REASON_Ok, 0, 0, "", RECORD_ATTESTED, REASON_Ok},
+	{"shared as far as may be", {.max_nodes_per_platform = 2}, RECORD_SGX, TEE_TYPE_SGX,
+		REASON_Ok, 0, 1, "", RECORD_ATTESTED, REASON_Ok},
+	{"overused", {.max_nodes_per_platform = 2}, RECORD_SGX, TEE_TYPE_SGX, REASON_Ok, 0, 2, "",
 		RECORD_REFUSED, REASON_PlatformOverused},
-	{"trusted on first use", {.trust_on_first_use = true}, RECORD_SGX, TEE_SGX, REASON_Ok, 0, 0,
-		"", RECORD_ATTESTED, REASON_Ok},
-	{"and on the next", {.trust_on_first_use = true}, RECORD_SGX, TEE_SGX, REASON_Ok, 0x10, 0,
-		"", RECORD_ATTESTED, REASON_Ok},
-	{"but moved", {.trust_on_first_use = true}, RECORD_SGX, TEE_SGX, REASON_Ok, 0x11, 0, "",
-		RECORD_REFUSED, REASON_PlatformNotAllowed},
-	{"moved where nobody minds", {0}, RECORD_SGX, TEE_SGX, REASON_Ok, 0x11, 0, "",
+	{"trusted on first use", {.trust_on_first_use = true}, RECORD_SGX, TEE_TYPE_SGX, REASON_Ok,
+		0, 0, "", RECORD_ATTESTED, REASON_Ok},
+	{"and on the next", {.trust_on_first_use = true}, RECORD_SGX, TEE_TYPE_SGX, REASON_Ok, 0x10,
+		0, "", RECORD_ATTESTED, REASON_Ok},
+	{"but moved", {.trust_on_first_use = true}, RECORD_SGX, TEE_TYPE_SGX, REASON_Ok, 0x11, 0,
+		"", RECORD_REFUSED, REASON_PlatformNotAllowed},
+	{"moved where nobody minds", {0}, RECORD_SGX, TEE_TYPE_SGX, REASON_Ok, 0x11, 0, "",
 		RECORD_ATTESTED, REASON_Ok},
 };
 
@@ -129,7 +132,7 @@ static void judge_row(const struct row *row, struct record *ret)
 	with.validity_sec = rules.validity_sec;
 	memcpy(v.platform_id, id, sizeof(id));
 	v.platform_id_len = sizeof(id);
-	if (row->tee == TEE_SIMULATED)
+	if (row->tee == TEE_TYPE_SIMULATED)
 		snprintf(e.simulated.node_uid, sizeof(e.simulated.node_uid), "%s", row->uid);
 	if (row->before_id) {
 		memcpy(before.platform_id, id, sizeof(id));
@@ -163,7 +166,7 @@ static void test_judge(void)
 static void test_until(void)
 {
 	struct verdict v = {.reason = REASON_Ok, .valid_until = NOW + HOUR};
-	struct evidence e = {.tee = TEE_SGX};
+	struct evidence e = {.tee = TEE_TYPE_SGX};
 	struct record before = {.epoch = 0}, r;
 	struct judge_input in = {.rules = &rules,
 		.node = "node",

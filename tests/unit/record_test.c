@@ -111,7 +111,7 @@ static void test_unreadable(void)
 static void test_detail(void)
 {
 	_cleanup_buf_ struct buf out = BUF_INIT(DETAIL_MAX);
-	struct evidence e = {.tee = TEE_SIMULATED};
+	struct evidence e = {.tee = TEE_TYPE_SIMULATED};
 	struct verdict v = {.reason = REASON_MeasurementNotAllowed,
 		.tcb = TCB_OutOfDate,
 		.tcb_date = "2024-03-13T00:00:00Z",

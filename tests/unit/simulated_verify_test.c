@@ -47,7 +47,7 @@ static bool judge_text(struct world *w, struct span text)
 	enum reason reason;
 
 	w->v = (struct verdict){.tcb = TCB_STATUS_N, .valid_until = INT64_MAX};
-	w->evidence = (struct evidence){.tee = TEE_SIMULATED};
+	w->evidence = (struct evidence){.tee = TEE_TYPE_SIMULATED};
 	if (simulated_parse(&w->evidence.simulated, text, &reason, NULL) < 0)
 		return false;
 	simulated_verify(&w->in, &w->v);
@@ -84,10 +84,11 @@ static const unsigned char other_data[64] = {1};
 static const unsigned char fix_data[64] = {0xda, 0xda};
 static struct measurement enclave = {"mrenclave", {0xee, 2}, 32};
 static struct measurement other_enclave = {"mrenclave", {0xee, 3}, 32};
-static const struct accepted listed = {"good", 1u << TEE_SIMULATED, &enclave, 1, -1, 0, 0};
-static const struct accepted unlisted = {"bad", 1u << TEE_SIMULATED, &other_enclave, 1, -1, 0, 0};
-static const struct accepted any = {"any", 1u << TEE_SIMULATED, NULL, 0, -1, 0, 0};
-static const struct accepted real = {"real", 1u << TEE_SGX, &enclave, 1, -1, 0, 0};
+static const struct accepted listed = {"good", 1u << TEE_TYPE_SIMULATED, &enclave, 1, -1, 0, 0};
+static const struct accepted unlisted = {
+	"bad", 1u << TEE_TYPE_SIMULATED, &other_enclave, 1, -1, 0, 0};
+static const struct accepted any = {"any", 1u << TEE_TYPE_SIMULATED, NULL, 0, -1, 0, 0};
+static const struct accepted real = {"real", 1u << TEE_TYPE_SGX, &enclave, 1, -1, 0, 0};
 
 static void test_policy(void)
 {

@@ -20,12 +20,12 @@ struct scene {
 static unsigned char data_of_report[64], other_data[64] = {1};
 static struct measurement right = {"measurement", {0}, 48}, wrong_one = {"hostData", {0xee}, 32};
 static struct accepted accept_right = {.name = "right",
-	.tees = 1 << TEE_SNP,
+	.tees = 1 << TEE_TYPE_SNP,
 	.measurements = &right,
 	.n_measurements = 1,
 	.isv_prod_id = -1};
 static struct accepted accept_wrong = {.name = "wrong",
-	.tees = 1 << TEE_SNP,
+	.tees = 1 << TEE_TYPE_SNP,
 	.measurements = &wrong_one,
 	.n_measurements = 1,
 	.isv_prod_id = -1};

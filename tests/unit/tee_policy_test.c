@@ -64,18 +64,18 @@ static void check_measurements(const struct verify_policy *p)
 
 	CU_ASSERT(p->n_accepted == 5);
 	CHECK_STR("name", span_str(a[0].name), "enclave");
-	CU_ASSERT(a[0].tees == 1u << TEE_SGX && a[0].n_measurements == 1);
+	CU_ASSERT(a[0].tees == 1u << TEE_TYPE_SGX && a[0].n_measurements == 1);
 	CU_ASSERT(has(&a[0], "mrsigner", 32) && a[0].isv_prod_id == 3 && a[0].min_isv_svn == 7);
-	CU_ASSERT(a[1].tees == 1u << TEE_TDX && a[1].n_measurements == ARRAY_SIZE(td));
+	CU_ASSERT(a[1].tees == 1u << TEE_TYPE_TDX && a[1].n_measurements == ARRAY_SIZE(td));
 	for (size_t i = 0; i < ARRAY_SIZE(td); i++)
 		CHECK_ROW(td[i], has(&a[1], td[i], 48), "is not there");
 	CU_ASSERT(a[1].isv_prod_id == -1 && a[1].min_isv_svn == 0 && a[1].min_guest_svn == 0);
-	CU_ASSERT(a[2].tees == 1u << TEE_SNP && a[2].n_measurements == 4);
+	CU_ASSERT(a[2].tees == 1u << TEE_TYPE_SNP && a[2].n_measurements == 4);
 	CU_ASSERT(has(&a[2], "measurement", 48) && has(&a[2], "hostData", 32));
 	CU_ASSERT(has(&a[2], "idKeyDigest", 48) && has(&a[2], "authorKeyDigest", 48));
 	CU_ASSERT(a[2].min_guest_svn == 9);
-	CU_ASSERT(a[3].tees == 1u << TEE_SIMULATED && a[3].n_measurements == 0);
-	CU_ASSERT(a[4].tees == 1u << TEE_SIMULATED && has(&a[4], "pcr7", 2));
+	CU_ASSERT(a[3].tees == 1u << TEE_TYPE_SIMULATED && a[3].n_measurements == 0);
+	CU_ASSERT(a[4].tees == 1u << TEE_TYPE_SIMULATED && has(&a[4], "pcr7", 2));
 }
 
 static void check_full(const char *name, const struct policy_document *d)

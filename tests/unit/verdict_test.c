@@ -8,7 +8,7 @@ static const unsigned char zero[64];
 
 static struct evidence sgx_evidence(void)
 {
-	struct evidence e = {.tee = TEE_SGX};
+	struct evidence e = {.tee = TEE_TYPE_SGX};
 
 	e.quote.sgx.report_data = zero;
 	e.quote.sgx.isvprodid = 3;
@@ -124,19 +124,21 @@ static void test_judge_measurements(void)
 		int32_t prod, svn, guest;
 		const char *differs[3]; /* NULL: accepted */
 	} rows[] = {
-		{"nothing named", 1 << TEE_SGX, {{0}}, 0, -1, 0, 0, {NULL}},
-		{"both", 1 << TEE_SGX, {enclave, signer}, 2, 3, 7, 0, {NULL}},
-		{"one of two", 1 << TEE_SGX, {other, signer}, 2, -1, 0, 0, {"mrenclave"}},
-		{"another register", 1 << TEE_SGX, {td}, 1, -1, 0, 0, {"mrtd"}},
-		{"another length", 1 << TEE_SGX, {wider}, 1, -1, 0, 0, {"mrenclave"}},
-		{"last byte", 1 << TEE_SGX, {last}, 1, -1, 0, 0, {"mrenclave"}},
-		{"product", 1 << TEE_SGX, {signer}, 1, 0, 0, 0, {"isvProdId"}},
-		{"newer SVN", 1 << TEE_SGX, {signer}, 1, 3, 6, 0, {NULL}},
-		{"older SVN", 1 << TEE_SGX, {signer}, 1, 3, 8, 0, {"isvSvn"}},
-		{"another TEE's number", 1 << TEE_SGX, {signer}, 1, 3, 7, 1, {"guestSvn"}},
-		{"all", 1 << TEE_SGX, {other, td}, 2, 4, 8, 0, {"mrenclave", "mrtd", "isvProdId"}},
-		{"another TEE", 1 << TEE_TDX, {enclave}, 1, -1, 0, 0, {""}},
-		{"one of its TEEs", 1 << TEE_TDX | 1 << TEE_SGX, {enclave}, 1, -1, 0, 0, {NULL}},
+		{"nothing named", 1 << TEE_TYPE_SGX, {{0}}, 0, -1, 0, 0, {NULL}},
+		{"both", 1 << TEE_TYPE_SGX, {enclave, signer}, 2, 3, 7, 0, {NULL}},
+		{"one of two", 1 << TEE_TYPE_SGX, {other, signer}, 2, -1, 0, 0, {"mrenclave"}},
+		{"another register", 1 << TEE_TYPE_SGX, {td}, 1, -1, 0, 0, {"mrtd"}},
+		{"another length", 1 << TEE_TYPE_SGX, {wider}, 1, -1, 0, 0, {"mrenclave"}},
+		{"last byte", 1 << TEE_TYPE_SGX, {last}, 1, -1, 0, 0, {"mrenclave"}},
+		{"product", 1 << TEE_TYPE_SGX, {signer}, 1, 0, 0, 0, {"isvProdId"}},
+		{"newer SVN", 1 << TEE_TYPE_SGX, {signer}, 1, 3, 6, 0, {NULL}},
+		{"older SVN", 1 << TEE_TYPE_SGX, {signer}, 1, 3, 8, 0, {"isvSvn"}},
+		{"another TEE's number", 1 << TEE_TYPE_SGX, {signer}, 1, 3, 7, 1, {"guestSvn"}},
+		{"all", 1 << TEE_TYPE_SGX, {other, td}, 2, 4, 8, 0,
+			{"mrenclave", "mrtd", "isvProdId"}},
+		{"another TEE", 1 << TEE_TYPE_TDX, {enclave}, 1, -1, 0, 0, {""}},
+		{"one of its TEEs", 1 << TEE_TYPE_TDX | 1 << TEE_TYPE_SGX, {enclave}, 1, -1, 0, 0,
+			{NULL}},
 	};
 
 	for (const struct row *row = rows; row < rows + ARRAY_SIZE(rows); row++) {
@@ -179,17 +181,17 @@ static void test_closest_entry(void)
 	struct measurement near[] = {{"mrenclave", {1}, 32}, {"mrsigner", {9}, 32}};
 	struct accepted list[] = {
 		{.name = "far",
-			.tees = 1 << TEE_SGX,
+			.tees = 1 << TEE_TYPE_SGX,
 			.measurements = far,
 			.n_measurements = 2,
 			.isv_prod_id = -1},
 		{.name = "near",
-			.tees = 1 << TEE_SGX,
+			.tees = 1 << TEE_TYPE_SGX,
 			.measurements = near,
 			.n_measurements = 2,
 			.isv_prod_id = -1},
 		{.name = "good",
-			.tees = 1 << TEE_SGX,
+			.tees = 1 << TEE_TYPE_SGX,
 			.measurements = got,
 			.n_measurements = 2,
 			.isv_prod_id = -1},

@@ -163,13 +163,13 @@ static void write_measurements(struct buf *out, const struct evidence *e)
 	struct list l = {out, ""};
 
 	buf_puts(out, ",\"measurements\":{");
-	if (e->tee == TEE_SGX)
+	if (e->tee == TEE_TYPE_SGX)
 		add_sgx(&l, &e->quote.sgx);
-	else if (e->tee == TEE_TDX)
+	else if (e->tee == TEE_TYPE_TDX)
 		add_td(&l, &e->quote.td);
-	else if (e->tee == TEE_SNP)
+	else if (e->tee == TEE_TYPE_SNP)
 		add_snp(&l, &e->snp);
-	else if (e->tee == TEE_SIMULATED)
+	else if (e->tee == TEE_TYPE_SIMULATED)
 		add_simulated(&l, &e->simulated);
 	buf_putc(out, '}');
 }
@@ -200,7 +200,7 @@ int detail_write(struct buf *out, const struct verdict *v, const struct evidence
 {
 	write_tcb(out, v);
 	write_trust(out, v);
-	if (e && e->tee != TEE_SIMULATED)
+	if (e && e->tee != TEE_TYPE_SIMULATED)
 		buf_printf(out, ",\"crl\":\"%s\"", v->crl == CRL_CHECKED ? "checked" : "absent");
 	if (e)
 		write_measurements(out, e);

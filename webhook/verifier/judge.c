@@ -45,10 +45,10 @@ static void refuse(struct record *r, enum reason reason, const char *fmt, ...)
 static enum record_platform platform_of(const struct evidence *e)
 {
 	static const enum record_platform by_tee[TEE_TYPE_N] = {
-		[TEE_SGX] = RECORD_SGX,
-		[TEE_TDX] = RECORD_TDX,
-		[TEE_SNP] = RECORD_SNP,
-		[TEE_SIMULATED] = RECORD_SIMULATED,
+		[TEE_TYPE_SGX] = RECORD_SGX,
+		[TEE_TYPE_TDX] = RECORD_TDX,
+		[TEE_TYPE_SNP] = RECORD_SNP,
+		[TEE_TYPE_SIMULATED] = RECORD_SIMULATED,
 	};
 
 	return by_tee[e->tee];
@@ -140,7 +140,7 @@ static void judge_evidence(struct record *r, const struct judge_input *in)
 			e ? record_platform_name(platform_of(e)) : "none");
 		return;
 	}
-	if (e->tee == TEE_SIMULATED && strcmp(e->simulated.node_uid, in->node_uid) != 0) {
+	if (e->tee == TEE_TYPE_SIMULATED && strcmp(e->simulated.node_uid, in->node_uid) != 0) {
 		refuse(r, REASON_NodeMismatch, "the simulated evidence names another node's UID");
 		return;
 	}
