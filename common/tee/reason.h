@@ -141,6 +141,19 @@
 	X(EvidenceUnavailable, "the node can make no evidence", "see the node agent's status")     \
 	X(VerdictExpired, "the last verdict is too old", "see the node agent's log and status")    \
 	X(Waived, "a person of a break-glass group vouches for the node", "")                      \
+	/* of keys */                                                                              \
+	X(KeyNotFound, "the profile has no such key", "correct the key's name")                    \
+	X(KeyRevoked, "the key is on the deny-list", "rotate it, or take it off the list")         \
+	X(NamespaceNotAllowed, "keys stay in the namespace of their profile",                      \
+		"ask from a pod of that namespace, labelled casemate.dev/confidential=enabled")    \
+	X(IdentityNotAllowed, "what was proved is none of the key's identities",                   \
+		"run what is listed, or list what runs")                                           \
+	X(WorkloadNotAllowed, "the pod is not what the profile's workload says",                   \
+		"run what is listed, or list what runs")                                           \
+	X(ServiceAccountNotAllowed, "the key is not granted to this service account",              \
+		"use one that the key's grant lists")                                              \
+	X(SessionExpired, "the session or token is too old, or none of ours", "attest again")      \
+	X(StoreUnavailable, "the key store cannot be read or written", "see the broker's log")     \
 	X(RateLimited, "too many requests", "try again later")                                     \
 	X(Overloaded, "too many reviews at once", "")                                              \
 	X(Internal, "out of memory or another fault of ours", "try again")
