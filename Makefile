@@ -224,6 +224,7 @@ check-cluster: all image peers
 	tests/cluster/agent-test
 	tests/cluster/monitoring-test
 	tests/cluster/attest-test
+	tests/cluster/trust-test
 cluster-up:
 	tests/cluster/up
 cluster-down:

@@ -81,6 +81,8 @@ void agent_publish(struct agent *a);
 
 /* proving.c */
 int agent_prove(struct agent *a, struct error *err);
+/* A person wants a round now; capacity's asked. */
+void agent_prove_asked(void *ctx);
 void agent_prove_stop(struct agent *a);
 
 /* show.c */

@@ -62,6 +62,7 @@ int agent_prove(struct agent *a, struct error *err)
 		.node = c->node_name,
 		.sysroot = c->sysroot,
 		.start_usec = c->verifier.start_usec,
+		.gap_usec = ATTEST_GAP_SEC * (int64_t)USEC_PER_SEC,
 		.metrics = a->metrics,
 		.changed = on_changed,
 		.ctx = a,
@@ -80,6 +81,16 @@ int agent_prove(struct agent *a, struct error *err)
 	v = attest_view(a->attest);
 	update_trust(a, &v);
 	return 0;
+}
+
+void agent_prove_asked(void *ctx)
+{
+	struct agent *a = ctx;
+
+	if (!a->attest)
+		return;
+	log_info(1, "Asked to prove the node");
+	attest_now(a->attest);
 }
 
 void agent_prove_stop(struct agent *a)

@@ -213,6 +213,8 @@ static int setup_node(struct agent *a, struct error *err)
 		.node = a->config->node_name,
 		.events = a->events,
 		.metrics = a->metrics,
+		.asked = agent_prove_asked,
+		.ctx = a,
 	};
 	const struct pods_options pods = {
 		.node = a->config->node_name,

@@ -25,7 +25,9 @@ struct attest {
 	sd_event_source *timer;  /* the next round, or the end of patience with this one */
 	sd_event_source *expiry; /* the verdict's own end */
 	struct backoff backoff;
-	bool spread; /* the rounds after the first are spread over the whole interval */
+	int64_t begun_usec; /* monotonic: the last round; 0: none yet */
+	bool asked;         /* for a round, while one is under way */
+	bool spread;        /* the rounds after the first are spread over the whole interval */
 
 	enum attest_state state;
 	struct attest_verdict verdict;
@@ -97,6 +99,22 @@ static int64_t next_round(struct attest *a)
 	return usec - within(usec / 10);
 }
 
+/* Never later than what is due already. */
+static void soon(struct attest *a)
+{
+	int64_t now = clock_monotonic_usec(), delay = within(a->o.start_usec);
+	int on = SD_EVENT_OFF;
+	uint64_t due = 0;
+
+	a->asked = false;
+	if (a->begun_usec && a->begun_usec + a->o.gap_usec > now + delay)
+		delay = a->begun_usec + a->o.gap_usec - now;
+	sd_event_source_get_enabled(a->timer, &on);
+	sd_event_source_get_time(a->timer, &due);
+	if (on == SD_EVENT_OFF || due > (uint64_t)(now + delay))
+		arm(a, delay);
+}
+
 static void count(struct attest *a, const char *result)
 {
 	if (a->rounds)
@@ -135,6 +153,8 @@ static void on_round(void *ctx, const struct attest_verdict *verdict, int64_t re
 		count(a, attest_state_name(a->state));
 		arm(a, next_round(a));
 	}
+	if (a->asked)
+		soon(a);
 	changed(a);
 }
 
@@ -153,6 +173,7 @@ static void begin(struct attest *a)
 	};
 	struct error err = {0};
 
+	a->begun_usec = clock_monotonic_usec();
 	if (round_start(&a->round, &o, &a->keys, &a->platform, &err) < 0)
 		failed(a, -1, &err);
 	else
@@ -201,8 +222,10 @@ void attest_platform(struct attest *a, const struct platform *p)
 
 void attest_now(struct attest *a)
 {
-	if (*a->platform.name && !a->round)
-		restart(a, 0);
+	if (a->round)
+		a->asked = true;
+	else if (*a->platform.name)
+		soon(a);
 }
 
 void attest_recall(struct attest *a, enum attest_state state, const char *reason,
@@ -269,8 +292,7 @@ static int setup(struct attest *a, struct error *err)
 	if (r < 0)
 		return r;
 	if (a->o.metrics)
-		a->rounds = metrics_counter(a->o.metrics,
-			"casemate_agent_attestation_rounds_total",
+		a->rounds = metrics_counter(a->o.metrics, "casemate_agent_attestation_rounds_total",
 			"Rounds of attestation by the verdict that they ended in.", labels);
 	r = loop_queue_new(&a->queue, a->o.event, QUEUE_MAX);
 	if (r >= 0)
@@ -293,14 +315,15 @@ int attest_new(struct attest **ret, const struct attest_options *o, struct error
 	if (!good_url(o->url))
 		return error_set(err, -EINVAL,
 			"verifier.url: \"%s\" must begin with https://, and name the verifier's "
-			"Service", o->url);
+			"Service",
+			o->url);
 	a = calloc(1, sizeof(*a));
 	if (!a)
 		return error_oom(err);
 	a->o = *o;
 	a->state = ATTEST_PENDING;
-	a->platform = (struct round_platform){
-		.name = "", .tee = "", .epc_bytes = -1, .cvm_slots = -1};
+	a->platform =
+		(struct round_platform){.name = "", .tee = "", .epc_bytes = -1, .cvm_slots = -1};
 	a->backoff = (struct backoff){
 		.first_usec = USEC_PER_SEC,
 		.max_usec = ATTEST_RETRY_MAX_SEC * (int64_t)USEC_PER_SEC,

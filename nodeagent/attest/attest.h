@@ -21,6 +21,7 @@ enum {
 	ATTEST_ROUND_MAX_SEC = 300, /* then the round is given up: AESM's first quote is slow */
 	ATTEST_RETRY_MAX_SEC = 300,
 	ATTEST_AGAIN_DEFAULT_SEC = 6 * 3600, /* where the verifier does not say */
+	ATTEST_GAP_SEC = 10, /* between rounds that are asked for, however often */
 };
 
 struct attest_options {
@@ -31,6 +32,7 @@ struct attest_options {
 	const char *node;       /* this agent's Node */
 	const char *sysroot;    /* where the host's tree is; NULL or "/": here */
 	int64_t start_usec;     /* the first round is at a random moment within this */
+	int64_t gap_usec;       /* between two rounds at least, when attest_now() asks for one */
 	/* casemate_agent_attestation_rounds_total{result}: a verdict's name, or "failed". NULL: not
 	 * counted. */
 	struct metrics *metrics;
@@ -47,7 +49,8 @@ DEFINE_CLEANUP(struct attest *, attest_free)
 
 /* What this node has; a change begins a new round. p is read during the call. */
 void attest_platform(struct attest *a, const struct platform *p);
-/* A round soon, whatever the time. */
+/* A round soon, as the first one, whatever the time; while one is under way, another after it: what
+ * changed may be too late for that one. */
 void attest_now(struct attest *a);
 /* What the cluster knew before this agent started; forgotten when there is a verdict already. */
 void attest_recall(struct attest *a, enum attest_state state, const char *reason,

@@ -43,6 +43,7 @@ struct capacity {
 	struct kube_client *kube;
 	struct kube_event_recorder *events;
 	void (*changed)(void *ctx);
+	void (*asked)(void *ctx);
 	void *ctx;
 	char node[NODE_NAME_MAX + 1];
 	char path[NODE_NAME_MAX + 96];
@@ -203,6 +204,8 @@ static void forget_node(struct capacity *c)
 static bool take_view(struct capacity *c, const struct node_view *v)
 {
 	bool other = strcmp(v->uid, c->view.uid) != 0;
+	/* What it said before this agent came is answered by its first round. */
+	bool asked = !other && v->asked[0] && strcmp(v->asked, c->view.asked) != 0;
 	int64_t now = clock_monotonic_usec();
 	char text[CAPACITY_PROBLEM_MAX];
 
@@ -222,6 +225,8 @@ static bool take_view(struct capacity *c, const struct node_view *v)
 			break;
 		}
 	}
+	if (asked && c->asked)
+		c->asked(c->ctx);
 	return other;
 }
 
@@ -486,6 +491,7 @@ int capacity_new(struct capacity **ret_c, struct kube_client *kube,
 	c->kube = kube;
 	c->events = o->events;
 	c->changed = o->changed;
+	c->asked = o->asked;
 	c->ctx = o->ctx;
 	/* It goes into a URL. */
 	if (!*o->node || strlen(o->node) > NODE_NAME_MAX ||

@@ -33,6 +33,9 @@ struct capacity_options {
 	struct metrics *metrics; /* NULL: none */
 	/* State, problem, connection or the Node's identity changed; NULL allowed. */
 	void (*changed)(void *ctx);
+	/* A person asks the node to prove itself (NODE_ATTEST_ANNOTATION has a new value). NULL:
+	 * nobody is told. */
+	void (*asked)(void *ctx);
 	void *ctx;
 };
 int capacity_new(struct capacity **ret_c, struct kube_client *kube,

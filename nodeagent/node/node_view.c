@@ -22,6 +22,17 @@ static void take_text(struct json_val v, char *out, size_t size)
 	arena_free(&a);
 }
 
+/* It is compared alone, and never shown. */
+static void take_raw(struct json_val v, char *out, size_t size)
+{
+	struct span s = json_exists(v) ? json_raw(v) : SPAN_NONE;
+	size_t n = s.len < size ? s.len : size - 1;
+
+	if (n)
+		memcpy(out, s.p, n);
+	out[n] = '\0';
+}
+
 /* Kubernetes has them comparable as numbers; one that is none orders nothing. */
 static uint64_t read_version(struct json_val v)
 {
@@ -74,6 +85,8 @@ int node_view_read(struct node_view *ret_v, struct json_val node)
 	take_text(json_get(metadata, "uid"), v.uid, sizeof(v.uid));
 	if (!v.uid[0])
 		return -EBADMSG;
+	take_raw(json_find(metadata, "annotations", NODE_ATTEST_ANNOTATION), v.asked,
+		sizeof(v.asked));
 	for (enum capacity_key k = 0; k < CAPACITY_KEY_N; k++) {
 		const char *name = capacity_key_name(k);
 

@@ -10,9 +10,13 @@
 /* Under this name the API server keeps what we wrote in metadata.managedFields. */
 #define NODE_FIELD_MANAGER "casemate-nodeagent"
 
+/* By a new value of this annotation, whatever it is, a person asks the node to prove itself now. */
+#define NODE_ATTEST_ANNOTATION "casemate.dev/attest"
+
 enum {
 	NODE_UID_MAX = 63,
 	NODE_MANAGER_MAX = 63,
+	NODE_ASKED_MAX = 127,
 	/* In place of an amount. */
 	NODE_ABSENT = -1,
 	NODE_UNREADABLE = -2,
@@ -26,7 +30,8 @@ struct node_amount {
 
 struct node_view {
 	char uid[NODE_UID_MAX + 1];
-	uint64_t version; /* resourceVersion, which grows; 0: it cannot be compared */
+	char asked[NODE_ASKED_MAX + 1]; /* the annotation, as JSON, cut; "": there is none */
+	uint64_t version;               /* resourceVersion, which grows; 0: it cannot be compared */
 	struct node_amount capacity[CAPACITY_KEY_N];
 	int64_t allocatable[CAPACITY_KEY_N]; /* or NODE_ABSENT, NODE_UNREADABLE */
 };

@@ -92,6 +92,7 @@ struct fix {
 	enum attest_state want;
 	unsigned want_evidence;
 	bool want_problem;
+	int64_t gap_usec;
 };
 
 static bool fix_begin(struct fix *f)
@@ -110,6 +111,7 @@ static bool fix_begin(struct fix *f)
 	o.event = f->kube.event;
 	o.token_file = f->kube.token;
 	o.metrics = f->kube.metrics;
+	o.gap_usec = f->gap_usec;
 	return CHECK_ROW("attest_new", attest_new(&f->attest, &o, &err) == 0, "%s", err.message);
 }
 
@@ -221,6 +223,37 @@ static void test_a_simulated_node(void)
 	attest_now(f.attest);
 	expect(&f, ATTEST_SIMULATED, 2, false);
 	CU_ASSERT_EQUAL(fake_server_requests(f.kube.server), 5);
+	fix_end(&f);
+}
+
+static bool is_busy(void *ctx)
+{
+	struct fix *f = ctx;
+
+	return attest_view(f->attest).phase != ATTEST_PHASE_RESTING;
+}
+
+/* However often it is asked for, another round comes, and not before its time. */
+static void test_a_round_that_is_asked_for(void)
+{
+	struct fix f = {.platform = {.tdx_host = true}, .gap_usec = USEC_PER_SEC / 2};
+	int64_t began;
+
+	if (!fix_begin(&f))
+		return;
+	attest_now(f.attest); /* there is nothing to prove yet */
+	began = clock_monotonic_usec();
+	attest_platform(f.attest, &f.platform);
+	CU_ASSERT(kube_fix_wait(&f.kube, is_busy, &f));
+	attest_now(f.attest);
+	attest_now(f.attest);
+	expect(&f, ATTEST_ATTESTED, 2, false);
+	CU_ASSERT(clock_monotonic_usec() - began >= f.gap_usec);
+	kube_fix_linger(&f.kube, f.gap_usec + f.gap_usec / 2);
+	CU_ASSERT_EQUAL(atomic_load(&f.v.evidence), 2);
+	attest_now(f.attest);
+	attest_now(f.attest);
+	expect(&f, ATTEST_ATTESTED, 3, false);
 	fix_end(&f);
 }
 
@@ -374,6 +407,7 @@ static void test_urls(void)
 const CU_TestInfo attest_tests[] = {
 	{"a host says that it proves nothing", test_a_host_says_that_it_proves_nothing},
 	{"a simulated node is certified and proves itself", test_a_simulated_node},
+	{"a round that is asked for", test_a_round_that_is_asked_for},
 	{"failures are tried again", test_failures_are_tried_again},
 	{"a verdict is over at its end", test_a_verdict_is_over_at_its_end},
 	{"answers that are none", test_bad_answers},

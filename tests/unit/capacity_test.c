@@ -24,6 +24,8 @@ struct api {
 	bool there;           /* the Node */
 	char epc[32];         /* as JSON; "": no such capacity */
 	char uid[16], manager[32];
+	char note[32];  /* annotation; "": none */
+	unsigned asked; /* that were told of it */
 	unsigned version;
 	int refuse; /* status of PATCHes; 0: they are applied, -1: the connection is closed */
 	int watch;  /* number of the request that is the watch, -1: none */
@@ -37,10 +39,12 @@ static void node_text(const struct api *a, char *out)
 {
 	snprintf(out, NODE_TEXT_MAX,
 		"{\"metadata\":{\"name\":\"node-1\",\"uid\":\"%s\",\"resourceVersion\":\"%u\","
+		"\"annotations\":{\"%s\":\"%s\"},"
 		"\"managedFields\":[{\"manager\":\"%s\",\"fieldsV1\":{\"f:status\":{\"f:capacity\":"
 		"{\"f:sgx.intel.com/epc\":{}}}}}]},\"status\":{\"capacity\":{\"cpu\":\"2\"%s%s},"
 		"\"allocatable\":{\"sgx.intel.com/epc\":\"5\"}}}",
-		a->uid, a->version, a->manager, a->epc[0] ? ",\"sgx.intel.com/epc\":" : "", a->epc);
+		a->uid, a->version, a->note[0] ? "casemate.dev/attest" : "other", a->note,
+		a->manager, a->epc[0] ? ",\"sgx.intel.com/epc\":" : "", a->epc);
 }
 
 /* With the lock held, as all that follows. */
@@ -115,9 +119,15 @@ static void on_change(void *ctx)
 	((struct api *)ctx)->changes++;
 }
 
+static void on_asked(void *ctx)
+{
+	((struct api *)ctx)->asked++;
+}
+
 static bool api_begin(struct api *a, const char *epc)
 {
-	struct capacity_options o = {.node = "node-1", .changed = on_change, .ctx = a};
+	struct capacity_options o = {
+		.node = "node-1", .changed = on_change, .asked = on_asked, .ctx = a};
 	struct error err = {0};
 
 	*a = (struct api){.there = epc != NULL, .uid = "u-1", .version = 10, .watch = -1};
@@ -366,6 +376,53 @@ static void test_reasserts(void)
 }
 
 /* What the watch brings late, or again after it had to be opened anew. */
+struct asks {
+	struct api *a;
+	unsigned want;
+};
+
+static bool was_told(void *ctx)
+{
+	const struct asks *w = ctx;
+
+	return w->a->asked == w->want;
+}
+
+/* A new value is told once, whatever it is; an old one never again. */
+static void test_asked(void)
+{
+	static const struct {
+		const char *note, *uid;
+		unsigned asked;
+	} rows[] = {
+		{"a", "u-1", 1},
+		{"a", "u-1", 1},
+		{"a b", "u-1", 2},
+		{"a c", "u-1", 3},
+		{"", "u-1", 3},
+		{"a c", "u-1", 4},
+		{"d", "u-2", 4},
+		{"e", "u-2", 5},
+	};
+	struct api a;
+
+	if (!begin_published(&a))
+		return;
+	for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
+		struct asks w = {&a, rows[i].asked};
+
+		pthread_mutex_lock(&a.lock);
+		snprintf(a.note, sizeof(a.note), "%s", rows[i].note);
+		snprintf(a.uid, sizeof(a.uid), "%s", rows[i].uid);
+		pthread_mutex_unlock(&a.lock);
+		api_write(&a, "MODIFIED", NULL, NULL);
+		kube_fix_wait(&a.fix, was_told, &w);
+		kube_fix_linger(&a.fix, 30 * USEC_PER_MSEC);
+		CHECK_ROW(rows[i].note, a.asked == rows[i].asked, "row %zu: %u", i, a.asked);
+	}
+	api_end(&a);
+}
+
 static void test_old_news(void)
 {
 	struct api a;
@@ -698,6 +755,7 @@ CU_TestInfo capacity_tests[] = {
 	{"published where it differs", test_publishes},
 	{"several at once", test_several},
 	{"written again", test_reasserts},
+	{"a person asks", test_asked},
 	{"old news", test_old_news},
 	{"a Node made anew", test_made_anew},
 	{"a second publisher", test_contested},

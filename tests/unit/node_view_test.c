@@ -139,9 +139,46 @@ static void test_managers(void)
 	}
 }
 
+static void test_asked(void)
+{
+	static const struct {
+		const char *annotations, *asked;
+	} rows[] = {
+		{"{}", ""},
+		{"{'other':'a'}", ""},
+		{"{'casemate.dev/attest':'a b'}", "\"a b\""},
+		{"{'casemate.dev/attest':''}", "\"\""},
+		{"[]", ""},
+	};
+
+	for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
+		struct node_view v = {0};
+		char text[1024];
+
+		snprintf(text, sizeof(text), "{'metadata':{'uid':'u','annotations':%s}}",
+			rows[i].annotations);
+		CU_ASSERT_EQUAL(view(&v, text), 0);
+		CHECK_STR(rows[i].annotations, span_str(v.asked), rows[i].asked);
+	}
+}
+
+static void test_asked_at_length(void)
+{
+	struct node_view v = {0};
+	char text[1024];
+
+	snprintf(text, sizeof(text),
+		"{'metadata':{'uid':'u','annotations':{'casemate.dev/attest':'%0*d'}}}",
+		2 * NODE_ASKED_MAX, 7);
+	CU_ASSERT_EQUAL(view(&v, text), 0);
+	CU_ASSERT_EQUAL(strlen(v.asked), NODE_ASKED_MAX);
+}
+
 CU_TestInfo node_view_tests[] = {
 	{"amounts", test_amounts},
 	{"which Node", test_identity},
 	{"who wrote", test_managers},
+	{"a person asks", test_asked},
+	{"and at length", test_asked_at_length},
 	CU_TEST_INFO_NULL,
 };
