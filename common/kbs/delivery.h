@@ -6,9 +6,9 @@
  * A container that is to get keys requests one casemate.dev/keys. The kubelet's Allocate makes a
  * folder of its own on the node, DELIVERY_HOST_DIR/<32 hex digits>, which the container sees, read
  * only, at DELIVERY_DIR: the socket, casemate-exec, the promised files, and an empty folder on
- *which the kubelet mounts the pod's token (volume DELIVERY_VOLUME: a projected service account
- *token for DELIVERY_AUDIENCE, path DELIVERY_TOKEN_NAME, read only at DELIVERY_TOKEN_DIR in each
- *such container).
+ * which the kubelet mounts the pod's token (volume DELIVERY_VOLUME: a projected service account
+ * token for DELIVERY_AUDIENCE, path DELIVERY_TOKEN_NAME, read only at DELIVERY_TOKEN_DIR in each
+ * such container).
  *
  * Environment (deliver.env): the webhook sets the variable to "casemate://PROFILE/KEY" and puts
  * "DELIVERY_EXEC --" before the container's command.
@@ -24,8 +24,9 @@
  * nothing that parses JSON ever holds a key.
  *	{"version": 1, "token": TOKEN, "keys": ["PROFILE/KEY", …]}
  *	{"status": "ok", "lengths": [32, …]}, or
- *	{"status": "refused" | "again", "reason": REASON, "message": TEXT, "key": "PROFILE/KEY" or
- *""} again: nothing was judged (the broker cannot be asked now), and asking later may help. */
+ *	{"status": "refused" | "again", "reason": REASON, "message": TEXT, "key": "PROFILE/KEY"}
+ * key is "" where the answer is about all of them. again: nothing was judged (the broker cannot be
+ * asked now), and asking later may help. */
 #pragma once
 
 #include <stdbool.h>

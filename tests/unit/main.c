@@ -53,6 +53,8 @@
 	X(error)                                                                                   \
 	X(event)                                                                                   \
 	X(evidence)                                                                                \
+	X(exec_environment)                                                                        \
+	X(exec_exchange)                                                                           \
 	X(fetch)                                                                                   \
 	X(file_watch)                                                                              \
 	X(files)                                                                                   \

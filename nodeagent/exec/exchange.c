@@ -1,0 +1,308 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "nodeagent/exec/exchange.h"
+
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/time.h>
+#include <sys/un.h>
+
+#include "common/base/clock.h"
+#include "common/base/json.h"
+
+enum { LENGTH_BYTES = 4, ANSWER_NODES_MAX = 128 };
+
+/* --- messages --- */
+
+static bool good_token(struct span token)
+{
+	for (size_t i = 0; i < token.len; i++) {
+		char c = token.p[i];
+
+		if (!((c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
+			    c == '-' || c == '_' || c == '.'))
+			return false;
+	}
+	return token.len > 0;
+}
+
+int exec_request(
+	struct secret *ret, struct span token, const struct span *keys, size_t n, struct error *err)
+{
+	int r;
+
+	if (!good_token(token))
+		return error_set(err, -EBADMSG, "it holds no service account token");
+	if (secret_init(ret, DELIVERY_REQUEST_MAX) < 0)
+		return error_oom(err);
+	r = secret_add(ret, SPAN_LIT("{\"version\":1,\"token\":\""));
+	if (r == 0)
+		r = secret_add(ret, token);
+	if (r == 0)
+		r = secret_add(ret, SPAN_LIT("\",\"keys\":["));
+	for (size_t i = 0; r == 0 && i < n; i++) {
+		r = secret_add(ret, i == 0 ? SPAN_LIT("\"") : SPAN_LIT(",\""));
+		if (r == 0)
+			r = secret_add(ret, keys[i]);
+		if (r == 0)
+			r = secret_add(ret, SPAN_LIT("\""));
+	}
+	if (r == 0)
+		r = secret_add(ret, SPAN_LIT("]}"));
+	return r < 0 ? error_set(err, -E2BIG, "the request is too long: ask for fewer keys") : 0;
+}
+
+/* For a terminal and a log: no control character survives. */
+static void clean(char *text)
+{
+	for (; *text; text++)
+		if ((unsigned char)*text < ' ' || *text == 0x7f)
+			*text = '?';
+}
+
+static int read_lengths(struct exec_answer *ret, struct json_val lengths, size_t n)
+{
+	struct json_iter it;
+
+	if (json_count(lengths) != n || !json_is_array(lengths))
+		return -EBADMSG;
+	json_each (it, lengths) {
+		int64_t length;
+
+		if (!json_int(it.value, &length) || length < 0 || length > DELIVERY_KEY_MAX)
+			return -EBADMSG;
+		ret->lengths[it.index] = (size_t)length;
+	}
+	return 0;
+}
+
+int exec_answer_read(struct exec_answer *ret, struct span json, size_t n, struct error *err)
+{
+	static const struct json_limits limits = {DELIVERY_HEAD_MAX, ANSWER_NODES_MAX, 4};
+	_cleanup_json_ struct json doc = {0};
+	struct exec_answer a = {0};
+	struct json_val root;
+
+	if (json_parse(&doc, json, &limits, NULL) < 0)
+		return error_set(err, -EBADMSG, "the agent's answer is no JSON");
+	root = json_root(&doc);
+	json_copy(json_get(root, "status"), a.status, sizeof(a.status));
+	json_copy(json_get(root, "reason"), a.reason, sizeof(a.reason));
+	json_copy(json_get(root, "message"), a.message, sizeof(a.message));
+	json_copy(json_get(root, "key"), a.key, sizeof(a.key));
+	clean(a.reason);
+	clean(a.message);
+	clean(a.key);
+	if (strcmp(a.status, "ok") == 0) {
+		if (read_lengths(&a, json_get(root, "lengths"), n) < 0)
+			return error_set(
+				err, -EBADMSG, "the agent's answer is not for %zu keys", n);
+	} else if (strcmp(a.status, "refused") != 0 && strcmp(a.status, "again") != 0) {
+		return error_set(err, -EBADMSG,
+			"the agent answers in words that are not known: it is newer than this "
+			"casemate-exec; start the pod again");
+	}
+	*ret = a;
+	return 0;
+}
+
+/* --- the socket --- */
+
+/* Waits no longer than until the deadline in the next call. */
+static int set_patience(int fd, int64_t deadline_usec)
+{
+	int64_t left = deadline_usec - clock_monotonic_usec();
+	struct timeval tv;
+
+	if (left <= 0)
+		return -ETIMEDOUT;
+	tv = (struct timeval){.tv_sec = left / USEC_PER_SEC, .tv_usec = left % USEC_PER_SEC};
+	if (setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &tv, sizeof(tv)) < 0 ||
+		setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &tv, sizeof(tv)) < 0)
+		return -errno;
+	return 0;
+}
+
+static int send_all(int fd, struct span s, int64_t deadline_usec)
+{
+	while (s.len) {
+		int r = set_patience(fd, deadline_usec);
+		ssize_t n = r < 0 ? -1 : send(fd, s.p, s.len, MSG_NOSIGNAL);
+
+		if (r < 0)
+			return r;
+		if (n < 0 && errno != EINTR)
+			return errno == EAGAIN ? -ETIMEDOUT : -errno;
+		if (n > 0)
+			s = (struct span){s.p + n, s.len - (size_t)n};
+	}
+	return 0;
+}
+
+static int receive_all(int fd, void *p, size_t len, int64_t deadline_usec)
+{
+	for (size_t have = 0; have < len;) {
+		int r = set_patience(fd, deadline_usec);
+		ssize_t n = r < 0 ? -1 : recv(fd, (char *)p + have, len - have, 0);
+
+		if (r < 0)
+			return r;
+		if (n == 0)
+			return -ECONNRESET;
+		if (n < 0 && errno != EINTR)
+			return errno == EAGAIN ? -ETIMEDOUT : -errno;
+		if (n > 0)
+			have += (size_t)n;
+	}
+	return 0;
+}
+
+static void put_length(unsigned char out[LENGTH_BYTES], size_t n)
+{
+	for (size_t i = 0; i < LENGTH_BYTES; i++)
+		out[i] = (unsigned char)(n >> 8 * (LENGTH_BYTES - 1 - i));
+}
+
+static size_t get_length(const unsigned char in[LENGTH_BYTES])
+{
+	size_t n = 0;
+
+	for (size_t i = 0; i < LENGTH_BYTES; i++)
+		n = n << 8 | in[i];
+	return n;
+}
+
+static int receive_head(
+	int fd, struct exec_answer *ret, size_t n, int64_t deadline_usec, struct error *err)
+{
+	unsigned char length[LENGTH_BYTES];
+	char json[DELIVERY_HEAD_MAX];
+	size_t len;
+	int r = receive_all(fd, length, sizeof(length), deadline_usec);
+
+	if (r < 0)
+		return r;
+	len = get_length(length);
+	if (len > sizeof(json))
+		return error_set(err, -EBADMSG, "the agent's answer is too long");
+	r = receive_all(fd, json, len, deadline_usec);
+	return r < 0 ? r : exec_answer_read(ret, (struct span){json, len}, n, err);
+}
+
+static int receive_keys(
+	struct secret *ret, int fd, const struct exec_answer *a, size_t n, int64_t deadline_usec)
+{
+	int r = 0;
+
+	for (size_t i = 0; r == 0 && i < n; i++) {
+		r = secret_init(&ret[i], a->lengths[i]);
+		if (r == 0)
+			r = receive_all(fd, ret[i].p, a->lengths[i], deadline_usec);
+		if (r == 0)
+			ret[i].len = a->lengths[i];
+	}
+	for (size_t i = 0; r < 0 && i < n; i++)
+		secret_free(&ret[i]);
+	return r;
+}
+
+static int connect_to(int *ret_fd, const char *path)
+{
+	_cleanup_close_ int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	struct sockaddr_un to = {.sun_family = AF_UNIX};
+
+	if (fd < 0)
+		return -errno;
+	if (strlen(path) >= sizeof(to.sun_path))
+		return -ENAMETOOLONG;
+	strcpy(to.sun_path, path);
+	if (connect(fd, (struct sockaddr *)&to, sizeof(to)) < 0)
+		return -errno;
+	*ret_fd = TAKE_FD(fd);
+	return 0;
+}
+
+static int read_token(struct secret *ret, const char *path, struct error *err)
+{
+	_cleanup_close_ int fd = open(path, O_RDONLY | O_CLOEXEC);
+	ssize_t n = 0;
+
+	if (fd < 0)
+		return error_set(err, -errno,
+			"%s: %s: mount the pod's token there (volume " DELIVERY_VOLUME
+			", as Casemate's webhook does)",
+			path, strerror(errno));
+	if (secret_init(ret, DELIVERY_TOKEN_MAX) < 0)
+		return error_oom(err);
+	while (ret->len < ret->cap && (n = read(fd, ret->p + ret->len, ret->cap - ret->len)) > 0)
+		ret->len += (size_t)n;
+	if (n < 0)
+		return error_set(err, -errno, "%s: %s", path, strerror(errno));
+	while (ret->len && (ret->p[ret->len - 1] == '\n' || ret->p[ret->len - 1] == '\r'))
+		ret->len--;
+	return 0;
+}
+
+/* What went wrong with the socket, for a person. Most of it passes: the agent starts again, or is
+ * being updated. */
+static int blame(int r, const char *path, struct error *err)
+{
+	if (r == -ENOMEM)
+		return error_oom(err);
+	if (r == -ENAMETOOLONG || r == -EACCES || r == -EPERM)
+		return error_set(err, -EIO, "%s: %s", path, strerror(-r));
+	if (r == -ENOENT)
+		return error_set(err, -EAGAIN,
+			"%s: there is no such socket: the container must request "
+			"casemate.dev/keys, and Casemate's agent run on this node",
+			path);
+	if (r == -ECONNRESET || r == -EPIPE)
+		return error_set(err, -EAGAIN,
+			"%s: the agent ended the conversation: it asks too much of it, or the "
+			"agent was started again",
+			path);
+	return error_set(err, -EAGAIN, "%s: %s: is Casemate's agent running on this node?", path,
+		strerror(-r));
+}
+
+static int judge(const struct exec_answer *a)
+{
+	if (strcmp(a->status, "ok") == 0)
+		return 0;
+	return strcmp(a->status, "again") == 0 ? -EAGAIN : -EACCES;
+}
+
+int exec_exchange(struct secret *ret_keys, struct exec_answer *ret_answer, const char *socket_path,
+	const char *token_path, const struct span *keys, size_t n, int64_t deadline_usec,
+	struct error *err)
+{
+	_cleanup_secret_ struct secret token = {0}, request = {0};
+	_cleanup_close_ int fd = -1;
+	unsigned char length[LENGTH_BYTES];
+	struct error why = {0};
+	int r = read_token(&token, token_path, err);
+
+	if (r < 0)
+		return r;
+	r = exec_request(&request, secret_view(&token), keys, n, err);
+	if (r < 0)
+		return error_prefix(err, r, "%s", token_path);
+	put_length(length, request.len);
+	r = connect_to(&fd, socket_path);
+	if (r == 0)
+		r = send_all(fd, (struct span){(char *)length, sizeof(length)}, deadline_usec);
+	if (r == 0)
+		r = send_all(fd, secret_view(&request), deadline_usec);
+	if (r == 0)
+		r = receive_head(fd, ret_answer, n, deadline_usec, &why);
+	if (why.code)
+		return error_set(err, r, "%s: %s", socket_path, why.message);
+	if (r == 0) {
+		r = judge(ret_answer);
+		if (r < 0)
+			return error_set(err, r, "%s", ret_answer->message);
+		r = receive_keys(ret_keys, fd, ret_answer, n, deadline_usec);
+	}
+	return r < 0 ? blame(r, socket_path, err) : 0;
+}

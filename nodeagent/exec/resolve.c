@@ -1,0 +1,72 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "nodeagent/exec/resolve.h"
+
+#include <string.h>
+#include <time.h>
+
+#include "common/base/clock.h"
+#include "nodeagent/exec/exchange.h"
+
+enum { PAUSE_FIRST_USEC = 250 * 1000, PAUSE_MAX_USEC = 5 * 1000 * 1000 };
+
+static void pause_usec(int64_t usec)
+{
+	struct timespec ts = {.tv_sec = usec / USEC_PER_SEC, .tv_nsec = usec % USEC_PER_SEC * 1000};
+
+	while (nanosleep(&ts, &ts) < 0 && errno == EINTR)
+		;
+}
+
+/* Whose refusal it is: the variable of the key that the agent names, else the first. */
+static size_t refused_key(const struct exec_environment *e, const struct exec_answer *a)
+{
+	for (size_t i = 0; i < e->n_keys; i++)
+		if (span_is(e->keys[i], a->key))
+			return i;
+	return 0;
+}
+
+static int explain(
+	const struct exec_environment *e, const struct exec_answer *a, int r, struct error *err)
+{
+	size_t key = refused_key(e, a);
+	struct span variable = exec_environment_variable(e, key);
+
+	if (!*a->status || strcmp(a->status, "ok") == 0)
+		return error_prefix(err, r, "variable " SPAN_FMT ": key " SPAN_FMT,
+			SPAN_ARG(variable), SPAN_ARG(e->keys[key]));
+	return error_set(err, r, "variable " SPAN_FMT ": key " SPAN_FMT " %s: %s%s%s",
+		SPAN_ARG(variable), SPAN_ARG(e->keys[key]),
+		r == -EAGAIN ? "is not to be had now" : "was refused", a->reason,
+		*a->message ? ": " : "", a->message);
+}
+
+int exec_resolve(struct exec_environment *e, char **env, const struct exec_resolve_options *o,
+	struct error *err)
+{
+	struct secret keys[DELIVERY_KEYS_MAX] = {0};
+	int64_t deadline = clock_monotonic_usec() + o->timeout_usec, pause = PAUSE_FIRST_USEC;
+	struct exec_answer answer;
+	int r = exec_environment_read(e, env, err);
+
+	if (r < 0 || e->n == 0)
+		return r;
+	for (;;) {
+		answer = (struct exec_answer){0};
+		r = exec_exchange(
+			keys, &answer, o->socket, o->token, e->keys, e->n_keys, deadline, err);
+		if (r != -EAGAIN || clock_monotonic_usec() + pause >= deadline)
+			break;
+		if (o->waits)
+			o->waits(err);
+		pause_usec(pause);
+		pause = pause * 2 < PAUSE_MAX_USEC ? pause * 2 : PAUSE_MAX_USEC;
+	}
+	if (r == 0)
+		r = exec_environment_fill(e, env, keys, err);
+	else
+		explain(e, &answer, r, err);
+	for (size_t i = 0; i < e->n_keys; i++)
+		secret_free(&keys[i]);
+	return r;
+}
