@@ -80,6 +80,7 @@
 	X(json)                                                                                    \
 	X(judge)                                                                                   \
 	X(keyring)                                                                                 \
+	X(key_store)                                                                               \
 	X(kubeconfig)                                                                              \
 	X(lease)                                                                                   \
 	X(log)                                                                                     \

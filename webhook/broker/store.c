@@ -1,0 +1,264 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "webhook/broker/store.h"
+
+#include <errno.h>
+#include <stdio.h>
+
+#include "common/base/log.h"
+#include "webhook/broker/deny.h"
+#include "webhook/broker/store_private.h"
+
+#define KEK_SECRET "casemate-insecure-kek"
+
+enum { TEXT_MAX = KEY_RECORD_BYTES_MAX + 1024 };
+
+struct key_store {
+	struct store_place place;
+	char *kek_file;       /* NULL: the KEK is in a Secret */
+	struct kek_ring keks; /* of the file */
+	struct store_kek *secret_kek;
+	const struct deny *deny;
+	void (*changed)(void *ctx);
+	void *changed_ctx;
+};
+
+static void on_change(void *ctx)
+{
+	struct key_store *s = ctx;
+
+	if (s->changed)
+		s->changed(s->changed_ctx);
+}
+
+static int open_kek(struct key_store *s, const struct key_store_options *o, struct error *err)
+{
+	if (o->kek_file && *o->kek_file) {
+		s->kek_file = strdup(o->kek_file);
+		return s->kek_file ? kek_ring_load(&s->keks, o->kek_file, err) : error_oom(err);
+	}
+	log_warn("The key-encryption key is in a Secret beside the keys that it wraps: whoever "
+		 "reads "
+		 "Secrets, or etcd, has them all. For development only");
+	return store_kek_new(&s->secret_kek, o->kube, o->namespace_,
+		o->kek_secret ? o->kek_secret : KEK_SECRET, on_change, s, err);
+}
+
+static int check_options(const struct key_store_options *o, struct error *err)
+{
+	bool file = o->kek_file && *o->kek_file;
+
+	if (file && o->insecure_kek_in_secret)
+		return error_set(err, -EINVAL,
+			"a file with the key-encryption key is named, and insecureKekInSecret is "
+			"true: choose one");
+	if (!file && (!o->insecure_kek_in_secret || !o->kube))
+		return error_set(err, -EINVAL,
+			"keys need a key-encryption key: name its file (make one with: openssl "
+			"rand "
+			"-base64 32)%s",
+			o->kube ? ", or for development set insecureKekInSecret: true" : "");
+	if (!o->kube && (!o->directory || !*o->directory))
+		return error_set(err, -EINVAL, "keys need a folder: name it");
+	return 0;
+}
+
+int key_store_new(struct key_store **ret_s, const struct key_store_options *o, struct error *err)
+{
+	_cleanup_(key_store_free_p) struct key_store *s = calloc(1, sizeof(*s));
+	struct metric *insecure;
+	int r = s ? check_options(o, err) : error_oom(err);
+
+	if (r == 0)
+		r = open_kek(s, o, err);
+	if (r == 0)
+		r = o->kube ? store_secrets_open(
+				      &s->place, o->kube, o->namespace_, on_change, s, err)
+			    : store_files_open(&s->place, o->directory, err);
+	if (r < 0)
+		return r;
+	if (o->metrics) {
+		insecure = metrics_gauge(o->metrics, "casemate_webhook_insecure_kek",
+			"1: the key-encryption key is in a Secret beside the keys "
+			"(insecureKekInSecret).",
+			NULL);
+		metric_set(insecure, o->insecure_kek_in_secret, NULL);
+	}
+	*ret_s = TAKE_PTR(s);
+	return 0;
+}
+
+void key_store_free(struct key_store *s)
+{
+	if (!s)
+		return;
+	if (s->place.free)
+		s->place.free(s->place.self);
+	store_kek_free(s->secret_kek);
+	kek_ring_free(&s->keks);
+	free(s->kek_file);
+	free(s);
+}
+
+const struct kek_ring *key_store_keks(const struct key_store *s)
+{
+	return s->secret_kek ? store_kek_ring(s->secret_kek) : &s->keks;
+}
+
+const char *key_store_problem(const struct key_store *s)
+{
+	const char *problem = s->place.problem(s->place.self);
+
+	return *problem || !s->secret_kek ? problem : store_kek_problem(s->secret_kek);
+}
+
+void key_store_deny(struct key_store *s, const struct deny *lists)
+{
+	s->deny = lists;
+}
+
+void key_store_listen(struct key_store *s, void (*changed)(void *ctx), void *ctx)
+{
+	s->changed = changed;
+	s->changed_ctx = ctx;
+}
+
+int key_store_reload(struct key_store *s, struct error *err)
+{
+	struct kek_ring fresh = {0};
+	int r;
+
+	if (!s->kek_file)
+		return 0;
+	r = kek_ring_load(&fresh, s->kek_file, err);
+	if (r < 0)
+		return r;
+	kek_ring_free(&s->keks);
+	s->keks = fresh;
+	on_change(s);
+	return 0;
+}
+
+int key_store_read_name(
+	struct key_store *s, const char *name, struct key_record *ret, struct error *err)
+{
+	_cleanup_buf_ struct buf text = BUF_INIT(TEXT_MAX);
+	const struct kek_ring *keks = key_store_keks(s);
+	char revision[KEY_REVISION_MAX] = "";
+	int r;
+
+	if (!keks)
+		return error_set(err, -EAGAIN, "the key-encryption key is not known yet");
+	r = s->place.read(s->place.self, name, &text, revision, err);
+	if (r == 0)
+		r = key_record_read(ret, buf_view(&text), keks, err);
+	if (r == 0)
+		memcpy(ret->revision, revision, sizeof(ret->revision));
+	return r < 0 && r != -ENOENT ? error_prefix(err, r, "%s", name) : r;
+}
+
+static bool same_owner(const struct key_owner *a, const struct key_owner *b)
+{
+	return strcmp(a->namespace_, b->namespace_) == 0 &&
+	       strcmp(a->namespace_uid, b->namespace_uid) == 0 &&
+	       strcmp(a->profile, b->profile) == 0 && strcmp(a->profile_uid, b->profile_uid) == 0;
+}
+
+int key_store_read(
+	struct key_store *s, const struct key_owner *o, struct key_record *ret, struct error *err)
+{
+	_cleanup_record_ struct key_record rec = {0};
+	char name[KEY_RECORD_NAME_MAX];
+	int r;
+
+	key_record_name(name, o);
+	r = key_store_read_name(s, name, &rec, err);
+	if (r == -ENOENT)
+		return error_set(
+			err, r, "there are no keys of profile %s/%s", o->namespace_, o->profile);
+	if (r < 0)
+		return r;
+	if (!same_owner(&rec.owner, o))
+		return error_set(err, -EBADMSG,
+			"%s: the record is of another profile or namespace; restore the right one",
+			name);
+	*ret = rec;
+	rec = (struct key_record){0};
+	return 0;
+}
+
+int key_store_each(
+	struct key_store *s, int (*fn)(void *ctx, const char *name), void *ctx, struct error *err)
+{
+	return s->place.each(s->place.self, fn, ctx, err);
+}
+
+int key_store_write(struct key_store *s, const struct key_record *rec, key_store_written written,
+	void *ctx, struct error *err)
+{
+	_cleanup_buf_ struct buf text = BUF_INIT(TEXT_MAX);
+	const struct kek_ring *keks = key_store_keks(s);
+	char name[KEY_RECORD_NAME_MAX];
+	int r;
+
+	if (!keks)
+		return error_set(err, -EAGAIN, "the key-encryption key is not known yet");
+	r = key_record_write(&text, rec, keks, err);
+	if (r < 0)
+		return r;
+	key_record_name(name, &rec->owner);
+	return s->place.write(s->place.self, name, rec->revision, buf_view(&text), &rec->owner,
+		written, ctx, err);
+}
+
+int key_store_remove(struct key_store *s, const struct key_record *rec, key_store_written written,
+	void *ctx, struct error *err)
+{
+	char name[KEY_RECORD_NAME_MAX];
+
+	key_record_name(name, &rec->owner);
+	return s->place.write(
+		s->place.self, name, rec->revision, SPAN_NONE, &rec->owner, written, ctx, err);
+}
+
+/* The key and its version out of the record; or why not. */
+static enum reason take_key(struct key_store *s, const struct key_record *rec, const char *key,
+	unsigned *version, struct secret *ret, struct error *err)
+{
+	const struct key_entry *e = key_record_find(rec, key);
+	const struct key_version *v = e ? key_entry_version(e, *version) : NULL;
+
+	if (!v || e->removed_sec || rec->deleted_sec) {
+		error_set(err, -ENOENT, "%s: profile %s/%s has no such key%s", key,
+			rec->owner.namespace_, rec->owner.profile,
+			e && !v ? " of that version" : "");
+		return REASON_KeyNotFound;
+	}
+	*version = v->version;
+	if (deny_has_key(s->deny, rec->owner.namespace_, rec->owner.profile, key, v->version)) {
+		error_set(err, -EACCES, "%s, version %u, is on the deny-list: rotate it", key,
+			v->version);
+		return REASON_KeyRevoked;
+	}
+	if (key_record_open(ret, rec, e, v, key_store_keks(s), err) < 0)
+		return REASON_StoreUnavailable;
+	return REASON_Ok;
+}
+
+int key_store_fetch(struct key_store *s, const struct key_owner *o, const char *key,
+	unsigned version, key_store_done done, void *ctx, struct error *err)
+{
+	_cleanup_record_ struct key_record rec = {0};
+	_cleanup_secret_ struct secret bytes = {0};
+	enum reason reason = REASON_StoreUnavailable;
+	struct error why = {0};
+	int r = key_store_read(s, o, &rec, &why);
+
+	if (r == -ENOMEM)
+		return error_oom(err);
+	if (r == 0)
+		reason = take_key(s, &rec, key, &version, &bytes, &why);
+	else if (r == -ENOENT)
+		reason = REASON_KeyNotFound;
+	done(ctx, reason == REASON_Ok ? &bytes : NULL, version, reason, &why);
+	return 0;
+}

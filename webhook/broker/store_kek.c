@@ -1,0 +1,122 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * The key-encryption key in a Secret (data "kek": lines as in a file), made when it is not there:
+ * insecureKekInSecret. */
+#include <errno.h>
+#include <openssl/crypto.h>
+#include <openssl/rand.h>
+#include <stdio.h>
+
+#include "webhook/broker/store_private.h"
+#include "webhook/replicas/shared_secret.h"
+
+struct store_kek {
+	struct shared_secret *secret;
+	struct kek_ring ring;
+	char problem[600]; /* with what the Secret holds */
+	void (*changed)(void *ctx);
+	void *ctx;
+};
+
+/* {"kek": base64 of the line}: the line is itself base64. */
+static int make(struct secret *data, struct error *err)
+{
+	_cleanup_secret_ struct secret key = {0}, line = {0};
+
+	if (secret_init(&key, KEK_LEN) < 0 || secret_init(&line, 64) < 0 ||
+		secret_init(data, 256) < 0)
+		return error_oom(err);
+	if (RAND_bytes((unsigned char *)key.p, KEK_LEN) != 1)
+		return error_set(err, -EIO, "no randomness for a key-encryption key");
+	key.len = KEK_LEN;
+	secret_add_base64(&line, secret_view(&key));
+	secret_add(&line, SPAN_LIT("\n"));
+	secret_add(data, SPAN_LIT("{\"kek\":\""));
+	secret_add_base64(data, secret_view(&line));
+	return secret_add(data, SPAN_LIT("\"}")) < 0 ? error_oom(err) : 1;
+}
+
+static int step(
+	void *ctx, struct json_val secret, int64_t now_sec, struct secret *data, struct error *err)
+{
+	struct arena none = ARENA_INIT(0); /* base64 needs no escapes */
+	struct json_val value = json_find(secret, "data", "kek");
+	_cleanup_secret_ struct secret text = {0};
+	struct kek_ring fresh = {0};
+	struct store_kek *k = ctx;
+	bool first = k->ring.n == 0;
+	int r;
+
+	(void)now_sec;
+	/* One that somebody deleted is not made anew while keys are under it. */
+	if (!json_exists(value))
+		return k->ring.n ? error_set(err, -ENOKEY, "it is gone; restore it")
+				 : make(data, err);
+	r = secret_unbase64(&text, json_str(value, &none));
+	if (r == 0)
+		r = kek_ring_parse(&fresh, secret_view(&text), err);
+	else
+		error_set(err, r, "data.kek is no base64");
+	if (r < 0) {
+		snprintf(k->problem, sizeof(k->problem),
+			"the Secret with the key-encryption key: "
+			"%s",
+			err->message);
+		return r;
+	}
+	k->problem[0] = '\0';
+	if (!first && fresh.n == k->ring.n && strcmp(fresh.v[0].id, k->ring.v[0].id) == 0) {
+		kek_ring_free(&fresh);
+		return 0;
+	}
+	kek_ring_free(&k->ring);
+	k->ring = fresh;
+	k->changed(k->ctx);
+	return 0;
+}
+
+int store_kek_new(struct store_kek **ret_k, struct kube_client *kube, const char *namespace_,
+	const char *name, void (*changed)(void *ctx), void *ctx, struct error *err)
+{
+	struct store_kek *k = calloc(1, sizeof(*k));
+	int r;
+
+	if (!k)
+		return error_oom(err);
+	*k = (struct store_kek){.changed = changed, .ctx = ctx};
+	r = shared_secret_new(&k->secret,
+		&(struct shared_secret_options){.kube = kube,
+			.namespace_ = namespace_,
+			.name = name,
+			.step = step,
+			.ctx = k},
+		err);
+	if (r < 0) {
+		free(k);
+		return r;
+	}
+	*ret_k = k;
+	return 0;
+}
+
+const struct kek_ring *store_kek_ring(const struct store_kek *k)
+{
+	return k->ring.n ? &k->ring : NULL;
+}
+
+const char *store_kek_problem(const struct store_kek *k)
+{
+	if (k->ring.n || k->problem[0])
+		return k->problem;
+	return *shared_secret_problem(k->secret) ? shared_secret_problem(k->secret)
+						 : "the key-encryption key is not known yet";
+}
+
+void store_kek_free(struct store_kek *k)
+{
+	if (!k)
+		return;
+	shared_secret_free(k->secret);
+	kek_ring_free(&k->ring);
+	free(k);
+}

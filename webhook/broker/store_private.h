@@ -1,0 +1,39 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * What a store is made of: the front (store.c) and a place for texts under names (store_files.c,
+ * store_secrets.c). */
+#pragma once
+
+#include "common/base/buf.h"
+#include "webhook/broker/store.h"
+
+/* A place; self is its own. Texts are replaced whole. revision: what a text was read as; "": there
+ * was none. */
+struct store_place {
+	void *self;
+	/* Appends the text. -ENOENT; -EAGAIN with why: not known yet. */
+	int (*read)(void *self, const char *name, struct buf *text, char revision[KEY_REVISION_MAX],
+		struct error *err);
+	int (*each)(
+		void *self, int (*fn)(void *ctx, const char *name), void *ctx, struct error *err);
+	/* text SPAN_NONE: removes. owner: for people. written gets -EEXIST when the revision is not
+	 * what is there. */
+	int (*write)(void *self, const char *name, const char *revision, struct span text,
+		const struct key_owner *owner, key_store_written written, void *ctx,
+		struct error *err);
+	const char *(*problem)(void *self);
+	void (*free)(void *self);
+};
+
+/* changed: called after each change that is seen; a folder sees none. */
+int store_files_open(struct store_place *ret, const char *directory, struct error *err);
+int store_secrets_open(struct store_place *ret, struct kube_client *kube, const char *namespace_,
+	void (*changed)(void *ctx), void *ctx, struct error *err);
+
+/* The KEK in a Secret: insecure, for development. */
+struct store_kek;
+int store_kek_new(struct store_kek **ret_k, struct kube_client *kube, const char *namespace_,
+	const char *name, void (*changed)(void *ctx), void *ctx, struct error *err);
+const struct kek_ring *store_kek_ring(const struct store_kek *k); /* NULL: not known yet */
+const char *store_kek_problem(const struct store_kek *k);
+void store_kek_free(struct store_kek *k); /* NULL allowed */
