@@ -250,7 +250,7 @@ room = ! grep -rnE '^\#include "(common|webhook|nodeagent)/' $(1) --include='*.[
 arrows:
 	$(Q)$(call room,common/base,common/base)
 	$(Q)$(call room,common/tee,common/(base|tee))
-	$(Q)$(call room,common/kbs,common/(base|kbs))
+	$(Q)$(call room,common/kbs,common/(base|tee|kbs))
 	$(Q)$(call room,common/observe,common/(base|observe))
 	$(Q)$(call room,common/net,common/(base|observe|net))
 	$(Q)$(call room,common/kube,common/(base|observe|net|kube))

@@ -114,3 +114,28 @@ int codec_unbase64(struct buf *out, enum codec_base64 kind, struct span text)
 	}
 	return out->err;
 }
+
+int codec_unbase64_exact(unsigned char *ret, size_t len, enum codec_base64 kind, struct span text)
+{
+	_cleanup_buf_ struct buf bytes = BUF_INIT(len);
+
+	if (codec_unbase64(&bytes, kind, text) < 0 || bytes.len != len)
+		return -EBADMSG;
+	if (len)
+		memcpy(ret, bytes.p, len);
+	return 0;
+}
+
+int codec_base64url(struct buf *out, const void *p, size_t len)
+{
+	size_t before = out->len;
+	int r = buf_base64(out, p, len);
+
+	if (r < 0)
+		return r;
+	while (out->len > before && out->p[out->len - 1] == '=')
+		out->p[--out->len] = '\0';
+	for (char *c = out->p + before; c < out->p + out->len; c++)
+		*c = (char)(*c == '+' ? '-' : *c == '/' ? '_' : *c);
+	return 0;
+}

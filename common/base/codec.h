@@ -23,6 +23,10 @@ enum codec_base64 {
 	CODEC_BASE64,     /* section 4, padded */
 	CODEC_BASE64_URL, /* section 5, without padding: JOSE's */
 };
-/* Appends what text stands for. Blanks, wrong padding and bits left over are -EBADMSG, and nothing is
- * appended; or the buffer's error. Writing the first kind: buf_base64(). */
+/* Appends what text stands for. Blanks, wrong padding and bits left over are -EBADMSG, and nothing
+ * is appended; or the buffer's error. Writing the first kind: buf_base64(). */
 int codec_unbase64(struct buf *out, enum codec_base64 kind, struct span text);
+/* Exactly len bytes. -EBADMSG. */
+int codec_unbase64_exact(unsigned char *ret, size_t len, enum codec_base64 kind, struct span text);
+/* Appends the second kind. 0 or the buffer's error. */
+int codec_base64url(struct buf *out, const void *p, size_t len);

@@ -78,7 +78,9 @@
 	X(http_tls)                                                                                \
 	X(inventory)                                                                               \
 	X(json)                                                                                    \
+	X(jwe)                                                                                     \
 	X(judge)                                                                                   \
+	X(kbs)                                                                                     \
 	X(keyring)                                                                                 \
 	X(key_store)                                                                               \
 	X(kubeconfig)                                                                              \

@@ -1,0 +1,273 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "common/kbs/jwk.h"
+
+#include <errno.h>
+#include <openssl/bn.h>
+#include <openssl/core_names.h>
+#include <openssl/ec.h>
+#include <openssl/err.h>
+#include <openssl/param_build.h>
+
+#include "common/base/codec.h"
+#include "common/tee/signature.h"
+
+enum { RSA_EXPONENT = 65537, MEMBER_MAX = 1024 };
+
+static const struct {
+	const char *crv, *group, *alg;
+	size_t coordinate;
+} kinds[] = {
+	[JWK_EC_P256] = {"P-256", "prime256v1", JWK_ALG_ECDH, 32},
+	[JWK_EC_P521] = {"P-521", "secp521r1", JWK_ALG_ECDH, 66},
+	[JWK_RSA] = {NULL, NULL, JWK_ALG_RSA, 0},
+};
+
+DEFINE_CLEANUP(EVP_PKEY_CTX *, EVP_PKEY_CTX_free)
+DEFINE_CLEANUP(OSSL_PARAM_BLD *, OSSL_PARAM_BLD_free)
+DEFINE_CLEANUP(OSSL_PARAM *, OSSL_PARAM_free)
+DEFINE_CLEANUP(BIGNUM *, BN_free)
+
+size_t jwk_coordinate(enum jwk_kind kind)
+{
+	return kinds[kind].coordinate;
+}
+
+static EVP_PKEY *from_params(const char *type, OSSL_PARAM *params)
+{
+	_cleanup_(EVP_PKEY_CTX_free_p) EVP_PKEY_CTX *ctx =
+		EVP_PKEY_CTX_new_from_name(NULL, type, NULL);
+	EVP_PKEY *key = NULL;
+
+	if (!ctx || EVP_PKEY_fromdata_init(ctx) != 1 ||
+		EVP_PKEY_fromdata(ctx, &key, EVP_PKEY_PUBLIC_KEY, params) != 1)
+		return NULL;
+	return key;
+}
+
+/* A point that is not on the curve is refused. */
+static EVP_PKEY *make_p521(const unsigned char *xy)
+{
+	unsigned char point[1 + 2 * JWK_EC_BYTES_MAX] = {POINT_CONVERSION_UNCOMPRESSED};
+	OSSL_PARAM params[] = {
+		OSSL_PARAM_construct_utf8_string(
+			OSSL_PKEY_PARAM_GROUP_NAME, (char *)kinds[JWK_EC_P521].group, 0),
+		OSSL_PARAM_construct_octet_string(OSSL_PKEY_PARAM_PUB_KEY, point, sizeof(point)),
+		OSSL_PARAM_construct_end(),
+	};
+
+	memcpy(point + 1, xy, sizeof(point) - 1);
+	return from_params("EC", params);
+}
+
+static EVP_PKEY *make_rsa(struct span modulus)
+{
+	_cleanup_(OSSL_PARAM_BLD_free_p) OSSL_PARAM_BLD *bld = OSSL_PARAM_BLD_new();
+	_cleanup_(BN_free_p) BIGNUM *n =
+		BN_bin2bn((const unsigned char *)modulus.p, (int)modulus.len, NULL);
+	_cleanup_(OSSL_PARAM_free_p) OSSL_PARAM *params = NULL;
+
+	if (!bld || !n || OSSL_PARAM_BLD_push_BN(bld, OSSL_PKEY_PARAM_RSA_N, n) != 1 ||
+		OSSL_PARAM_BLD_push_ulong(bld, OSSL_PKEY_PARAM_RSA_E, RSA_EXPONENT) != 1)
+		return NULL;
+	params = OSSL_PARAM_BLD_to_param(bld);
+	return params ? from_params("RSA", params) : NULL;
+}
+
+/* bytes: both coordinates, or a modulus. */
+static int make(struct jwk *ret, enum jwk_kind kind, struct span bytes, struct error *err)
+{
+	const unsigned char *p = (const unsigned char *)bytes.p;
+	EVP_PKEY *key;
+
+	ERR_set_mark();
+	key = kind == JWK_RSA       ? make_rsa(bytes)
+	      : kind == JWK_EC_P256 ? signature_p256_key(p)
+				    : make_p521(p);
+	ERR_pop_to_mark();
+	if (!key)
+		return error_set(err, -EBADMSG, "the JWK is no %s",
+			kind == JWK_RSA ? "RSA key" : "point of its curve");
+	*ret = (struct jwk){.kind = kind, .key = key};
+	return 0;
+}
+
+static int member(struct buf *out, struct json_val v, const char *name, size_t min, size_t max,
+	struct error *err)
+{
+	_cleanup_arena_ struct arena a = ARENA_INIT(MEMBER_MAX);
+	struct span text = json_str(json_get(v, name), &a);
+	size_t before = out->len;
+
+	if (!text.p || codec_unbase64(out, CODEC_BASE64_URL, text) < 0 || out->len - before < min ||
+		out->len - before > max)
+		return error_set(err, -EBADMSG,
+			"the JWK's %s is not base64url (without padding) of %zu to %zu bytes", name,
+			min, max);
+	return 0;
+}
+
+static int read_ec(struct jwk *ret, struct json_val v, struct error *err)
+{
+	_cleanup_buf_ struct buf xy = BUF_INIT(2 * JWK_EC_BYTES_MAX);
+	struct json_val crv = json_get(v, "crv");
+	enum jwk_kind kind = json_str_is(crv, "P-521") ? JWK_EC_P521 : JWK_EC_P256;
+	size_t n = kinds[kind].coordinate;
+	int r;
+
+	if (!json_str_is(crv, kinds[kind].crv))
+		return error_set(err, -EBADMSG, "the JWK's crv is neither P-256 nor P-521");
+	r = member(&xy, v, "x", n, n, err);
+	if (r == 0)
+		r = member(&xy, v, "y", n, n, err);
+	return r < 0 ? r : make(ret, kind, buf_view(&xy), err);
+}
+
+static int read_rsa(struct jwk *ret, struct json_val v, struct error *err)
+{
+	_cleanup_buf_ struct buf n = BUF_INIT(JWK_RSA_BYTES_MAX);
+	int r;
+
+	if (!json_str_is(json_get(v, "e"), "AQAB"))
+		return error_set(err, -EBADMSG, "the JWK's e is not AQAB (65537)");
+	r = member(&n, v, "n", JWK_RSA_BYTES_MIN, JWK_RSA_BYTES_MAX, err);
+	if (r < 0)
+		return r;
+	/* neither shorter than it says, nor even */
+	if (!(n.p[0] & 0x80) || !(n.p[n.len - 1] & 1))
+		return error_set(err, -EBADMSG,
+			"the JWK's n is not a modulus whose highest and lowest bits are set");
+	return make(ret, JWK_RSA, buf_view(&n), err);
+}
+
+int jwk_read(struct jwk *ret, struct json_val v, struct error *err)
+{
+	struct json_val kty = json_get(v, "kty"), alg = json_get(v, "alg");
+	struct jwk k = {0};
+	int r;
+
+	if (json_exists(json_get(v, "d")))
+		return error_set(err, -EBADMSG, "the JWK holds a private key");
+	if (json_str_is(kty, "EC"))
+		r = read_ec(&k, v, err);
+	else if (json_str_is(kty, "RSA"))
+		r = read_rsa(&k, v, err);
+	else
+		return error_set(err, -EBADMSG, "the JWK's kty is neither EC nor RSA");
+	if (r < 0)
+		return r;
+	if (json_exists(alg) && !json_str_is(alg, kinds[k.kind].alg)) {
+		r = error_set(err, -EBADMSG, "the JWK's alg is not %s", kinds[k.kind].alg);
+		jwk_free(&k);
+		return r;
+	}
+	*ret = k;
+	return 0;
+}
+
+static int kind_of(const EVP_PKEY *key)
+{
+	char group[32];
+	int bytes = EVP_PKEY_get_size(key);
+
+	if (EVP_PKEY_is_a(key, "RSA"))
+		return bytes >= JWK_RSA_BYTES_MIN && bytes <= JWK_RSA_BYTES_MAX ? JWK_RSA : -EINVAL;
+	if (!EVP_PKEY_is_a(key, "EC") ||
+		EVP_PKEY_get_group_name(key, group, sizeof(group), NULL) != 1)
+		return -EINVAL;
+	for (int kind = JWK_EC_P256; kind <= JWK_EC_P521; kind++)
+		if (strcmp(group, kinds[kind].group) == 0)
+			return kind;
+	return -EINVAL;
+}
+
+/* A number of the key in len bytes, big endian. */
+static int number(const EVP_PKEY *key, const char *name, unsigned char *out, size_t len)
+{
+	_cleanup_(BN_free_p) BIGNUM *n = NULL;
+
+	if (EVP_PKEY_get_bn_param(key, name, &n) != 1 || BN_bn2binpad(n, out, (int)len) < 0)
+		return -EINVAL;
+	return 0;
+}
+
+/* The same for both coordinates, or the modulus; returns their length. */
+static int numbers(unsigned char *out, const EVP_PKEY *key, enum jwk_kind kind)
+{
+	size_t n = kinds[kind].coordinate;
+
+	if (kind == JWK_RSA) {
+		n = (size_t)EVP_PKEY_get_size(key);
+		return number(key, OSSL_PKEY_PARAM_RSA_N, out, n) < 0 ? -EINVAL : (int)n;
+	}
+	if (number(key, OSSL_PKEY_PARAM_EC_PUB_X, out, n) < 0 ||
+		number(key, OSSL_PKEY_PARAM_EC_PUB_Y, out + n, n) < 0)
+		return -EINVAL;
+	return (int)(2 * n);
+}
+
+static void put(struct buf *out, const char *name, const unsigned char *p, size_t n)
+{
+	buf_printf(out, "\"%s\":\"", name);
+	codec_base64url(out, p, n);
+	buf_putc(out, '"');
+}
+
+int jwk_write(struct buf *out, const EVP_PKEY *key, const char *alg)
+{
+	unsigned char bytes[JWK_RSA_BYTES_MAX];
+	int kind = kind_of(key), n;
+
+	if (kind < 0)
+		return kind;
+	n = numbers(bytes, key, (enum jwk_kind)kind);
+	if (n < 0)
+		return n;
+	buf_putc(out, '{');
+	if (alg)
+		buf_printf(out, "\"alg\":\"%s\",", alg);
+	if (kind == JWK_RSA) {
+		buf_puts(out, "\"e\":\"AQAB\",\"kty\":\"RSA\",");
+		put(out, "n", bytes, (size_t)n);
+	} else {
+		buf_printf(out, "\"crv\":\"%s\",\"kty\":\"EC\",", kinds[kind].crv);
+		put(out, "x", bytes, (size_t)n / 2);
+		buf_putc(out, ',');
+		put(out, "y", bytes + n / 2, (size_t)n / 2);
+	}
+	return buf_putc(out, '}');
+}
+
+int jwk_pack(unsigned char out[JWK_PUBLIC_MAX], const struct jwk *k)
+{
+	int n = numbers(out + 1, k->key, k->kind);
+
+	out[0] = (unsigned char)k->kind;
+	return n < 0 ? n : n + 1;
+}
+
+int jwk_unpack(struct jwk *ret, struct span packed, struct error *err)
+{
+	struct span bytes;
+	bool ok;
+
+	if (packed.len < 1 || (unsigned char)packed.p[0] > JWK_RSA)
+		return error_set(err, -EBADMSG, "no packed key");
+	bytes = (struct span){packed.p + 1, packed.len - 1};
+	ok = packed.p[0] == JWK_RSA
+		     ? bytes.len >= JWK_RSA_BYTES_MIN && bytes.len <= JWK_RSA_BYTES_MAX
+		     : bytes.len == 2 * kinds[(unsigned char)packed.p[0]].coordinate;
+	if (!ok)
+		return error_set(err, -EBADMSG, "a packed key of %zu bytes", packed.len);
+	return make(ret, (enum jwk_kind)packed.p[0], bytes, err);
+}
+
+EVP_PKEY *jwk_generate(enum jwk_kind kind)
+{
+	return kinds[kind].group ? EVP_EC_gen(kinds[kind].group) : NULL;
+}
+
+void jwk_free(struct jwk *k)
+{
+	EVP_PKEY_free(k->key);
+	*k = (struct jwk){0};
+}

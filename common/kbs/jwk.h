@@ -1,0 +1,53 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * The keys that guests and enclaves ask with, and keys are wrapped to: JSON Web Keys (RFC 7517, RFC
+ * 7518 section 6) of the three kinds that Confidential Containers' clients use. */
+#pragma once
+
+#include <openssl/evp.h>
+
+#include "common/base/buf.h"
+#include "common/base/error.h"
+#include "common/base/json.h"
+
+#define JWK_ALG_ECDH "ECDH-ES+A256KW" /* RFC 7518 section 4.6 */
+#define JWK_ALG_RSA  "RSA-OAEP-256"   /* section 4.3 */
+
+DEFINE_CLEANUP(EVP_PKEY *, EVP_PKEY_free)
+
+enum jwk_kind { JWK_EC_P256, JWK_EC_P521, JWK_RSA };
+
+enum {
+	JWK_EC_BYTES_MAX = 66, /* of a coordinate */
+	JWK_RSA_BYTES_MIN = 256,
+	JWK_RSA_BYTES_MAX = 512,                /* of the modulus */
+	JWK_PUBLIC_MAX = 1 + JWK_RSA_BYTES_MAX, /* what jwk_pack() takes at most */
+};
+
+/* A public key to wrap to. Zero-initialise; jwk_free(). */
+struct jwk {
+	enum jwk_kind kind;
+	EVP_PKEY *key;
+};
+
+/* Bytes of a coordinate on the curve; 0 for RSA. */
+size_t jwk_coordinate(enum jwk_kind kind);
+
+/* From a tee-pubkey: EC on P-256 or P-521 with ECDH-ES+A256KW, or RSA of 2048 to 4096 bits with
+ * the exponent 65537 and RSA-OAEP-256. An alg that is absent is the kind's. -EBADMSG: anything
+ * else, also private members; -ENOMEM. */
+int jwk_read(struct jwk *ret, struct json_val v, struct error *err);
+
+/* Appends the public half as compact JSON with sorted members, alg among them unless it is NULL.
+ * -EINVAL: of no kind above. */
+int jwk_write(struct buf *out, const EVP_PKEY *key, const char *alg);
+
+/* The kind and its bytes (both coordinates, or the modulus), to be kept; and back. Returns how many
+ * bytes of out it took, or -EINVAL; 0 or -EBADMSG. */
+int jwk_pack(unsigned char out[JWK_PUBLIC_MAX], const struct jwk *k);
+int jwk_unpack(struct jwk *ret, struct span packed, struct error *err);
+
+/* A new private key on a curve (for one exchange, or to sign with). NULL: OpenSSL refused. */
+EVP_PKEY *jwk_generate(enum jwk_kind kind);
+
+void jwk_free(struct jwk *k); /* NULL in it allowed */
