@@ -48,6 +48,9 @@
 		"let Casemate's mutating webhook see it, and nothing undo it")                     \
 	X(KeysInInitContainer, "ordinary init containers cannot hold keys",                        \
 		"use a native sidecar or an app container")                                        \
+	X(CommandMissing, "keys come in variables through casemate-exec, which needs a command",   \
+		"name the command in the pod")                                                     \
+	X(KeyDeliveryConflict, "the pod uses what Casemate delivers keys by", "rename yours")      \
 	X(ImageNotAllowed, "the image is not one of the profile's digests", "use a listed digest") \
 	X(AccessDenied, "nobody may enter a confidential pod",                                     \
 		"have the profile allow it, or use a break-glass group")                           \

@@ -83,6 +83,7 @@
 	X(kbs)                                                                                     \
 	X(keyring)                                                                                 \
 	X(key_store)                                                                               \
+	X(keys)                                                                                    \
 	X(kubeconfig)                                                                              \
 	X(lease)                                                                                   \
 	X(log)                                                                                     \

@@ -107,7 +107,7 @@ static int read_annotations(struct ask *k)
 	k->ann = (struct annotations){.epc_of = arena_array(k->a, struct span, k->pod.n)};
 	if (!k->ann.epc_of)
 		return -ENOMEM;
-	json_each(it, k->pod.annotations) {
+	json_each (it, k->pod.annotations) {
 		struct span key = json_str(it.key, k->a);
 		struct span value = SPAN_LIT("");
 
@@ -201,7 +201,8 @@ static int ask_profile(struct ask *k, struct sources *s)
 
 	if (r)
 		return r;
-	/* Each term of each selector reads all labels: many of both would keep everybody waiting. */
+	/* Each term of each selector reads all labels: many of both would keep everybody waiting.
+	 */
 	if (rq->namespace_enabled && rq->profiles && json_count(k->pod.labels) > POD_LABELS_MAX &&
 		profile_set_selects(rq->profiles, rq->namespace_))
 		return ask_refuse(k, REASON_Malformed,
@@ -239,8 +240,6 @@ static int ask_resources(struct ask *k, struct sources *s)
 
 			if (!k->amounts[i].v[r].present || seen & 1U << r)
 				continue;
-			if (r == RES_KEYS && k->rq->config->allow_simulated)
-				tees = TEES_ALL; /* the simulated platform hands keys to any */
 			seen |= 1U << r;
 			stop = add_source(k, s, tees, raw[r].decides,
 				arena_printf(k->a, "container \"" SPAN_FMT "\" requests %s",
@@ -320,6 +319,16 @@ static int decide(struct ask *k, const struct sources *s)
 		first->text, second ? ", but " : "", second ? second->text : "", ANNOTATION_TEE);
 }
 
+int ask_keys_in_init(struct ask *k, const struct container *c)
+{
+	return ask_refuse(k, REASON_KeysInInitContainer,
+		"container \"" SPAN_FMT
+		"\": an ordinary init container cannot request %s, since the "
+		"kubelet gives its device to a later container; use a native sidecar "
+		"(restartPolicy: Always) or an app container",
+		SHOWN(c->name), RESOURCE_KEYS);
+}
+
 /* The amounts that a mutation relies on; the node aliases are left as they are. */
 static int read_amounts(struct ask *k)
 {
@@ -341,12 +350,65 @@ static int read_amounts(struct ask *k)
 		}
 		if (k->amounts[i].v[RES_KEYS].present &&
 			k->pod.containers[i].kind == CONTAINER_INIT)
-			return ask_refuse(k, REASON_KeysInInitContainer,
-				"container \"" SPAN_FMT "\": an ordinary init container cannot "
-				"request %s, since the kubelet gives its device to a later "
-				"container; use a native sidecar (restartPolicy: Always) or an "
-				"app container",
-				SHOWN(k->pod.containers[i].name), RESOURCE_KEYS);
+			return ask_keys_in_init(k, &k->pod.containers[i]);
+	}
+	return 0;
+}
+
+static struct span trim(struct span s)
+{
+	while (s.len > 0 && (s.p[0] == ' ' || s.p[0] == '\t')) {
+		s.p++;
+		s.len--;
+	}
+	while (s.len > 0 && (s.p[s.len - 1] == ' ' || s.p[s.len - 1] == '\t'))
+		s.len--;
+	return s;
+}
+
+/* The text before the next comma, trimmed; moves rest behind it, to .p NULL at the end. */
+static struct span next_name(struct span *rest)
+{
+	const char *comma = rest->len ? memchr(rest->p, ',', rest->len) : NULL;
+	struct span name = *rest;
+
+	if (!comma) {
+		*rest = SPAN_NONE;
+		return trim(name);
+	}
+	name.len = (size_t)(comma - name.p);
+	rest->len -= name.len + 1;
+	rest->p = comma + 1;
+	return trim(name);
+}
+
+int ask_listed(struct ask *k, bool *listed)
+{
+	struct span rest = k->ann.containers;
+	size_t names = 0;
+
+	while (rest.p) {
+		struct span name = next_name(&rest);
+		bool found = false;
+
+		if (name.len == 0 || ++names > POD_CONTAINERS_MAX)
+			return ask_refuse(k, REASON_AnnotationInvalid,
+				"annotation %s: \"" SPAN_FMT
+				"\" is no list of container names such as \"app,helper\"; correct "
+				"it, or remove it to select all app containers",
+				ANNOTATION_CONTAINERS, SHOWN(k->ann.containers));
+		for (size_t i = 0; i < k->pod.n; i++) {
+			if (!span_equal(k->pod.containers[i].name, name))
+				continue;
+			found = true;
+			if (listed)
+				listed[i] = true;
+		}
+		if (!found)
+			return ask_refuse(k, REASON_ContainerUnknown,
+				"annotation %s: the pod has no container \"" SPAN_FMT
+				"\"; correct the name",
+				ANNOTATION_CONTAINERS, SHOWN(name));
 	}
 	return 0;
 }
@@ -358,7 +420,7 @@ static bool crowd_requests(const struct ask *k)
 	struct json_iter it;
 
 	for (size_t i = 0; i < ARRAY_SIZE(lists); i++)
-		json_each(it, json_get(k->pod.spec, lists[i])) {
+		json_each (it, json_get(k->pod.spec, lists[i])) {
 			struct amounts am;
 
 			amounts_find(&am, it.value);

@@ -39,3 +39,10 @@ int ask_read(
 /* policy_refuse that returns ASK_REFUSED. */
 int ask_refuse(struct ask *k, enum reason reason, const char *fmt, ...)
 	__attribute__((format(printf, 3, 4)));
+
+/* The annotation casemate.dev/containers: sets listed[i] of each container that it names (NULL:
+ * only checks the names); nothing when it is absent. 0, ASK_REFUSED. */
+int ask_listed(struct ask *k, bool *listed);
+
+/* Refuses casemate.dev/keys in an ordinary init container. */
+int ask_keys_in_init(struct ask *k, const struct container *c);

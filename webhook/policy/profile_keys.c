@@ -5,6 +5,7 @@
 
 #include "common/base/cleanup.h"
 #include "common/base/clock.h"
+#include "common/kbs/delivery.h"
 #include "webhook/policy/names.h"
 #include "webhook/policy/schema.h"
 
@@ -240,6 +241,19 @@ static int check_evidence_only(struct check *c, const struct place *at, struct j
 	return n > 0 ? 0 : check_fail(c, at, "needs an identity that pins the code");
 }
 
+/* Where the node's agent delivers, it has one folder for files. */
+static int check_place(struct check *c, const struct place *at, struct json_val key)
+{
+	struct json_val file = json_find(key, "deliver", "file");
+	struct span tee = json_str(json_get(c->spec, "tee"), c->a), path = json_str(file, c->a);
+
+	if (!json_exists(file) || !span_starts(tee, "node") || delivery_file_path(path, NULL))
+		return 0;
+	return check_fail(c, PLACE(PLACE(at, "deliver"), "file"),
+		SPAN_FMT " is not right below %s, where the node's agent puts files (tee: node)",
+		SPAN_ARG(check_shown(file)), DELIVERY_FILES_DIR);
+}
+
 static int check_image_key(struct check *c, const struct place *at, struct json_val key)
 {
 	if (!json_exists(json_get(key, "use")))
@@ -290,6 +304,8 @@ static int check_key(struct check *c, const struct place *at, struct json_val v)
 		r = check_image_key(c, at, v);
 	if (r == 0)
 		r = check_size(c, PLACE(at, "size"), v);
+	if (r == 0)
+		r = check_place(c, at, v);
 	if (r == 0)
 		r = check_delivered_once(c, at, v, "env");
 	if (r == 0)

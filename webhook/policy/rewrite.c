@@ -3,9 +3,11 @@
 
 #include <errno.h>
 
+#include "common/kbs/delivery.h"
+
 #define STATUS_INJECTED "injected"
 
-enum { PAIRS_MAX = RES_N };
+enum { PAIRS_MAX = RES_N + POD_CONTAINERS_MAX };
 
 /* A member of a map of strings. */
 struct pair {
@@ -107,7 +109,23 @@ static void want_annotation(struct pairs *p, const char *key, struct span own, s
 		add_pair(p, key, want, own.p != NULL);
 }
 
-static void rewrite_annotations(struct target *t, const struct sgx_plan *sgx)
+/* Which files the agent is to write. */
+static void want_files(struct target *t, const struct keys_plan *keys, struct pairs *p)
+{
+	for (size_t i = 0; keys->c && i < t->k->pod.n; i++) {
+		struct json_val own;
+
+		if (!keys->c[i].files_key)
+			continue;
+		own = json_get(t->k->pod.annotations, keys->c[i].files_key);
+		if (!json_str_is(own, keys->c[i].files_value))
+			add_pair(p, keys->c[i].files_key, span_str(keys->c[i].files_value),
+				json_exists(own));
+	}
+}
+
+static void rewrite_annotations(
+	struct target *t, const struct sgx_plan *sgx, const struct keys_plan *keys)
 {
 	const struct annotations *ann = &t->k->ann;
 	struct pairs p = {0};
@@ -125,6 +143,7 @@ static void rewrite_annotations(struct target *t, const struct sgx_plan *sgx)
 	} else if (ann->intel_epc.p) {
 		add_pair(&p, ANNOTATION_INTEL_EPC, SPAN_NONE, true);
 	}
+	want_files(t, keys, &p);
 	put_annotations(t, &p);
 }
 
@@ -193,9 +212,11 @@ static struct span quantity_text(struct json_val v)
 
 /* What a container must request of r; .p NULL: nothing that it does not request already. *ret_one:
  * exactly one device, whatever the user wrote. */
-static struct span wanted(const struct sgx_container *s, enum resource r, bool *ret_one)
+static struct span wanted(const struct sgx_container *s, bool keys, enum resource r, bool *ret_one)
 {
-	*ret_one = false;
+	*ret_one = keys && r == RES_KEYS;
+	if (*ret_one)
+		return SPAN_LIT("1");
 	if (!s)
 		return SPAN_NONE;
 	*ret_one = (r == RES_ENCLAVE && s->selected) || (r == RES_PROVISION && s->provision) ||
@@ -206,14 +227,14 @@ static struct span wanted(const struct sgx_container *s, enum resource r, bool *
 }
 
 /* What changes in a container's limits or requests. */
-static void side_changes(
-	const struct amounts *am, const struct sgx_container *s, bool limits, struct pairs *p)
+static void side_changes(const struct amounts *am, const struct sgx_container *s, bool keys,
+	bool limits, struct pairs *p)
 {
 	for (enum resource r = 0; r < RES_GOOGLE_CC; r++) {
 		struct json_val own = limits ? am->v[r].limit : am->v[r].request;
 		struct json_val other = limits ? am->v[r].request : am->v[r].limit;
 		bool one;
-		struct span want = wanted(s, r, &one);
+		struct span want = wanted(s, keys, r, &one);
 
 		if (r == RES_AKS_EPC || r == RES_ALI_EPC) {
 			if (json_exists(own))
@@ -257,13 +278,13 @@ static void put_side(
 	}
 }
 
-static void rewrite_resources(struct target *t, size_t i, const struct sgx_container *s)
+static void rewrite_resources(struct target *t, size_t i, const struct sgx_container *s, bool keys)
 {
 	const struct container *c = &t->k->pod.containers[i];
 	struct pairs limits = {0}, requests = {0};
 
-	side_changes(&t->k->amounts[i], s, true, &limits);
-	side_changes(&t->k->amounts[i], s, false, &requests);
+	side_changes(&t->k->amounts[i], s, keys, true, &limits);
+	side_changes(&t->k->amounts[i], s, keys, false, &requests);
 	if (!is_absent(json_get(c->v, "resources"))) {
 		put_side(t, c, "limits", &limits);
 		put_side(t, c, "requests", &requests);
@@ -331,8 +352,74 @@ static void rewrite_volume(struct target *t, enum sgx_volume volume)
 	put_element(t, json_get(t->k->pod.spec, "volumes"), elements[volume]);
 }
 
+/* {"name": VARIABLE, "value": "casemate://…"} into b. */
+static void write_variable(struct target *t, struct buf *b, struct json_val key)
+{
+	const char *url = keys_url(t->k->profile, key, t->k->a);
+
+	if (!url) {
+		t->patch->ops.err = -ENOMEM;
+		return;
+	}
+	buf_puts(b, "{\"name\":");
+	buf_span(b, json_raw(json_find(key, "deliver", "env")));
+	buf_puts(b, ",\"value\":");
+	buf_json_string(b, span_str(url));
+	buf_putc(b, '}');
+}
+
+static void rewrite_variables(
+	struct target *t, const struct container *c, const struct keys_container *keys)
+{
+	bool whole = is_absent(json_get(c->v, "env"));
+
+	for (size_t i = 0; i < keys->n_env; i++) {
+		if (!whole || i == 0) {
+			buf_reset(&t->scratch);
+			begin_in(t, PATCH_ADD, c);
+			patch_keys(t->patch, "env");
+		}
+		if (whole)
+			buf_putc(&t->scratch, i == 0 ? '[' : ',');
+		else
+			patch_append(t->patch);
+		write_variable(t, &t->scratch, keys->env[i]);
+		if (whole && i + 1 < keys->n_env)
+			continue;
+		if (whole)
+			buf_putc(&t->scratch, ']');
+		put_scratch(t);
+	}
+}
+
+static void rewrite_keys(struct target *t, size_t i, const struct keys_container *keys)
+{
+	static const char *const words[] = {"--", DELIVERY_EXEC}; /* each put in front */
+	const struct container *c = &t->k->pod.containers[i];
+
+	rewrite_variables(t, c, keys);
+	if (keys->mount) {
+		begin_in(t, PATCH_ADD, c);
+		patch_keys(t->patch, "volumeMounts");
+		put_element(t, json_get(c->v, "volumeMounts"), KEYS_MOUNT_JSON);
+	}
+	for (size_t n = 0; keys->exec && n < ARRAY_SIZE(words); n++) {
+		begin_in(t, PATCH_ADD, c);
+		patch_keys(t->patch, "command");
+		patch_index(t->patch, 0);
+		patch_value_str(t->patch, span_str(words[n]));
+	}
+}
+
+static void rewrite_keys_volume(struct target *t)
+{
+	patch_op(t->patch, PATCH_ADD, t->prefix);
+	patch_keys(t->patch, "spec", "volumes");
+	put_element(t, json_get(t->k->pod.spec, "volumes"), KEYS_VOLUME_JSON);
+}
+
 void rewrite_pod(const struct ask *k, const char *prefix, const struct class_plan *class,
-	const struct sgx_plan *sgx, struct patch *patch)
+	const struct sgx_plan *sgx, const struct keys_plan *keys, struct patch *patch)
 {
 	struct target t = {
 		.k = k,
@@ -341,15 +428,21 @@ void rewrite_pod(const struct ask *k, const char *prefix, const struct class_pla
 		.scratch = BUF_INIT(patch->ops.max),
 	};
 
-	rewrite_annotations(&t, sgx);
+	rewrite_annotations(&t, sgx, keys);
 	rewrite_class(&t, class);
 	rewrite_selector(&t, class);
 	for (size_t i = 0; i < k->pod.n; i++) {
-		rewrite_resources(&t, i, sgx ? &sgx->c[i] : NULL);
+		const struct keys_container *kc = keys->c ? &keys->c[i] : NULL;
+
+		rewrite_resources(&t, i, sgx ? &sgx->c[i] : NULL, kc && kc->selected);
 		if (sgx)
 			rewrite_aesm(&t, i, &sgx->c[i]);
+		if (kc && kc->selected)
+			rewrite_keys(&t, i, kc);
 	}
 	if (sgx)
 		rewrite_volume(&t, sgx->volume);
+	if (keys->volume)
+		rewrite_keys_volume(&t);
 	buf_free(&t.scratch);
 }

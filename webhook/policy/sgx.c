@@ -17,65 +17,6 @@ const char *sgx_bytes_text(int64_t bytes, struct arena *a)
 	return quantity_format_binary(&b, bytes) < 0 ? NULL : arena_strdup(a, buf_view(&b));
 }
 
-static struct span trim(struct span s)
-{
-	while (s.len > 0 && (s.p[0] == ' ' || s.p[0] == '\t')) {
-		s.p++;
-		s.len--;
-	}
-	while (s.len > 0 && (s.p[s.len - 1] == ' ' || s.p[s.len - 1] == '\t'))
-		s.len--;
-	return s;
-}
-
-/* The text before the next comma, trimmed; moves rest behind it, to .p NULL at the end. */
-static struct span next_name(struct span *rest)
-{
-	const char *comma = rest->len ? memchr(rest->p, ',', rest->len) : NULL;
-	struct span name = *rest;
-
-	if (!comma) {
-		*rest = SPAN_NONE;
-		return trim(name);
-	}
-	name.len = (size_t)(comma - name.p);
-	rest->len -= name.len + 1;
-	rest->p = comma + 1;
-	return trim(name);
-}
-
-/* casemate.dev/containers; c NULL: only checks the names. */
-static int select_listed(struct ask *k, struct sgx_container *c)
-{
-	struct span rest = k->ann.containers;
-	size_t names = 0;
-
-	while (rest.p) {
-		struct span name = next_name(&rest);
-		bool found = false;
-
-		if (name.len == 0 || ++names > POD_CONTAINERS_MAX)
-			return ask_refuse(k, REASON_AnnotationInvalid,
-				"annotation %s: \"" SPAN_FMT
-				"\" is no list of container names such as \"app,helper\"; correct "
-				"it, or remove it to select all app containers",
-				ANNOTATION_CONTAINERS, SHOWN(k->ann.containers));
-		for (size_t i = 0; i < k->pod.n; i++) {
-			if (!span_equal(k->pod.containers[i].name, name))
-				continue;
-			found = true;
-			if (c)
-				c[i].selected = true;
-		}
-		if (!found)
-			return ask_refuse(k, REASON_ContainerUnknown,
-				"annotation %s: the pod has no container \"" SPAN_FMT
-				"\"; correct the name",
-				ANNOTATION_CONTAINERS, SHOWN(name));
-	}
-	return 0;
-}
-
 static bool has_epc(const struct amounts *am)
 {
 	return am->v[RES_EPC].present || am->v[RES_AKS_EPC].present || am->v[RES_ALI_EPC].present;
@@ -88,15 +29,16 @@ static bool has_epc(const struct amounts *am)
 static int select_containers(struct ask *k, struct sgx_container *c)
 {
 	bool chosen = k->vendor || k->ann.containers.p;
-	int r = select_listed(k, c);
+	bool *listed = arena_array(k->a, bool, k->pod.n);
+	int r = listed ? ask_listed(k, listed) : -ENOMEM;
 
 	if (r)
 		return r;
 	for (size_t i = 0; i < k->pod.n; i++) {
 		const struct amounts *am = &k->amounts[i];
 
-		c[i].selected |=
-			has_epc(am) || am->v[RES_ENCLAVE].present || am->v[RES_PROVISION].present;
+		c[i].selected = listed[i] || has_epc(am) || am->v[RES_ENCLAVE].present ||
+				am->v[RES_PROVISION].present;
 		chosen |= k->pod.containers[i].kind == CONTAINER_APP && am->v[RES_EPC].present &&
 			  am->v[RES_ENCLAVE].present;
 	}
@@ -331,5 +273,5 @@ int sgx_check_absent(struct ask *k)
 			"annotation %s: only TEE sgx has quote modes, and this pod asks for %s; "
 			"remove it",
 			ANNOTATION_QUOTE, tee_name(k->tee));
-	return select_listed(k, NULL);
+	return ask_listed(k, NULL);
 }
