@@ -12,13 +12,14 @@
 
 #define PROFILES_PATH "/apis/casemate.dev/v1alpha1/enclaveprofiles"
 
-enum { OBJECTS_MAX = 100000, STATUS_CALLS_MAX = 8 };
+enum { OBJECTS_MAX = 100000, STATUS_CALLS_MAX = 8, UID_MAX = 64 };
 
 /* An object as last received. */
 struct object {
 	UT_hash_handle hh;
 	char *text; /* JSON; namespaces: none */
 	size_t len;
+	char uid[UID_MAX];
 	unsigned round; /* the list that it was last seen in */
 	char key[];     /* "namespace/name" or "name" */
 };
@@ -104,6 +105,7 @@ static void store_upsert(void *ctx, struct json_val value)
 	free(obj->text);
 	obj->text = TAKE_PTR(text);
 	obj->len = raw.len;
+	json_copy(json_find(value, "metadata", "uid"), obj->uid, sizeof(obj->uid));
 	obj->round = s->round;
 	plan_rebuild(s->owner);
 }
@@ -128,8 +130,8 @@ static void store_synced(void *ctx)
 	struct object *obj, *next;
 
 	HASH_ITER(hh, s->table, obj, next)
-		if (obj->round != s->round)
-			object_free(s, obj);
+	if (obj->round != s->round)
+		object_free(s, obj);
 	plan_rebuild(s->owner);
 }
 
@@ -177,7 +179,7 @@ static struct json_val find_condition(struct json_val object)
 {
 	struct json_iter it;
 
-	json_each(it, json_find(object, "status", "conditions"))
+	json_each (it, json_find(object, "status", "conditions"))
 		if (json_str_is(json_get(it.value, "type"), "Valid"))
 			return it.value;
 	return (struct json_val){0};
@@ -197,8 +199,8 @@ static bool status_is_current(struct json_val object, const struct profile *p, c
 
 static void announce(struct profile_watch *w, const struct profile *p)
 {
-	const struct kube_object_ref ref = {"casemate.dev/v1alpha1", "EnclaveProfile",
-		p->namespace_, p->name, p->uid};
+	const struct kube_object_ref ref = {
+		"casemate.dev/v1alpha1", "EnclaveProfile", p->namespace_, p->name, p->uid};
 
 	if (w->o.events && !p->valid)
 		kube_event(w->o.events, &ref, "Warning", "ProfileInvalid", "Validate", p->message);
@@ -235,7 +237,7 @@ static void write_status(struct profile_watch *w, struct json_val object, const 
 	buf_json_string(&body, span_str(p->message));
 	buf_putc(&body, '}');
 	/* A merge patch replaces the list: the conditions that others write stay in it. */
-	json_each(it, json_find(object, "status", "conditions"))
+	json_each (it, json_find(object, "status", "conditions"))
 		if (!json_str_is(json_get(it.value, "type"), "Valid"))
 			buf_printf(&body, "," SPAN_FMT, SPAN_ARG(json_raw(it.value)));
 	buf_puts(&body, "]}}");
@@ -304,12 +306,13 @@ static int on_rebuild(sd_event_source *source, void *ctx)
 		return 0;
 	}
 	w->o.changed(w->o.ctx, w->set);
-	write_statuses(w);
+	if (!w->o.read_only)
+		write_statuses(w);
 	return 0;
 }
 
-int profile_watch_new(struct profile_watch **ret_w, const struct profile_watch_options *o,
-	struct error *err)
+int profile_watch_new(
+	struct profile_watch **ret_w, const struct profile_watch_options *o, struct error *err)
 {
 	static const char *const labels[] = {"resource", NULL};
 	_cleanup_(profile_watch_free_p) struct profile_watch *w = calloc(1, sizeof(*w));
@@ -350,6 +353,14 @@ void profile_watch_configure(struct profile_watch *w, const struct policy_config
 {
 	w->o.config = config;
 	plan_rebuild(w);
+}
+
+const char *profile_watch_namespace_uid(const struct profile_watch *w, const char *namespace_)
+{
+	const struct object *obj = NULL;
+
+	HASH_FIND_STR(w->namespaces.table, namespace_, obj);
+	return obj ? obj->uid : "";
 }
 
 bool profile_watch_synced(const struct profile_watch *w)

@@ -21,18 +21,22 @@ struct profile_watch_options {
 	struct kube_event_recorder *events; /* ProfileInvalid; NULL: none */
 	struct metrics *metrics;            /* NULL: none */
 	const struct policy_config *config; /* must live until the next profile_watch_configure */
+	bool read_only;                     /* another role writes the condition Valid */
 	/* A new set; ref it to keep it. */
 	void (*changed)(void *ctx, struct profile_set *set);
 	void *ctx;
 };
 
-int profile_watch_new(struct profile_watch **ret_w, const struct profile_watch_options *o,
-	struct error *err);
+int profile_watch_new(
+	struct profile_watch **ret_w, const struct profile_watch_options *o, struct error *err);
 void profile_watch_free(struct profile_watch *w);
 DEFINE_CLEANUP(struct profile_watch *, profile_watch_free)
 
 /* Judges the profiles anew under another configuration. */
 void profile_watch_configure(struct profile_watch *w, const struct policy_config *config);
+
+/* The UID of an enabled namespace; "" when it is none. */
+const char *profile_watch_namespace_uid(const struct profile_watch *w, const char *namespace_);
 
 /* Were both lists complete once? */
 bool profile_watch_synced(const struct profile_watch *w);

@@ -282,7 +282,11 @@ int profile_read(struct profile *ret_p, struct json_val object, const struct pol
 	struct arena *a)
 {
 	struct json_val spec = json_get(object, "spec");
-	struct profile p = {.spec = spec, .runtime_class = "", .message = "", .reason = REASON_Ok};
+	struct profile p = {.object = object,
+		.spec = spec,
+		.runtime_class = "",
+		.message = "",
+		.reason = REASON_Ok};
 	struct error err = {0};
 	struct check c = {.a = a, .err = &err, .config = config, .p = &p, .spec = spec};
 	int r = read_metadata(&c, json_get(object, "metadata"));
@@ -301,6 +305,7 @@ int profile_read(struct profile *ret_p, struct json_val object, const struct pol
 			.name = p.name,
 			.uid = p.uid,
 			.generation = p.generation,
+			.object = object,
 			.spec = spec,
 			.tee = p.tee,
 			.has_selector = p.has_selector,

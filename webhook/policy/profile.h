@@ -29,7 +29,7 @@ struct profile_workload { /* one container of spec.workload */
 struct profile {
 	const char *namespace_, *name, *uid;
 	int64_t generation;
-	struct json_val spec; /* of the set's own copy of the text */
+	struct json_val object, spec; /* of the set's own copy of the text */
 	bool valid;
 	enum reason reason; /* when not valid */
 	const char *message; /* names the field; "" when valid */
