@@ -18,6 +18,7 @@
 	X(ask)                                                                                     \
 	X(attest)                                                                                  \
 	X(attest_message)                                                                          \
+	X(audit)                                                                                   \
 	X(authority)                                                                               \
 	X(backoff)                                                                                 \
 	X(binding)                                                                                 \
