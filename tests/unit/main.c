@@ -82,6 +82,7 @@
 	X(jwe)                                                                                     \
 	X(judge)                                                                                   \
 	X(kbs)                                                                                     \
+	X(keyprovider)                                                                             \
 	X(keyring)                                                                                 \
 	X(key_store)                                                                               \
 	X(keys)                                                                                    \
@@ -97,6 +98,7 @@
 	X(ops)                                                                                     \
 	X(node_view)                                                                               \
 	X(ops_secure)                                                                              \
+	X(packet)                                                                                  \
 	X(patch)                                                                                   \
 	X(pck)                                                                                     \
 	X(platform)                                                                                \
