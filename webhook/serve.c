@@ -50,12 +50,12 @@ struct daemon {
 	struct tls_identity *identity;
 	struct certs *certs;
 	struct profile_watch *profile_watch;
-	struct profile_set *profiles; /* NULL until the first is known */
+	struct profile_set *profiles;        /* NULL until the first is known */
 	struct verdict_watch *verdict_watch; /* NULL: nobody looks at verdicts */
 	struct verdicts verdicts;
 	bool verdicts_known;
-	struct server *server;        /* of admission; NULL without that role, as what it needs */
-	struct verifier *verifier;    /* NULL without that role */
+	struct server *server;     /* of admission; NULL without that role, as what it needs */
+	struct verifier *verifier; /* NULL without that role */
 	char host[256];
 	uint64_t shed;
 	int64_t drain_until_usec;
@@ -123,7 +123,8 @@ static int take_config(void *ctx, const char **ret_file, struct error *err)
 		return r;
 	if (webhook_config_needs_restart(d->config, next))
 		log_warn("Some changed settings take effect only after a restart (addresses, "
-			 "metrics, threads, tls, limits, kubeconfig, verifier.policy)");
+			 "metrics, threads, tls, limits, kubeconfig, verifier.policy, "
+			 "verifier.taint)");
 	/* The sets built under the old configuration may still be read: the service keeps
 	 * it alive for as long as they are. */
 	old = d->config;
@@ -194,8 +195,7 @@ static int on_drain(sd_event_source *source, uint64_t usec, void *ctx)
 		verifier_quiesce(d->verifier);
 	d->quiet_since_usec = clock_monotonic_usec();
 	d->drain_until_usec = d->quiet_since_usec + d->config->shutdown.timeout_usec;
-	return sd_event_add_time_relative(
-		d->event, NULL, CLOCK_MONOTONIC, 0, 0, on_draining, d);
+	return sd_event_add_time_relative(d->event, NULL, CLOCK_MONOTONIC, 0, 0, on_draining, d);
 }
 
 /* Not ready any more, but serving: the Service's endpoints change only a moment later. Answers ask

@@ -81,6 +81,7 @@ static void client_destroy(struct http_client *c)
 	scrub_free(&c->cert);
 	scrub_free(&c->key);
 	free(c->user_agent);
+	free(c->proxy);
 	free(c);
 }
 
@@ -311,7 +312,8 @@ static int client_setup(struct http_client *c, const struct http_client_options 
 
 	c->ca.max = c->cert.max = c->key.max = SIZE_MAX;
 	c->user_agent = strdup(o->user_agent ? o->user_agent : "casemate");
-	if (!c->user_agent || scrub_add(&c->ca, o->ca_pem) < 0 ||
+	c->proxy = strdup(o->proxy ? o->proxy : "");
+	if (!c->user_agent || !c->proxy || scrub_add(&c->ca, o->ca_pem) < 0 ||
 		scrub_add(&c->cert, o->client_cert_pem) < 0 ||
 		scrub_add(&c->key, o->client_key_pem) < 0)
 		return -ENOMEM;

@@ -22,6 +22,7 @@ struct http_client_options {
 	struct span ca_pem; /* trusted roots; nothing else is trusted. Empty: plain http only */
 	struct span client_cert_pem, client_key_pem; /* empty: none */
 	const char *user_agent;
+	const char *proxy;        /* http://HOST:PORT; NULL, "": none */
 	unsigned max_connections; /* to one host; 0: 4 */
 };
 
@@ -34,15 +35,15 @@ DEFINE_CLEANUP(struct http_client *, http_client_free)
 struct http_result;
 
 struct http_call_options {
-	const char *method;        /* "GET" */
-	const char *url;           /* http or https */
-	const char *content_type;  /* of the body; NULL: none */
-	const char *accept;        /* NULL: application/json */
-	const char *bearer;        /* token; NULL: none. Copied, cleansed after use */
-	struct span body;          /* copied */
-	size_t max_response;       /* bytes of what is collected; beyond: the call fails */
-	int64_t timeout_usec;      /* whole call; 0: none (watches) */
-	int64_t idle_usec;         /* no byte for this long ends the call; 0: none */
+	const char *method;       /* "GET" */
+	const char *url;          /* http or https */
+	const char *content_type; /* of the body; NULL: none */
+	const char *accept;       /* NULL: application/json */
+	const char *bearer;       /* token; NULL: none. Copied, cleansed after use */
+	struct span body;         /* copied */
+	size_t max_response;      /* bytes of what is collected; beyond: the call fails */
+	int64_t timeout_usec;     /* whole call; 0: none (watches) */
+	int64_t idle_usec;        /* no byte for this long ends the call; 0: none */
 	/* Streaming: called with what came of a 2xx response, first with an empty chunk when its
 	 * header is complete; the response is then not collected (any other is). Return false to
 	 * end the call. NULL: collected for done. */
@@ -60,7 +61,7 @@ struct http_result {
 	 * -ETIMEDOUT: timeout or silence; -EPROTO: the peer is not whom we trust, or the URL no
 	 * good; -EIO: lost. */
 	int code;
-	const char *error; /* the same for a person, NULL when complete */
+	const char *error;            /* the same for a person, NULL when complete */
 	const struct http_call *call; /* for http_result_header() */
 };
 /* The value of a response header, whatever the case of its name; the first of several; NULL: none.

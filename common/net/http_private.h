@@ -15,6 +15,7 @@ struct http_client {
 	CURLM *multi;
 	sd_event_source *timer; /* libcurl's one timer */
 	char *user_agent;
+	char *proxy; /* "": none */
 	struct scrub ca, cert, key;
 	struct http_call *calls;
 	unsigned n_calls;

@@ -127,8 +127,8 @@ static bool call_set_transport(struct http_call *call, const struct http_call_op
 	ok &= !curl_easy_setopt(e, CURLOPT_USERAGENT, call->c->user_agent);
 	ok &= !curl_easy_setopt(e, CURLOPT_HTTPHEADER, call->headers);
 	/* No proxy of the environment: it would be handed tokens. */
-	ok &= !curl_easy_setopt(e, CURLOPT_PROXY, "");
-	ok &= !curl_easy_setopt(e, CURLOPT_NOPROXY, "*");
+	ok &= !curl_easy_setopt(e, CURLOPT_PROXY, call->c->proxy);
+	ok &= !curl_easy_setopt(e, CURLOPT_NOPROXY, *call->c->proxy ? "" : "*");
 	ok &= !curl_easy_setopt(e, CURLOPT_NOSIGNAL, 1L);
 	/* Cancelling must not wait for a resolver thread. */
 	ok &= !curl_easy_setopt(e, CURLOPT_QUICK_EXIT, 1L);

@@ -238,6 +238,21 @@ static int check_revocation(struct pck_chain *c, const struct verify_input *in, 
 		revoked->issuer, revoked->subject);
 }
 
+static void describe(struct verdict *v, const struct pck_chain *c)
+{
+	const struct pck *pck = &c->pck;
+
+	assert(c->leaf); /* for analyzers, which do not follow a chain so far */
+	v->has_pck = true;
+	v->pck = *pck;
+	memcpy(v->leaf_serial, c->leaf->serial, sizeof(v->leaf_serial));
+	v->leaf_serial_len = c->leaf->serial_len;
+	v->platform_id_len = sizeof(pck->ppid);
+	memcpy(v->platform_id,
+		pck->has_platform_instance_id ? pck->platform_instance_id : pck->ppid,
+		sizeof(pck->ppid));
+}
+
 static int verify_all(struct pck_chain *c, const struct verify_input *in, struct verdict *v)
 {
 	struct cert *certs[CHAIN_CERTS] = {NULL};
@@ -251,6 +266,10 @@ static int verify_all(struct pck_chain *c, const struct verify_input *in, struct
 	r = check_roles(c, v);
 	if (r == 0)
 		r = check_signatures(c, in, v);
+	/* A genuine platform, though perhaps not the quote's yet: its collateral may be asked for.
+	 */
+	if (r == 0 && in->evidence->quote.cert_type == CERT_TYPE_PCK_CHAIN)
+		describe(v, c);
 	if (r == 0)
 		r = check_revocation(c, in, v);
 	return r;
@@ -307,21 +326,6 @@ static void remember(struct verify_cache *cache, const struct pck_chain *c)
 		return;
 	*entry = pck_chain_ref(c);
 	verify_cache_put(cache, VERIFY_CACHED_PCK_CHAIN, c->key, 0, entry, free_entry);
-}
-
-static void describe(struct verdict *v, const struct pck_chain *c)
-{
-	const struct pck *pck = &c->pck;
-
-	assert(c->leaf); /* for analyzers, which do not follow a chain so far */
-	v->has_pck = true;
-	v->pck = *pck;
-	memcpy(v->leaf_serial, c->leaf->serial, sizeof(v->leaf_serial));
-	v->leaf_serial_len = c->leaf->serial_len;
-	v->platform_id_len = sizeof(pck->ppid);
-	memcpy(v->platform_id,
-		pck->has_platform_instance_id ? pck->platform_instance_id : pck->ppid,
-		sizeof(pck->ppid));
 }
 
 int pck_chain_verify(struct pck_chain *ret, const struct verify_input *in,

@@ -1,21 +1,19 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "webhook/trust/fetch.h"
 
-#include <ctype.h>
 #include <stdlib.h>
 
 #include "common/base/clock.h"
 #include "common/base/codec.h"
-#include "tests/unit/fake_server.h"
+#include "tests/unit/fake_pccs.h"
 #include "tests/unit/intel_sign.h"
 #include "tests/unit/test.h"
 #include "tests/unit/vectors.h"
 #include "webhook/trust/fetch_schedule.h"
 
-#define SGX_SET  "dcap-qvl/sgx_quote_collateral.json"
 #define TCB_INFO "/sgx/certification/v4/tcb?fmspc=00a067110000"
 
-enum { SGX_TIME = 1751000000, PATIENCE_SEC = 20 };
+enum { PATIENCE_SEC = 60 };
 
 /* A service, and a verifier that asks it. Time stands still unless a test moves it. */
 struct fix {
@@ -34,7 +32,7 @@ struct fix {
 	_Atomic int day;
 };
 
-static int64_t test_time = SGX_TIME;
+static int64_t test_time = FAKE_PCCS_TIME;
 
 static int64_t test_clock(void)
 {
@@ -62,58 +60,16 @@ static void on_failed(void *ctx, const char *name, const char *problem)
 	snprintf(f->problem, sizeof(f->problem), "%.200s: %.300s", name, problem);
 }
 
-static void add_pem(struct buf *headers, const char *name, struct span pem)
-{
-	buf_printf(headers, "%s: ", name);
-	for (size_t i = 0; i < pem.len; i++)
-		buf_printf(headers, isalnum((unsigned char)pem.p[i]) ? "%c" : "%%%02X",
-			(unsigned char)pem.p[i]);
-	buf_puts(headers, "\r\n");
-}
-
-static void add_chain(struct buf *headers, const char *name, const char *member)
-{
-	add_pem(headers, name, intel_set_vector(SGX_SET, member));
-}
-
-static void answer_document(struct buf *body, const char *name, const char *member)
-{
-	char signature[64];
-
-	snprintf(signature, sizeof(signature), "%s_signature", member);
-	buf_printf(body, "{\"%s\":", name);
-	buf_span(body, intel_set_vector(SGX_SET, member));
-	buf_puts(body, ",\"signature\":\"");
-	buf_span(body, intel_set_vector(SGX_SET, signature));
-	buf_puts(body, "\"}");
-}
-
 static void serve(void *ctx, unsigned n, const char *request, struct fake_reply *reply)
 {
 	struct fix *f = ctx;
-	_cleanup_buf_ struct buf headers = BUF_INIT(1 << 16), body = BUF_INIT(1 << 16);
+	bool info = strstr(request, TCB_INFO);
 
 	(void)n;
-	if (strstr(request, "/rootcacrl ")) {
-		buf_span(&body, intel_set_vector(SGX_SET, "root_ca_crl"));
-	} else if (strstr(request, "/pckcrl?ca=processor")) {
-		add_chain(&headers, "SGX-PCK-CRL-Issuer-Chain", "pck_crl_issuer_chain");
-		buf_span(&body, intel_set_vector(SGX_SET, "pck_crl"));
-	} else if (strstr(request, "/sgx/certification/v4/qe/identity")) {
-		add_chain(
-			&headers, "SGX-Enclave-Identity-Issuer-Chain", "qe_identity_issuer_chain");
-		answer_document(&body, "enclaveIdentity", "qe_identity");
-	} else if (strstr(request, TCB_INFO) && !f->status && f->day >= 0) {
-		buf_span(&headers, buf_view(&f->dated_chain));
-		buf_span(&body, buf_view(&f->dated[f->day]));
-	} else if (strstr(request, TCB_INFO) && !f->status) {
-		add_chain(&headers, "TCB-Info-Issuer-Chain", "tcb_info_issuer_chain");
-		answer_document(&body, "tcbInfo", "tcb_info");
-	} else {
+	if (info && !f->status && f->day >= 0)
+		fake_respond(reply, 200, f->dated_chain.p, f->dated[f->day].p);
+	else if ((info && f->status) || !fake_pccs_answer(request, reply))
 		fake_respond(reply, f->status ? f->status : 404, "Retry-After: 120\r\n", "no");
-		return;
-	}
-	fake_respond(reply, 200, headers.p, body.p);
 }
 
 /* A TCB info as the real one, issued then. */
@@ -125,7 +81,8 @@ static void make_dated(struct fix *f, struct buf *answer, int64_t issued)
 
 	clock_format(issue, issued);
 	clock_format(next, issued + 30 * 86400);
-	intel_edit(&first, intel_set_vector(SGX_SET, "tcb_info"), "2025-06-19T10:56:11Z", issue);
+	intel_edit(
+		&first, intel_set_vector(FAKE_PCCS_SET, "tcb_info"), "2025-06-19T10:56:11Z", issue);
 	intel_edit(&text, buf_view(&first), "2025-07-19T10:56:11Z", next);
 	intel_sign(signature, &f->sign, buf_view(&text));
 	buf_printf(answer, "{\"tcbInfo\":%s,\"signature\":\"", text.p);
@@ -150,10 +107,10 @@ static bool fix_begin(struct fix *f)
 		.dated_chain = BUF_INIT(1 << 16),
 		.day = -1,
 	};
-	test_time = SGX_TIME;
+	test_time = FAKE_PCCS_TIME;
 	if (!intel_sign_begin(&f->sign))
 		return false;
-	add_pem(&f->dated_chain, "TCB-Info-Issuer-Chain", buf_view(&f->sign.chain));
+	fake_pccs_header(&f->dated_chain, "TCB-Info-Issuer-Chain", buf_view(&f->sign.chain));
 	f->server = fake_server_start(serve, f);
 	if (!f->server || sd_event_new(&f->event) < 0)
 		return CHECK_ROW("server", false, "none");

@@ -37,14 +37,15 @@ static void test_use(void)
 	memcpy(before.evidence_digest, digest, sizeof(digest));
 	for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
 		const struct challenge c = {.issued_usec = USEC(rows[i].issued)};
-		enum judge_use use = judge_use(
-			&before, rows[i].uid, &c, rows[i].digest, rows[i].thumbprint);
+		enum judge_use use =
+			judge_use(&before, rows[i].uid, &c, rows[i].digest, rows[i].thumbprint);
 
 		CHECK_ROW(rows[i].name, use == rows[i].want, "%d", use);
 	}
 	before.has_digest = false;
-	CU_ASSERT_EQUAL(judge_use(&before, "u", &(struct challenge){.issued_usec = USEC(NOW)},
-				digest, "t"), JUDGE_REPLAYED);
+	CU_ASSERT_EQUAL(
+		judge_use(&before, "u", &(struct challenge){.issued_usec = USEC(NOW)}, digest, "t"),
+		JUDGE_REPLAYED);
 }
 
 #define ID "0102030405060708090a0b0c0d0e0f10"
@@ -242,6 +243,16 @@ static void test_again(void)
 	}
 }
 
+/* Of six hours: as soon as what is missing may be there, but no later than after any refusal. */
+static void test_soon(void)
+{
+	const struct judge_rules rules = {.interval_sec = 6 * 3600};
+
+	CU_ASSERT_EQUAL(judge_soon(8, &rules, 0), 8);
+	CU_ASSERT_EQUAL(judge_soon(8, &rules, UINT32_MAX), 12);
+	CU_ASSERT_EQUAL(judge_soon(3600, &rules, 0), 1800);
+}
+
 static void test_event(void)
 {
 	static const struct {
@@ -269,8 +280,7 @@ static void test_event(void)
 	for (size_t i = 0; i < ARRAY_SIZE(events); i++) {
 		const struct record before = {
 			.standing = events[i].before, .reason = events[i].reason_before};
-		const struct record now = {
-			.standing = events[i].now, .reason = events[i].reason};
+		const struct record now = {.standing = events[i].now, .reason = events[i].reason};
 		bool warning;
 		const char *got = judge_event(&before, &now, &warning);
 
@@ -285,6 +295,7 @@ CU_TestInfo judge_tests[] = {
 	{"until", test_until},
 	{"expire", test_expire},
 	{"again", test_again},
+	{"soon", test_soon},
 	{"event", test_event},
 	CU_TEST_INFO_NULL,
 };

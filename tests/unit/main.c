@@ -141,6 +141,7 @@
 	X(tee_policy)                                                                              \
 	X(tls)                                                                                     \
 	X(token_review)                                                                            \
+	X(trust)                                                                                   \
 	X(utf8)                                                                                    \
 	X(validate)                                                                                \
 	X(vectors)                                                                                 \

@@ -58,6 +58,9 @@ struct pull_plan {
 	size_t n;
 };
 
+/* Is it an address that may be asked? what: its name in messages. -EINVAL. */
+int pull_check_url(const char *url, const char *what, struct error *err);
+
 /* -EINVAL: an option is wrong, or nothing is asked for; -E2BIG; -ENOMEM. */
 int pull_plan_make(struct pull_plan *ret, const struct pull_options *o, struct error *err);
 void pull_plan_free(struct pull_plan *p);

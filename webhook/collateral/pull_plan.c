@@ -29,7 +29,7 @@ static struct pull_request *next(struct planner *p, enum pull_kind kind)
 	return rq;
 }
 
-static int check_url(const char *url, const char *what, struct error *err)
+int pull_check_url(const char *url, const char *what, struct error *err)
 {
 	if (strlen(url) > PULL_URL_MAX / 4)
 		return error_set(err, -EINVAL, "%s: an address of more than %d bytes", what,
@@ -276,16 +276,17 @@ static int check_options(const struct pull_options *o, struct error *err)
 {
 	static const char *const tees[] = {"sgx", "tdx"}, *const cas[] = {"processor", "platform"};
 	static const char *const updates[] = {"early", "standard"};
+	const char *intel = o->pccs[0] ? o->pccs : o->pcs;
 	int r = check_words(&o->tee, "--tee", tees, err);
 
 	if (r == 0)
 		r = check_words(&o->ca, "--ca", cas, err);
-	if (r == 0)
-		r = check_url(o->pccs[0] ? o->pccs : o->pcs, o->pccs[0] ? "--pccs" : "--pcs", err);
-	if (r == 0 && !o->pccs[0])
-		r = check_url(o->root_crl, "--root-crl", err);
-	if (r == 0)
-		r = check_url(o->kds, "--kds", err);
+	if (r == 0 && (o->fmspc.n || intel[0]))
+		r = pull_check_url(intel, o->pccs[0] ? "--pccs" : "--pcs", err);
+	if (r == 0 && !o->pccs[0] && (o->fmspc.n || o->root_crl[0]))
+		r = pull_check_url(o->root_crl, "--root-crl", err);
+	if (r == 0 && (o->snp.n || o->vcek.n || o->kds[0]))
+		r = pull_check_url(o->kds, "--kds", err);
 	if (r == 0 && o->update[0])
 		r = check_words(&(struct strings){&o->update, 1}, "--update", updates, err);
 	if (r == 0 && o->fmspc.n == 0 && o->snp.n == 0 && o->vcek.n == 0)

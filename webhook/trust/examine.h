@@ -12,6 +12,9 @@ struct examination {
 	bool opened; /* evidence could be read */
 	struct evidence evidence;
 	struct verdict verdict; /* points into evidence, collateral and policy */
+	/* What it was refused for is being fetched: in so many seconds it may be there. 0: nothing
+	 * is. examine() leaves it 0. */
+	int64_t wait_sec;
 };
 void examination_free(struct examination *e);
 #define _cleanup_examination_ _cleanup_(examination_free)

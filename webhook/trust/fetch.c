@@ -8,8 +8,10 @@
 #include "webhook/trust/fetch_schedule.h"
 
 enum {
-	TIMEOUT_SEC = 60,
-	GAP_MSEC = 50, /* between two questions */
+	TIMEOUT_SEC = 20,
+	GAP_MSEC = 50,  /* between two questions */
+	TELL_SEC = 5,   /* an answer is kept back at most */
+	ANSWER_SEC = 8, /* in which those that are due now are answered, as a rule */
 	DIGITS_MAX = 2 * SNP_CHIP_ID + 1,
 };
 
@@ -19,8 +21,10 @@ struct fetch {
 	struct http_call *call; /* NULL: nobody is being asked */
 	sd_event_source *timer;
 	struct fetch_schedule schedule;
-	size_t asked; /* index of the piece that is */
-	bool fresh;   /* answers that changed() has not been told of */
+	size_t asked;     /* index of the piece that is */
+	bool fresh;       /* answers that changed() has not been told of */
+	int64_t told_sec; /* when it last was */
+	char problem[300];
 };
 
 static void settle(struct fetch *f);
@@ -32,6 +36,7 @@ static uint32_t chance(void)
 
 static void report(struct fetch *f, const struct fetch_piece *p, const char *problem)
 {
+	snprintf(f->problem, sizeof(f->problem), "%.120s: %.170s", p->rq.name, problem);
 	f->o.failed(f->o.ctx, p->rq.name, problem);
 }
 
@@ -140,6 +145,7 @@ static void on_done(void *ctx, const struct http_result *result)
 			chain = http_result_header(result, p->rq.old_chain_header);
 		if (take(f, p, chain, result->body, &err) == 0) {
 			fetch_piece_good(p, f->o.clock(), chance());
+			f->problem[0] = '\0';
 		} else {
 			report(f, p, err.message);
 			fetch_piece_failed(p, f->o.clock(), -1, chance());
@@ -179,13 +185,14 @@ static void ask(struct fetch *f, struct fetch_piece *p)
 static void settle(struct fetch *f)
 {
 	const struct fetch_piece *p = fetch_schedule_next(&f->schedule);
-	int64_t wait;
+	int64_t now = f->o.clock(), wait;
 
 	if (!p || f->call)
 		return;
-	wait = p->due - f->o.clock();
-	if (wait > 0 && f->fresh) {
+	wait = p->due - now;
+	if (f->fresh && (wait > 0 || now - f->told_sec >= TELL_SEC)) {
 		f->fresh = false;
+		f->told_sec = now;
 		f->o.changed(f->o.ctx);
 	}
 	wait = wait > 0 ? wait * USEC_PER_SEC : GAP_MSEC * USEC_PER_MSEC;
@@ -200,8 +207,13 @@ static int on_timer(sd_event_source *source, uint64_t usec, void *userdata)
 
 	(void)source;
 	(void)usec;
-	if (p && !f->call && p->due <= f->o.clock())
-		ask(f, p);
+	if (p && !f->call && p->due <= f->o.clock()) {
+		/* Anybody may invent a chip: who still wants it says so again. */
+		if (p->absent && p->rq.kind == PULL_VCEK)
+			fetch_schedule_drop(&f->schedule, p);
+		else
+			ask(f, p);
+	}
 	settle(f);
 	return 0;
 }
@@ -211,6 +223,7 @@ int fetch_new(struct fetch **ret, const struct fetch_options *o, struct error *e
 	const struct http_client_options http = {
 		.ca_pem = o->ca_pem,
 		.user_agent = "casemate-verifier",
+		.proxy = o->proxy,
 	};
 	_cleanup_(fetch_free_p) struct fetch *f = calloc(1, sizeof(*f));
 	int r;
@@ -218,6 +231,7 @@ int fetch_new(struct fetch **ret, const struct fetch_options *o, struct error *e
 	if (!f)
 		return error_oom(err);
 	f->o = *o;
+	f->told_sec = o->clock();
 	r = http_client_new(&f->client, o->event, &http, err);
 	if (r < 0)
 		return r;
@@ -253,6 +267,16 @@ static int want(struct fetch *f, struct pull_options *o, struct error *err)
 	return r;
 }
 
+static bool asks_intel(const struct fetch *f)
+{
+	return *f->o.services->pccs || *f->o.services->pcs;
+}
+
+static bool asks_amd(const struct fetch *f)
+{
+	return *f->o.services->kds;
+}
+
 /* Both are among the pieces: nothing of this platform is new. */
 static bool has_intel(const struct fetch_schedule *s, const struct pck *pck, bool tdx)
 {
@@ -268,15 +292,21 @@ static bool has_intel(const struct fetch_schedule *s, const struct pck *pck, boo
 	return info && list;
 }
 
+static bool is_chip(const struct pull_request *rq, enum snp_product product,
+	const unsigned char chip_id[64], struct snp_tcb tcb)
+{
+	return rq->product == product &&
+	       memcmp(rq->chip_id, chip_id, snp_chip_id_len(product)) == 0 &&
+	       snp_tcb_equal(rq->tcb, tcb);
+}
+
 static bool has_snp(const struct fetch_schedule *s, enum snp_product product,
 	const unsigned char chip_id[64], struct snp_tcb tcb)
 {
 	for (size_t i = 0; i < s->n; i++) {
 		const struct pull_request *rq = &s->pieces[i].rq;
 
-		if (rq->kind == PULL_VCEK && rq->product == product &&
-			memcmp(rq->chip_id, chip_id, snp_chip_id_len(product)) == 0 &&
-			snp_tcb_equal(rq->tcb, tcb))
+		if (rq->kind == PULL_VCEK && is_chip(rq, product, chip_id, tcb))
 			return true;
 	}
 	return false;
@@ -290,7 +320,7 @@ int fetch_want_intel(struct fetch *f, const struct pck *pck, bool tdx, struct er
 	struct pull_options o = *f->o.services;
 	const char *digits;
 
-	if (has_intel(&f->schedule, pck, tdx))
+	if (!asks_intel(f) || has_intel(&f->schedule, pck, tdx))
 		return 0;
 	if (codec_hex(&fmspc, pck->fmspc, sizeof(pck->fmspc)) < 0)
 		return error_oom(err);
@@ -309,7 +339,7 @@ int fetch_want_snp(struct fetch *f, enum snp_product product, const unsigned cha
 	struct pull_options o = *f->o.services;
 	const char *chip;
 
-	if (has_snp(&f->schedule, product, chip_id, snp_tcb_read(tcb, product)))
+	if (!asks_amd(f) || has_snp(&f->schedule, product, chip_id, snp_tcb_read(tcb, product)))
 		return 0;
 	buf_printf(&text, "%s:", snp_product_name(product));
 	codec_hex(&text, chip_id, snp_chip_id_len(product));
@@ -320,6 +350,74 @@ int fetch_want_snp(struct fetch *f, enum snp_product product, const unsigned cha
 	o.fmspc = o.tee = o.ca = o.snp = (struct strings){0};
 	o.vcek = (struct strings){&chip, 1};
 	return want(f, &o, err);
+}
+
+int fetch_want_product(struct fetch *f, enum snp_product product, struct error *err)
+{
+	struct pull_options o = *f->o.services;
+	const char *name = snp_product_name(product);
+
+	if (!asks_amd(f))
+		return 0;
+	for (size_t i = 0; i < f->schedule.n; i++) {
+		const struct pull_request *rq = &f->schedule.pieces[i].rq;
+
+		if (rq->kind == PULL_ARK_CRL && rq->product == product)
+			return 0;
+	}
+	o.fmspc = o.tee = o.ca = o.vcek = (struct strings){0};
+	o.snp = (struct strings){&name, 1};
+	return want(f, &o, err);
+}
+
+/* Adds p to those that are waited for, unless it is there. */
+static void wait_for(const struct fetch *f, const struct fetch_piece *p, int64_t *wait)
+{
+	int64_t now = f->o.clock(), due = p->due > now ? p->due - now : 0;
+
+	if ((!p->body || p->until <= now) && due + ANSWER_SEC > *wait)
+		*wait = due + ANSWER_SEC;
+}
+
+int64_t fetch_wait_intel(const struct fetch *f, const struct pck *pck, bool tdx)
+{
+	int64_t wait = 0;
+
+	for (size_t i = 0; i < f->schedule.n; i++) {
+		const struct fetch_piece *p = &f->schedule.pieces[i];
+		const struct pull_request *rq = &p->rq;
+
+		if (rq->kind == PULL_ROOT_CRL_LIST ||
+			(rq->kind == PULL_PCK_CRL && rq->ca == pck->ca) ||
+			(rq->kind == PULL_QE_IDENTITY && rq->tdx == tdx) ||
+			(rq->kind == PULL_TCB_INFO && rq->tdx == tdx &&
+				memcmp(rq->fmspc, pck->fmspc, sizeof(rq->fmspc)) == 0))
+			wait_for(f, p, &wait);
+	}
+	return wait;
+}
+
+int64_t fetch_wait_snp(const struct fetch *f, enum snp_product product,
+	const unsigned char chip_id[64], const unsigned char tcb[8])
+{
+	int64_t wait = 0;
+
+	for (size_t i = 0; i < f->schedule.n; i++) {
+		const struct fetch_piece *p = &f->schedule.pieces[i];
+		const struct pull_request *rq = &p->rq;
+
+		if (((rq->kind == PULL_ARK_CHAIN || rq->kind == PULL_ARK_CRL) &&
+			    rq->product == product) ||
+			(rq->kind == PULL_VCEK && chip_id &&
+				is_chip(rq, product, chip_id, snp_tcb_read(tcb, product))))
+			wait_for(f, p, &wait);
+	}
+	return wait;
+}
+
+const char *fetch_problem(const struct fetch *f)
+{
+	return f->problem;
 }
 
 int fetch_add_to(const struct fetch *f, struct collateral *c, struct error *err)

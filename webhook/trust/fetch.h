@@ -17,9 +17,11 @@ struct fetch;
 
 struct fetch_options {
 	sd_event *event;
-	/* Of these, the services and update; its lists are not looked at. Must outlive it. */
+	/* Of these, the services ("" for pccs and pcs, or kds: not asked) and update; its lists are
+	 * not looked at. Must outlive it. */
 	const struct pull_options *services;
 	struct span ca_pem; /* who vouches for https */
+	const char *proxy;  /* http://…; NULL, "": none */
 	/* Collateral that holds nothing but the roots that are trusted. */
 	int (*empty)(void *ctx, struct collateral **ret, struct error *err);
 	/* There is something new: fetch_add_to() gives it. After a burst of answers once. */
@@ -36,12 +38,25 @@ void fetch_free(struct fetch *f); /* NULL allowed */
 DEFINE_CLEANUP(struct fetch *, fetch_free)
 
 /* A platform whose certificate chain leads to a trusted root needs its collateral. What is known or
- * wanted already costs a comparison. -E2BIG, -ENOMEM. */
+ * wanted already costs a comparison; what no service is there for is not wanted. -E2BIG, -ENOMEM.
+ */
 int fetch_want_intel(struct fetch *f, const struct pck *pck, bool tdx, struct error *err);
 /* tcb: the 8 bytes of a report. Without its VCEK no report can be verified: whoever calls this
  * bounds how often, and for whom. */
 int fetch_want_snp(struct fetch *f, enum snp_product product, const unsigned char chip_id[64],
 	const unsigned char tcb[8], struct error *err);
+
+/* What stands for all chips of a product: its intermediates and revocation list. */
+int fetch_want_product(struct fetch *f, enum snp_product product, struct error *err);
+
+/* Of what was wanted: in how many seconds may it be there? 0: it is, or nobody is asked. */
+int64_t fetch_wait_intel(const struct fetch *f, const struct pck *pck, bool tdx);
+/* chip_id NULL: of the product alone. */
+int64_t fetch_wait_snp(const struct fetch *f, enum snp_product product,
+	const unsigned char chip_id[64], const unsigned char tcb[8]);
+/* What last could not be had, and why; "": there was nothing like that since the last good answer.
+ */
+const char *fetch_problem(const struct fetch *f);
 
 /* Takes every good answer up. -ENOMEM, -E2BIG. */
 int fetch_add_to(const struct fetch *f, struct collateral *c, struct error *err);

@@ -73,6 +73,7 @@ void fetch_piece_good(struct fetch_piece *p, int64_t now, uint32_t chance)
 {
 	int64_t wait = FETCH_REFRESH_SEC, left = p->until - now;
 
+	p->absent = false;
 	backoff_restart(&p->backoff);
 	/* A chip's certificate never changes. */
 	if (p->rq.kind == PULL_VCEK)
@@ -87,6 +88,7 @@ void fetch_piece_good(struct fetch_piece *p, int64_t now, uint32_t chance)
 
 void fetch_piece_absent(struct fetch_piece *p, int64_t now, uint32_t chance)
 {
+	p->absent = true;
 	p->due = now +
 		 backoff_jitter(FETCH_ABSENT_SEC * (int64_t)USEC_PER_SEC, chance) / USEC_PER_SEC;
 }
@@ -99,6 +101,14 @@ void fetch_piece_failed(struct fetch_piece *p, int64_t now, int64_t retry_after,
 	if (retry_after > wait)
 		wait = retry_after < FETCH_REFRESH_SEC ? retry_after : FETCH_REFRESH_SEC;
 	p->due = now + wait;
+}
+
+void fetch_schedule_drop(struct fetch_schedule *s, struct fetch_piece *p)
+{
+	free(p->chain);
+	free(p->body);
+	s->n--;
+	memmove(p, p + 1, (size_t)(s->pieces + s->n - p) * sizeof(*p));
 }
 
 void fetch_schedule_free(struct fetch_schedule *s)

@@ -21,6 +21,7 @@ enum {
 struct fetch_piece {
 	struct pull_request rq;
 	int64_t due; /* Unix seconds */
+	bool absent; /* the service said that it has nothing */
 	struct backoff backoff;
 	int64_t number, from, until; /* of the answer: see inventory.h */
 	char *chain;                 /* as the header had it; NULL: none */
@@ -38,6 +39,9 @@ int fetch_schedule_add(
 	struct fetch_schedule *s, const struct pull_plan *plan, int64_t now, struct error *err);
 /* The piece that is due first; NULL: none at all. */
 struct fetch_piece *fetch_schedule_next(const struct fetch_schedule *s);
+
+/* Forgets p. Pointers to pieces are void. */
+void fetch_schedule_drop(struct fetch_schedule *s, struct fetch_piece *p);
 
 /* What came of asking. chance: random. */
 void fetch_piece_good(struct fetch_piece *p, int64_t now, uint32_t chance);

@@ -4,24 +4,58 @@
 #include <errno.h>
 #include <stdlib.h>
 
+#include "common/base/clock.h"
 #include "common/base/log.h"
+#include "common/base/settings_file.h"
 #include "common/net/file_watch.h"
 #include "common/tee/policy.h"
+#include "webhook/trust/fetch.h"
 
-enum { CACHE_ENTRIES = 4096, POLICY_MAX = 4 << 20, CLOCK_SKEW_SEC = 300 };
+enum {
+	CACHE_ENTRIES = 4096,
+	POLICY_MAX = 4 << 20,
+	CLOCK_SKEW_SEC = 300,
+	SOURCES_MAX = 2 << 20, /* bytes of what configuration says of them */
+	CA_MAX = 1 << 20,
+	NEAR_SEC = 3 * 24 * 3600, /* what ends sooner than in this time is asked for */
+	/* Chips that no certificate vouches for yet: one in this time is asked for, */
+	CHIP_SEC = 2,
+	CHIP_BURST = 64, /* and so many at once */
+};
+
+/* What one configuration of sources made. */
+struct origin {
+	struct arena arena;
+	struct collateral_sources sources;
+	struct pull_options services;
+	struct span ca_pem;
+	struct file_watch *files; /* NULL: no paths */
+	struct fetch *fetch;      /* NULL: no services */
+};
 
 struct trust {
-	const struct strings *paths;
+	struct trust_options o;
 	struct policy_document policy;
 	struct collateral *collateral;
 	struct verify_cache *cache;
-	struct file_watch *files;
+	struct origin *origin;
 	struct buf simulated; /* PEM; empty: none */
 	uint64_t epoch;
+	int64_t chips_sec; /* up to when questions for unproven chips are spent */
 };
 
-static int build(struct trust *t, struct collateral **ret, struct error *err)
+static int64_t real_clock(void)
 {
+	return clock_unix_usec() / USEC_PER_SEC;
+}
+
+/*
+ * Collateral
+ */
+
+static int empty(void *ctx, struct collateral **ret, struct error *err)
+{
+	struct trust *t = ctx;
 	_cleanup_(collateral_free_p) struct collateral *c = NULL;
 	int r = collateral_new(&c, err);
 
@@ -31,15 +65,31 @@ static int build(struct trust *t, struct collateral **ret, struct error *err)
 		r = roots_add(&c->roots, buf_view(&t->simulated), err);
 	if (r < 0)
 		return r;
-	for (size_t i = 0; i < t->paths->n; i++) {
+	*ret = TAKE_PTR(c);
+	return 0;
+}
+
+static int build(struct trust *t, struct collateral **ret, struct error *err)
+{
+	_cleanup_(collateral_free_p) struct collateral *c = NULL;
+	const struct strings *paths = &t->origin->sources.paths;
+	int r = empty(t, &c, err);
+
+	if (r < 0)
+		return r;
+	for (size_t i = 0; i < paths->n; i++) {
 		struct error each = {0};
 
 		/* One that is broken must not take the others away: what it would have held is then
 		 * missing, and says so. */
-		if (collateral_add_path(c, t->paths->v[i], &each) < 0)
+		if (collateral_add_path(c, paths->v[i], &each) < 0)
 			log_error(each.message, "Cannot take up collateral",
-				LOG_STR("path", t->paths->v[i]));
+				LOG_STR("path", paths->v[i]));
 	}
+	if (t->origin->fetch)
+		r = fetch_add_to(t->origin->fetch, c, err);
+	if (r < 0)
+		return r;
 	c->epoch = ++t->epoch;
 	*ret = TAKE_PTR(c);
 	return 0;
@@ -56,7 +106,7 @@ static void rebuild(struct trust *t)
 	}
 	collateral_free(t->collateral);
 	t->collateral = next;
-	log_info(2, "Took up collateral", LOG_INT("paths", (int64_t)t->paths->n),
+	log_info(2, "Took up collateral", LOG_INT("paths", (int64_t)t->origin->sources.paths.n),
 		LOG_BOOL("simulatedRoot", t->simulated.len > 0));
 }
 
@@ -65,40 +115,130 @@ static void on_changed(void *ctx)
 	rebuild(ctx);
 }
 
-static int watch(struct trust *t, sd_event *event, struct error *err)
+static void on_failed(void *ctx, const char *name, const char *problem)
+{
+	(void)ctx;
+	log_warn("Could not fetch collateral", LOG_STR("what", name), LOG_STR("message", problem));
+}
+
+/*
+ * Sources
+ */
+
+static void origin_free(struct origin *g)
+{
+	struct arena a;
+
+	if (!g)
+		return;
+	file_watch_free(g->files);
+	fetch_free(g->fetch);
+	a = g->arena;
+	arena_free(&a);
+	free(g);
+}
+DEFINE_CLEANUP(struct origin *, origin_free)
+
+static int watch(struct trust *t, struct origin *g, struct error *err)
 {
 	const char *paths[FILE_WATCH_MAX + 1] = {0};
 
-	if (t->paths->n > FILE_WATCH_MAX)
-		return error_set(
-			err, -EINVAL, "verifier.collateral: at most %d paths", FILE_WATCH_MAX);
-	for (size_t i = 0; i < t->paths->n; i++)
-		paths[i] = t->paths->v[i];
-	return t->paths->n ? file_watch_new(&t->files, event, paths, on_changed, t, err) : 0;
+	if (g->sources.paths.n > FILE_WATCH_MAX)
+		return error_set(err, -EINVAL, "collateral: at most %d paths", FILE_WATCH_MAX);
+	for (size_t i = 0; i < g->sources.paths.n; i++)
+		paths[i] = g->sources.paths.v[i];
+	return g->sources.paths.n ? file_watch_new(&g->files, t->o.event, paths, on_changed, t, err)
+				  : 0;
 }
 
-int trust_new(struct trust **ret_t, sd_event *event, const struct strings *paths,
-	struct span policy, bool allow_simulated, struct error *err)
+static int serve(struct trust *t, struct origin *g, struct error *err)
+{
+	const struct collateral_sources *s = &g->sources;
+	struct fetch_options o = {
+		.event = t->o.event,
+		.services = &g->services,
+		.proxy = s->proxy,
+		.empty = empty,
+		.changed = on_changed,
+		.failed = on_failed,
+		.clock = t->o.clock,
+		.ctx = t,
+	};
+	int r = 0;
+
+	if (!collateral_sources_fetch(s))
+		return 0;
+	if (*s->ca_file)
+		r = settings_read_file(s->ca_file, CA_MAX, &g->arena, &g->ca_pem, err);
+	if (r < 0)
+		return error_prefix(err, r, "collateralSource.caFile");
+	o.ca_pem = g->ca_pem;
+	g->services = (struct pull_options){.pcs = s->pcs,
+		.pccs = s->pccs,
+		.root_crl = s->root_crl,
+		.kds = s->kds,
+		.update = s->update};
+	return fetch_new(&g->fetch, &o, err);
+}
+
+static int origin_new(
+	struct origin **ret, struct trust *t, const struct collateral_sources *s, struct error *err)
+{
+	_cleanup_(origin_free_p) struct origin *g = calloc(1, sizeof(*g));
+	int r;
+
+	if (!g)
+		return error_oom(err);
+	g->arena = ARENA_INIT(SOURCES_MAX + CA_MAX);
+	if (collateral_sources_copy(&g->sources, s, &g->arena) < 0)
+		return error_oom(err);
+	r = watch(t, g, err);
+	if (r == 0)
+		r = serve(t, g, err);
+	if (r < 0)
+		return r;
+	*ret = TAKE_PTR(g);
+	return 0;
+}
+
+int trust_configure(struct trust *t, const struct collateral_sources *sources, struct error *err)
+{
+	struct origin *next;
+	int r;
+
+	if (collateral_sources_same(&t->origin->sources, sources))
+		return 0;
+	r = origin_new(&next, t, sources, err);
+	if (r < 0)
+		return r;
+	origin_free(t->origin);
+	t->origin = next;
+	rebuild(t);
+	return 0;
+}
+
+int trust_new(struct trust **ret_t, const struct trust_options *o, struct error *err)
 {
 	_cleanup_(trust_free_p) struct trust *t = calloc(1, sizeof(*t));
 	int r = 0;
 
 	if (!t)
 		return error_oom(err);
-	t->paths = paths;
+	t->o = *o;
+	t->o.clock = o->clock ? o->clock : real_clock;
 	t->simulated = BUF_INIT(16 * 1024);
 	t->policy.arena.max = POLICY_MAX;
-	if (policy.len)
-		r = policy_document_parse(&t->policy, policy, "verifier.policy", err);
-	t->policy.policy.allow_simulated = allow_simulated;
+	if (o->policy.len)
+		r = policy_document_parse(&t->policy, o->policy, o->where, err);
+	t->policy.policy.allow_simulated = o->allow_simulated;
 	/* This clock and the vendors' differ. */
 	t->policy.policy.skew_sec = CLOCK_SKEW_SEC;
 	if (r == 0)
 		r = verify_cache_new(&t->cache, CACHE_ENTRIES, err);
 	if (r == 0)
-		r = build(t, &t->collateral, err);
+		r = origin_new(&t->origin, t, o->sources, err);
 	if (r == 0)
-		r = watch(t, event, err);
+		r = build(t, &t->collateral, err);
 	if (r < 0)
 		return r;
 	*ret_t = TAKE_PTR(t);
@@ -109,7 +249,7 @@ void trust_free(struct trust *t)
 {
 	if (!t)
 		return;
-	file_watch_free(t->files);
+	origin_free(t->origin);
 	collateral_free(t->collateral);
 	verify_cache_free(t->cache);
 	policy_document_free(&t->policy);
@@ -123,6 +263,10 @@ void trust_simulated(struct trust *t, struct span cert_pem)
 	buf_span(&t->simulated, cert_pem);
 	rebuild(t);
 }
+
+/*
+ * What is told of it
+ */
 
 static void sooner(int64_t *end, int64_t at)
 {
@@ -166,11 +310,120 @@ void trust_report(const struct trust *t, struct metric *expiry)
 	report_kind(expiry, "amd-crl", amd_crls);
 }
 
+/*
+ * Judging
+ */
+
+struct examiner trust_examiner(const struct trust *t)
+{
+	return (struct examiner){t->collateral, &t->policy.policy, t->cache};
+}
+
+static bool lacks_collateral(const struct verdict *v)
+{
+	return v->reason == REASON_CollateralMissing || v->reason == REASON_CollateralExpired ||
+	       v->reason == REASON_CrlMissing || v->reason == REASON_CrlExpired ||
+	       v->reason == REASON_FmspcMismatch || v->reason == REASON_ChipMismatch;
+}
+
+/* A chip's certificate is asked for before anything vouches for the chip. */
+static bool may_ask_for_chip(struct trust *t)
+{
+	int64_t now = t->o.clock();
+
+	if (t->chips_sec < now)
+		t->chips_sec = now;
+	if (t->chips_sec + CHIP_SEC > now + CHIP_BURST * CHIP_SEC)
+		return false;
+	t->chips_sec += CHIP_SEC;
+	return true;
+}
+
+static int want_snp(
+	struct trust *t, const struct examination *e, int64_t *ret_wait, struct error *err)
+{
+	const struct snp_report *report = &e->evidence.snp;
+	struct fetch *f = t->origin->fetch;
+	enum snp_product product = e->verdict.product;
+	bool known = e->verdict.has_snp || snp_report_product(report, &product);
+	bool chip = !e->verdict.has_snp || e->verdict.reason == REASON_ChipMismatch;
+	int r = 0;
+
+	chip = chip && lacks_collateral(&e->verdict) && report->signing_key == SNP_KEY_VCEK &&
+	       !snp_chip_id_masked(report);
+	if (!known)
+		return 0;
+	r = fetch_want_product(f, product, err);
+	if (r == 0 && chip && may_ask_for_chip(t))
+		r = fetch_want_snp(f, product, report->chip_id, report->reported_tcb, err);
+	if (r == 0)
+		*ret_wait = fetch_wait_snp(
+			f, product, chip ? report->chip_id : NULL, report->reported_tcb);
+	return r;
+}
+
+static int want_intel(
+	struct trust *t, const struct examination *e, int64_t *ret_wait, struct error *err)
+{
+	struct fetch *f = t->origin->fetch;
+	const struct pck *pck = &e->verdict.pck;
+	bool tdx = e->evidence.tee == TEE_TYPE_TDX;
+	int r = 0;
+
+	if (e->verdict.has_pck)
+		r = fetch_want_intel(f, pck, tdx, err);
+	if (r == 0 && e->verdict.has_pck)
+		*ret_wait = fetch_wait_intel(f, pck, tdx);
+	return r;
+}
+
+/* Was it refused for want of what is being fetched? Then it says so. */
+static void tell_wait(struct trust *t, struct examination *e, int64_t wait)
+{
+	const char *problem = fetch_problem(t->origin->fetch);
+
+	if (!lacks_collateral(&e->verdict) || wait == 0)
+		return;
+	e->wait_sec = wait;
+	if (*problem)
+		verdict_refuse(&e->verdict, REASON_CollateralMissing,
+			"collateral of this platform cannot be fetched yet (%s); it is asked for "
+			"again in %lld seconds: see to the service (collateralSource)",
+			problem, (long long)wait);
+	else
+		verdict_refuse(&e->verdict, REASON_CollateralMissing,
+			"collateral of this platform is being fetched; the node is judged anew in "
+			"a moment");
+}
+
+/* What evidence of this platform is judged by is asked for where it is not there, or ends soon. */
+static void seek(struct trust *t, struct examination *e, int64_t now_sec)
+{
+	const struct verdict *v = &e->verdict;
+	bool intel = e->evidence.tee == TEE_TYPE_SGX || e->evidence.tee == TEE_TYPE_TDX;
+	struct error err = {0};
+	int64_t wait = 0;
+	int r = 0;
+
+	if (!lacks_collateral(v) && v->valid_until >= now_sec + NEAR_SEC &&
+		!(v->has_snp && v->crl == CRL_ABSENT))
+		return;
+	if (intel)
+		r = want_intel(t, e, &wait, &err);
+	else if (e->evidence.tee == TEE_TYPE_SNP)
+		r = want_snp(t, e, &wait, &err);
+	if (r < 0)
+		log_error(err.message, "Cannot ask for collateral");
+	tell_wait(t, e, wait);
+}
+
 void trust_examine(void *ctx, struct span text, const unsigned char report_data[64],
 	int64_t now_sec, struct examination *ret)
 {
-	const struct trust *t = ctx;
-	const struct examiner x = {t->collateral, &t->policy.policy, t->cache};
+	struct trust *t = ctx;
+	const struct examiner x = trust_examiner(t);
 
 	examine(&x, text, report_data, now_sec, ret);
+	if (t->origin->fetch && ret->opened)
+		seek(t, ret, now_sec);
 }

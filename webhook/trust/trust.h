@@ -1,27 +1,44 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * What the verifier judges evidence against: collateral from files and folders, taken up anew when
- * they change, the policy, the simulated root. A shell: it logs. On the loop's thread. */
+ * What evidence is judged against: collateral from files and folders, taken up anew when they
+ * change, and from services, which are asked for what proven platforms lack and before it ends; the
+ * policy; the simulated root. A shell: it logs. On the loop's thread. */
 #pragma once
 
 #include <systemd/sd-event.h>
 
-#include "common/base/settings.h"
 #include "common/observe/metrics.h"
 #include "webhook/trust/examine.h"
+#include "webhook/trust/sources.h"
 
 struct trust;
 
-int trust_new(struct trust **ret_t, sd_event *event, const struct strings *paths,
-	struct span policy, bool allow_simulated, struct error *err);
+struct trust_options {
+	sd_event *event;
+	const struct collateral_sources *sources; /* finished; copied */
+	const char *where;  /* the setting that policy is, for messages: "verifier.policy" */
+	struct span policy; /* JSON or YAML (common/tee/policy.h); SPAN_NONE: the default */
+	bool allow_simulated;
+	int64_t (*clock)(void); /* Unix seconds; NULL: the real one */
+};
+
+/* -EINVAL: the policy or a source is wrong; other errors of files that are named. */
+int trust_new(struct trust **ret_t, const struct trust_options *o, struct error *err);
 void trust_free(struct trust *t); /* NULL allowed */
 DEFINE_CLEANUP(struct trust *, trust_free)
 
+/* Other sources from now on; those that are the same stay as they are. On failure the old ones do.
+ */
+int trust_configure(struct trust *t, const struct collateral_sources *sources, struct error *err);
 /* The simulated TEE's root: PEM. */
 void trust_simulated(struct trust *t, struct span cert_pem);
 /* When what the vendors publish ends, the soonest of each kind (tcb-info, qe-identity, intel-crl,
  * amd-crl), as a metric with the label kind; what there is none of has no series. */
 void trust_report(const struct trust *t, struct metric *expiry);
-/* As desk_options.examine; ctx: the trust. */
+/* What evidence is judged by now. Borrowed, until the loop goes on; its collateral's epoch tells
+ * whether it is another than before. */
+struct examiner trust_examiner(const struct trust *t);
+/* As desk_options.examine; ctx: the trust. What the verdict lacks for is asked for, where services
+ * are. */
 void trust_examine(void *ctx, struct span text, const unsigned char report_data[64],
 	int64_t now_sec, struct examination *ret);

@@ -75,11 +75,7 @@ const struct setting verifier_settings[] = {
 		.type = SETTING_BOOL,
 		.offset = AT(taint),
 		.help = "taint nodes that are not attested: casemate.dev/unattested:NoSchedule"},
-	{.name = "verifier.collateral",
-		.type = SETTING_STRINGS,
-		.offset = AT(collateral),
-		.meta = "PATH[,PATH]",
-		.help = "files and folders with what vendors publish; read again when they change"},
+	COLLATERAL_SETTINGS("verifier", AT(collateral)),
 	{.name = "verifier.policy",
 		.type = SETTING_CUSTOM,
 		.offset = AT(policy),
@@ -139,6 +135,8 @@ int verifier_config_finish(struct verifier_config *c, struct error *err)
 
 	if (r == 0)
 		r = check_platforms(&c->denied_platforms, "verifier.deniedPlatforms", err);
+	if (r == 0)
+		r = collateral_sources_finish(&c->collateral, "verifier", err);
 	if (r < 0)
 		return r;
 	if (!colon || colon == c->agent || !colon[1] || strchr(colon + 1, ':'))

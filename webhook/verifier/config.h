@@ -7,6 +7,7 @@
 #include <stdint.h>
 
 #include "common/base/settings.h"
+#include "webhook/trust/sources.h"
 
 struct verifier_config {
 	const char *listen; /* "ADDRESS:PORT" */
@@ -14,7 +15,8 @@ struct verifier_config {
 	int64_t interval_usec;
 	int64_t validity_usec; /* 0: twice the interval */
 	int64_t max_nodes_per_platform;
-	struct strings allowed_platforms, denied_platforms, denied_nodes, collateral;
+	struct strings allowed_platforms, denied_platforms, denied_nodes;
+	struct collateral_sources collateral;
 	bool trust_on_first_use, taint;
 	/* A verification policy as JSON (common/tee/policy.h); SPAN_NONE: the default. */
 	struct span policy;

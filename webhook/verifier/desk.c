@@ -209,11 +209,14 @@ static void give_certificate(struct visit *v)
 
 static void answer(struct visit *v, const struct record *r)
 {
-	int64_t now_sec = clock_unix_usec() / USEC_PER_SEC;
+	const struct judge_rules *rules = v->desk->o.rules;
+	int64_t now_sec = clock_unix_usec() / USEC_PER_SEC, wait = v->examination.wait_sec;
+	uint32_t chance = backoff_chance();
 
 	v->response->status = 200;
-	desk_message_verdict(
-		v->response->body, r, judge_again(r, v->desk->o.rules, now_sec, backoff_chance()));
+	desk_message_verdict(v->response->body, r,
+		wait && r->standing == RECORD_REFUSED ? judge_soon(wait, rules, chance)
+						      : judge_again(r, rules, now_sec, chance));
 	leave(v);
 }
 

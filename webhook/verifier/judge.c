@@ -237,6 +237,17 @@ int64_t judge_again(
 	return again < AGAIN_MIN_SEC ? AGAIN_MIN_SEC : again;
 }
 
+int64_t judge_soon(int64_t wait_sec, const struct judge_rules *rules, uint32_t chance)
+{
+	int64_t longest = rules->interval_sec / REFUSED_FRACTION;
+	/* Nodes that wait for the same do not all come at once. */
+	int64_t again = wait_sec + (int64_t)((double)wait_sec / 2 * chance / UINT32_MAX);
+
+	if (longest < AGAIN_MIN_SEC)
+		longest = AGAIN_MIN_SEC;
+	return again < longest ? again : longest;
+}
+
 const char *judge_event(const struct record *before, const struct record *now, bool *ret_warning)
 {
 	bool same = strcmp(before->node_uid, now->node_uid) == 0 &&

@@ -61,5 +61,8 @@ void judge_expire(struct record *r, int64_t epoch, int64_t now_sec);
 int64_t judge_again(
 	const struct record *r, const struct judge_rules *rules, int64_t now_sec, uint32_t chance);
 
+/* The same where what was missing is being fetched, and may be there in wait_sec. */
+int64_t judge_soon(int64_t wait_sec, const struct judge_rules *rules, uint32_t chance);
+
 /* The Event that the step from before to now deserves; NULL: none. warning: its type. */
 const char *judge_event(const struct record *before, const struct record *now, bool *ret_warning);

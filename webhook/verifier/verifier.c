@@ -107,6 +107,10 @@ static int64_t least_term(void *ctx)
 
 void verifier_configure(struct verifier *v, const struct verifier_config *c)
 {
+	struct error err = {0};
+
+	if (v->trust && trust_configure(v->trust, &c->collateral, &err) < 0)
+		log_error(err.message, "Cannot use other sources of collateral; the old ones stay");
 	v->o.config = c;
 	v->rules = (struct judge_rules){
 		.interval_sec = c->interval_usec / USEC_PER_SEC,
@@ -132,8 +136,12 @@ static int setup_trust(struct verifier *v, struct error *err)
 		.secret_name = SIMULATED_SECRET,
 		.root = take_root,
 		.ctx = v};
-	int r = trust_new(&v->trust, o->event, &o->config->collateral, o->config->policy,
-		o->allow_simulated, err);
+	const struct trust_options trust = {.event = o->event,
+		.sources = &o->config->collateral,
+		.where = "verifier.policy",
+		.policy = o->config->policy,
+		.allow_simulated = o->allow_simulated};
+	int r = trust_new(&v->trust, &trust, err);
 
 	if (r == 0)
 		r = shared_secret_new(&v->keys_secret, &keys, err);

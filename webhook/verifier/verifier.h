@@ -37,8 +37,8 @@ struct verifier_options {
 };
 
 int verifier_new(struct verifier **ret_v, const struct verifier_options *o, struct error *err);
-/* The lists of platforms and nodes, intervals and limits of a new configuration. What else changed
- * needs a restart. */
+/* The lists of platforms and nodes, intervals, limits and sources of collateral of a new
+ * configuration. What else changed needs a restart. */
 void verifier_configure(struct verifier *v, const struct verifier_config *config);
 /* Brings health and metrics up to date. */
 void verifier_refresh(struct verifier *v);

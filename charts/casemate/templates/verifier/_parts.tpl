@@ -13,6 +13,12 @@
 
 {{- define "casemate.verifier.tlsDir" -}}/run/casemate/tls{{- end -}}
 {{- define "casemate.verifier.collateralDir" -}}/run/casemate/collateral{{- end -}}
+{{- define "casemate.verifier.collateralCaDir" -}}/run/casemate/collateral-ca{{- end -}}
+
+{{/* Not empty: services are asked for collateral. */}}
+{{- define "casemate.verifier.fetches" -}}
+{{- with .Values.verifier.config.collateralSource }}{{ printf "%s%s%s" .pccs .pcs .kds }}{{ end -}}
+{{- end -}}
 
 {{/* By which agents know whom to trust (key ca.crt). The verifier keeps it, unless the certificate is
 yours: then it is yours as well. */}}
@@ -35,6 +41,9 @@ yours: then it is yours as well. */}}
 {{- $_ := set $own "tls" $tls -}}
 {{- if $v.collateralConfigMap -}}
 {{- $_ := set $own "collateral" (list (include "casemate.verifier.collateralDir" .)) -}}
+{{- end -}}
+{{- if $v.collateralCaConfigMap -}}
+{{- $_ := set $own.collateralSource "caFile" (printf "%s/ca.crt" (include "casemate.verifier.collateralCaDir" .)) -}}
 {{- end -}}
 {{- $chart := dict "verifier" $own
 	"allowSimulated" .Values.config.allowSimulated
