@@ -246,11 +246,11 @@ static void test_again(void)
 /* Of six hours: as soon as what is missing may be there, but no later than after any refusal. */
 static void test_soon(void)
 {
-	const struct judge_rules rules = {.interval_sec = 6 * 3600};
+	const struct judge_rules six = {.interval_sec = 6 * 3600};
 
-	CU_ASSERT_EQUAL(judge_soon(8, &rules, 0), 8);
-	CU_ASSERT_EQUAL(judge_soon(8, &rules, UINT32_MAX), 12);
-	CU_ASSERT_EQUAL(judge_soon(3600, &rules, 0), 1800);
+	CU_ASSERT_EQUAL(judge_soon(8, &six, 0), 8);
+	CU_ASSERT_EQUAL(judge_soon(8, &six, UINT32_MAX), 12);
+	CU_ASSERT_EQUAL(judge_soon(3600, &six, 0), 1800);
 }
 
 static void test_event(void)
