@@ -133,7 +133,8 @@ static int take_config(void *ctx, const char **ret_file, struct error *err)
 	if (d->profile_watch)
 		profile_watch_configure(d->profile_watch, &d->config->policy);
 	if (d->verifier)
-		verifier_configure(d->verifier, &d->config->verifier);
+		verifier_configure(
+			d->verifier, &d->config->verifier, &d->config->policy);
 	if (set) {
 		log_invalid_profiles(set);
 		profiles_changed(d, set);

@@ -4,6 +4,7 @@
 void verifier_options_set(struct verifier_options *o, const struct webhook_config *c)
 {
 	o->config = &c->verifier;
+	o->policy = &c->policy;
 	o->allow_simulated = c->policy.allow_simulated;
 	o->alone = !webhook_config_has_role(c, ROLE_ADMISSION);
 	o->tls_min = c->tls.min_version ? "1.3" : "1.2";

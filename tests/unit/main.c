@@ -135,6 +135,7 @@
 	X(status)                                                                                  \
 	X(status_output)                                                                           \
 	X(store)                                                                                   \
+	X(strays)                                                                                  \
 	X(tcb)                                                                                     \
 	X(tcb_info)                                                                                \
 	X(tee_world)                                                                               \

@@ -18,6 +18,8 @@ struct verifier_config {
 	struct strings allowed_platforms, denied_platforms, denied_nodes;
 	struct collateral_sources collateral;
 	bool trust_on_first_use, taint;
+	bool evict; /* confidential pods from nodes that are not trusted any more */
+	int64_t evict_after_usec;
 	/* A verification policy as JSON (common/tee/policy.h); SPAN_NONE: the default. */
 	struct span policy;
 	struct {

@@ -20,6 +20,11 @@ static const char *const keys[MARK_LABEL_N] = {
 	[MARK_CVM_HOST] = LABEL_CVM_HOST,
 };
 
+const char *marks_label(enum mark_label l)
+{
+	return keys[l];
+}
+
 static void read_text(char *out, size_t size, struct json_val v, struct arena *a)
 {
 	struct span s = utf8_cut(json_str(v, a), size - 1);

@@ -12,6 +12,9 @@
 
 enum mark_label { MARK_ATTESTED, MARK_TEE, MARK_NODE, MARK_CVM_HOST, MARK_LABEL_N };
 
+/* The label's key. */
+const char *marks_label(enum mark_label l);
+
 enum { MARK_VALUE_MAX = 64, MARK_VERSION_MAX = 32 };
 
 /* What a Node has of them. */

@@ -19,6 +19,7 @@
 #include "webhook/verifier/desk.h"
 #include "webhook/replicas/keyring.h"
 #include "webhook/replicas/shared_secret.h"
+#include "webhook/verifier/strays.h"
 #include "webhook/verifier/sweep.h"
 #include "webhook/trust/trust.h"
 
@@ -45,6 +46,7 @@ struct verifier {
 	struct publisher *publisher;
 	struct kube_lease *lease;
 	struct sweeper *sweeper;
+	struct strays *strays;
 	struct tls_identity *tls;
 	struct ca_map *ca_map;
 	struct certs *certs;
@@ -105,13 +107,17 @@ static int64_t least_term(void *ctx)
 	return nodes_epoch(v->nodes) + 1;
 }
 
-void verifier_configure(struct verifier *v, const struct verifier_config *c)
+void verifier_configure(
+	struct verifier *v, const struct verifier_config *c, const struct policy_config *policy)
 {
 	struct error err = {0};
 
 	if (v->trust && trust_configure(v->trust, &c->collateral, &err) < 0)
 		log_error(err.message, "Cannot use other sources of collateral; the old ones stay");
 	v->o.config = c;
+	v->o.policy = policy;
+	if (v->strays)
+		strays_configure(v->strays, c, policy);
 	v->rules = (struct judge_rules){
 		.interval_sec = c->interval_usec / USEC_PER_SEC,
 		.validity_sec = c->validity_usec / USEC_PER_SEC,
@@ -185,6 +191,17 @@ static int setup_nodes(struct verifier *v, struct error *err)
 				.publisher = v->publisher,
 				.rules = &v->rules,
 				.taint = o->config->taint},
+			err);
+	if (r == 0)
+		r = strays_new(&v->strays,
+			&(struct strays_options){.event = o->event,
+				.kube = o->kube,
+				.events = o->events,
+				.lease = v->lease,
+				.nodes = v->nodes,
+				.config = o->config,
+				.policy = o->policy,
+				.metrics = o->metrics},
 			err);
 	return r;
 }
@@ -298,7 +315,7 @@ int verifier_new(struct verifier **ret_v, const struct verifier_options *o, stru
 	v->o = *o;
 	snprintf(v->identity, sizeof(v->identity), "%.200s_%08x", o->identity,
 		(unsigned)backoff_chance());
-	verifier_configure(v, o->config);
+	verifier_configure(v, o->config, o->policy);
 	for (size_t i = 0; i < ARRAY_SIZE(steps); i++) {
 		int r = steps[i](v, err);
 
@@ -345,6 +362,7 @@ void verifier_refresh(struct verifier *v)
 	nodes_report(v->nodes);
 	trust_report(v->trust, v->collateral);
 	count_nodes(v);
+	strays_report(v->strays);
 }
 
 void verifier_close_soon(struct verifier *v)
@@ -368,6 +386,7 @@ void verifier_free(struct verifier *v)
 	if (!v)
 		return;
 	server_stop(v->server);
+	strays_free(v->strays);
 	sweeper_free(v->sweeper);
 	publisher_free(v->publisher);
 	desk_free(v->desk);

@@ -14,6 +14,7 @@
 #include "common/net/server.h"
 #include "common/observe/health.h"
 #include "common/observe/metrics.h"
+#include "webhook/policy/config.h"
 #include "webhook/verifier/config.h"
 
 struct verifier;
@@ -25,7 +26,9 @@ struct verifier_options {
 	struct kube_event_recorder *events;
 	struct metrics *metrics;
 	struct health *health;
-	const struct verifier_config *config; /* borrowed, until verifier_configure() */
+	/* Borrowed, until verifier_configure(). */
+	const struct verifier_config *config;
+	const struct policy_config *policy; /* what makes a pod confidential */
 	bool allow_simulated;
 	bool alone;             /* no other role of this process has a certificate to tell of */
 	const char *namespace_; /* of Secrets, ConfigMap, Service and Lease; outlives it */
@@ -37,9 +40,10 @@ struct verifier_options {
 };
 
 int verifier_new(struct verifier **ret_v, const struct verifier_options *o, struct error *err);
-/* The lists of platforms and nodes, intervals, limits and sources of collateral of a new
+/* The lists of platforms and nodes, intervals, limits, evictions and sources of collateral of a new
  * configuration. What else changed needs a restart. */
-void verifier_configure(struct verifier *v, const struct verifier_config *config);
+void verifier_configure(struct verifier *v, const struct verifier_config *config,
+	const struct policy_config *policy);
 /* Brings health and metrics up to date. */
 void verifier_refresh(struct verifier *v);
 /* The process is ending: other replicas are to do what this one does; no new connections. */

@@ -95,6 +95,15 @@ overwritten, so the other modes, and their values, are kept away from it. */}}
 {{- append .Values.webhooks.excludedNamespaces .Release.Namespace | uniq | sortAlpha | toYaml -}}
 {{- end -}}
 
+{{/* The daemons' settings below `runtimeClasses`: what makes a pod confidential. */}}
+{{- define "casemate.classes.config" -}}
+{{- $classes := dict "requireAttestation" .Values.runtimeClasses.requireAttestation "onOther" .Values.runtimeClasses.onOther -}}
+{{- range $tee, $c := include "casemate.classes" . | fromYaml -}}
+{{- $_ := set $classes $tee (pick $c "name" "accepted" "nodeSelector") -}}
+{{- end -}}
+{{- toYaml $classes -}}
+{{- end -}}
+
 {{/*
 The TEEs' classes as YAML, one source for RuntimeClasses, configuration, match conditions and
 policies: {<tee>: {name, handler, accepted, nodeSelector, overhead, tolerations}}. Without a handler

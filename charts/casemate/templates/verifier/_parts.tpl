@@ -47,6 +47,7 @@ yours: then it is yours as well. */}}
 {{- end -}}
 {{- $chart := dict "verifier" $own
 	"allowSimulated" .Values.config.allowSimulated
+	"runtimeClasses" (include "casemate.classes.config" . | fromYaml)
 	"health" (dict "listen" (printf "%s:%v" $v.bindAddress $v.healthPort))
 	"metrics" (include "casemate.metrics.config" (dict "root" $ "listen" (printf "%s:%v" $v.bindAddress $v.metricsPort)) | fromYaml)
 	"logging" .Values.config.logging
