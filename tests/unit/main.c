@@ -84,7 +84,10 @@
 	X(kbs)                                                                                     \
 	X(keyprovider)                                                                             \
 	X(keyring)                                                                                 \
+	X(key_record)                                                                              \
 	X(key_store)                                                                               \
+	X(keys_make)                                                                               \
+	X(keys_plan)                                                                               \
 	X(keys)                                                                                    \
 	X(kubeconfig)                                                                              \
 	X(lease)                                                                                   \
