@@ -24,7 +24,7 @@
 
 enum {
 	HTTP_CONNECTIONS_DEFAULT = 4,
-	HTTP_IDLE_CONNECTIONS_MAX = 8,
+	HTTP_KEPT_MIN = 8, /* connections, to all hosts */
 	HTTP_TIMER_ACCURACY_USEC = USEC_PER_MSEC,
 };
 
@@ -308,6 +308,9 @@ static int client_set_timer(CURLM *multi, long timeout_msec, void *userdata)
 static int client_setup(struct http_client *c, const struct http_client_options *o)
 {
 	unsigned connections = o->max_connections ? o->max_connections : HTTP_CONNECTIONS_DEFAULT;
+	/* libcurl counts those in use as well: with fewer, one that has had its answer is closed
+	 * while others wait for theirs. */
+	unsigned kept = connections > HTTP_KEPT_MIN ? connections : HTTP_KEPT_MIN;
 	int r;
 
 	c->ca.max = c->cert.max = c->key.max = SIZE_MAX;
@@ -331,7 +334,7 @@ static int client_setup(struct http_client *c, const struct http_client_options 
 		curl_multi_setopt(c->multi, CURLMOPT_TIMERFUNCTION, client_set_timer) ||
 		curl_multi_setopt(c->multi, CURLMOPT_TIMERDATA, c) ||
 		curl_multi_setopt(c->multi, CURLMOPT_MAX_HOST_CONNECTIONS, (long)connections) ||
-		curl_multi_setopt(c->multi, CURLMOPT_MAXCONNECTS, (long)HTTP_IDLE_CONNECTIONS_MAX))
+		curl_multi_setopt(c->multi, CURLMOPT_MAXCONNECTS, (long)kept))
 		return -ENOMEM;
 	return 0;
 }

@@ -29,7 +29,7 @@ struct fake_server {
 	struct fake_connection connections[FAKE_CONNECTIONS];
 	pthread_mutex_t lock; /* what follows */
 	char *requests[FAKE_REQUESTS];
-	unsigned n;
+	unsigned n, accepted;
 };
 
 static void fake_close(struct fake_server *s, struct fake_connection *c)
@@ -117,6 +117,7 @@ static void fake_accept(struct fake_server *s)
 
 	setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof(one));
 	pthread_mutex_lock(&s->lock);
+	s->accepted++;
 	for (size_t i = 0; i < FAKE_CONNECTIONS && fd >= 0; i++)
 		if (s->connections[i].fd < 0)
 			s->connections[i].fd = TAKE_FD(fd);
@@ -185,6 +186,16 @@ unsigned fake_server_requests(struct fake_server *s)
 
 	pthread_mutex_lock(&s->lock);
 	n = s->n;
+	pthread_mutex_unlock(&s->lock);
+	return n;
+}
+
+unsigned fake_server_connections(struct fake_server *s)
+{
+	unsigned n;
+
+	pthread_mutex_lock(&s->lock);
+	n = s->accepted;
 	pthread_mutex_unlock(&s->lock);
 	return n;
 }

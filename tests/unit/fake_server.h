@@ -24,7 +24,8 @@ typedef void (*fake_fn)(void *ctx, unsigned n, const char *request, struct fake_
 
 struct fake_server *fake_server_start(fake_fn fn, void *ctx); /* NULL: failed */
 uint16_t fake_server_port(const struct fake_server *s);
-unsigned fake_server_requests(struct fake_server *s); /* how many came */
+unsigned fake_server_requests(struct fake_server *s);    /* how many came */
+unsigned fake_server_connections(struct fake_server *s); /* how many were made */
 /* Request n, header and body, for free(); NULL when it did not come. */
 char *fake_server_request(struct fake_server *s, unsigned n);
 /* Sends more on the connection of request n, whose reply is a stream that stays open. Any thread. */

@@ -568,6 +568,28 @@ static void test_loopback(void)
 			!rows[i].want);
 }
 
+/* Streams hold connections, as watches do; calls beside them use theirs again. */
+static void test_connections_kept(void)
+{
+	enum { HELD = 9, CALLS = 20 };
+	struct http_client_options o = {.max_connections = 24};
+	struct fix f;
+
+	if (!fix_begin(&f, answer_ok))
+		return;
+	http_client_free(f.client);
+	CU_ASSERT_EQUAL(http_client_new(&f.client, f.event, &o, NULL), 0);
+	for (unsigned i = 0; i < HELD; i++)
+		fix_hang(&f);
+	for (unsigned i = 0; i < CALLS; i++) {
+		CU_ASSERT_EQUAL(fix_call(&f, (struct http_call_options){0}), 0);
+		fix_wait(&f, i + 1);
+	}
+	CU_ASSERT_EQUAL(f.done, CALLS);
+	CU_ASSERT_EQUAL(fake_server_connections(f.server), HELD + 1);
+	fix_end(&f);
+}
+
 static void test_scrub(void)
 {
 	_cleanup_scrub_ struct scrub b = {.max = 3000};
@@ -594,6 +616,7 @@ CU_TestInfo http_tests[] = {
 	{"cancel, free, call inside data", test_inside_data},
 	{"cancel, free, call inside done", test_inside_done},
 	{"response headers", test_headers},
+	{"connections are kept", test_connections_kept},
 	{"loopback", test_loopback},
 	{"scrubbed buffers", test_scrub},
 	CU_TEST_INFO_NULL,
