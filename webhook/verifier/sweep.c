@@ -10,9 +10,10 @@
 
 enum {
 	SWEEP_USEC = 2 * USEC_PER_SEC,
-	SETTLE_USEC = 4 * USEC_PER_SEC, /* for who judged to write what it puts on the Node */
-	GONE_USEC = 30 * USEC_PER_SEC,  /* for Kubernetes to remove what a Node owned */
-	BUSY_MAX = 16,                  /* writes under way */
+	MORE_USEC = 100 * USEC_PER_MSEC, /* when there was more to do than BUSY_MAX allows */
+	SETTLE_USEC = 4 * USEC_PER_SEC,  /* for who judged to write what it puts on the Node */
+	GONE_USEC = 30 * USEC_PER_SEC,   /* for Kubernetes to remove what a Node owned */
+	BUSY_MAX = 16,                   /* writes under way */
 	WARN_FRACTION = 5, /* of the validity is left: an agent should have come long ago */
 };
 
@@ -147,29 +148,34 @@ static void sweep_node(struct sweeper *s, struct node *n, int64_t now_usec, int6
 	put_right(s, n, over, now_usec, now_sec);
 }
 
-static void sweep(struct sweeper *s)
+/* Returns whether it came to the end. */
+static bool sweep(struct sweeper *s)
 {
 	int64_t now_usec = clock_monotonic_usec(), now_sec = clock_unix_usec() / USEC_PER_SEC;
 	struct node *next;
 
 	if (!nodes_synced(s->o.nodes))
-		return;
+		return true;
 	for (struct node *n = nodes_first(s->o.nodes); n; n = next) {
 		next = n->hh.next;
-		if (!kube_lease_leading(s->o.lease) || publisher_busy(s->o.publisher) >= BUSY_MAX)
-			return;
+		if (!kube_lease_leading(s->o.lease))
+			return true;
+		if (publisher_busy(s->o.publisher) >= BUSY_MAX)
+			return false;
 		sweep_node(s, n, now_usec, now_sec);
 	}
+	return true;
 }
 
 static int on_timer(sd_event_source *source, uint64_t usec, void *ctx)
 {
 	struct sweeper *s = ctx;
+	bool done = true;
 
 	(void)usec;
 	if (kube_lease_leading(s->o.lease))
-		sweep(s);
-	sd_event_source_set_time_relative(source, SWEEP_USEC);
+		done = sweep(s);
+	sd_event_source_set_time_relative(source, done ? SWEEP_USEC : MORE_USEC);
 	return sd_event_source_set_enabled(source, SD_EVENT_ONESHOT);
 }
 
