@@ -71,9 +71,9 @@ pod_phase_is() {
 	}
 }
 
-# Also when the test breaks off: what stays behind would disturb the next one.
+# at_exit [CODE]: also when the test breaks off: what stays behind would disturb the next one.
 at_exit() {
-	local code=$?
+	local code=${1:-$?}
 
 	trap - EXIT
 	if ((code != 0 && FAILED == 0)); then
