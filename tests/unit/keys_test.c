@@ -11,19 +11,19 @@
 #define ENV(name, var)  KEY(name, ",'deliver':{'env':'" var "'}")
 #define NODE(keys)      PROFILE("pay", "'tee':'node','keys':[" keys "]")
 
-#define PAY     "'casemate.dev/profile':'pay'"
-#define RES     BOTH("'casemate.dev/keys':'1'")
-#define MOUNT   "{'name':'casemate-token','mountPath':'/run/casemate/token','readOnly':true}"
+#define PAY   "'casemate.dev/profile':'pay'"
+#define RES   BOTH("'casemate.dev/keys':'1'")
+#define MOUNT "{'name':'casemate-token','mountPath':'/run/casemate/token','readOnly':true}"
 #define VOLUME                                                                                     \
 	"{'name':'casemate-token','projected':{'sources':[{'serviceAccountToken':"                 \
 	"{'audience':'casemate.dev','expirationSeconds':600,'path':'token'}}]}}"
-#define MOUNTS  "'volumeMounts':[" MOUNT "]"
-#define VOLUMES "'volumes':[" VOLUME "]"
-#define RUN_    "'command':['py','m']"
-#define RUNS    "'command':['/run/casemate/casemate-exec','--','py','m']"
-#define VAR     "{'name':'SECRET','value':'casemate://pay/k'}"
-#define ENVS    "'env':[" VAR "]"
-#define ALL     RES "," MOUNTS "," ENVS
+#define MOUNTS       "'volumeMounts':[" MOUNT "]"
+#define VOLUMES      "'volumes':[" VOLUME "]"
+#define RUN_         "'command':['py','m']"
+#define RUNS         "'command':['/run/casemate/casemate-exec','--','py','m']"
+#define VAR          "{'name':'SECRET','value':'casemate://pay/k'}"
+#define ENVS         "'env':[" VAR "]"
+#define ALL          RES "," MOUNTS "," ENVS
 #define BEFORE(rest) POD(PAY, rest)
 #define AFTER(rest)  POD(PAY "," INJECTED, CLASS_NODE "," VOLUMES "," rest)
 
@@ -55,17 +55,20 @@ static void test_added(void)
 				"'env':[{'name':'A','value':'b'}],'volumeMounts':[{'name':'v',"
 				"'mountPath':'/v'}],'args':['x'],'command':['py']"))),
 			.reason = REASON_Injected,
-			.want = POD(PAY "," INJECTED,
-				CLASS_NODE ",'volumes':[{'name':'v','emptyDir':{}}," VOLUME
-					   "]," APPS(NAMED("a", "'env':[{'name':'A','value':'b'},"
-				VAR "],'volumeMounts':[{'name':'v','mountPath':'/v'}," MOUNT
-				"],'args':['x'],'command':['/run/casemate/casemate-exec','--','py']," RES)))},
+			.want = POD(PAY "," INJECTED, CLASS_NODE
+				",'volumes':[{'name':'v','emptyDir':{}}," VOLUME
+				"]," APPS(NAMED("a",
+					"'env':[{'name':'A','value':'b'}," VAR
+					"],'volumeMounts':[{'name':'v','mountPath':'/v'}," MOUNT
+					"],'args':['x'],'command':['/run/casemate/"
+					"casemate-exec','--','py']," RES)))},
 		{.name = "two variables",
 			.profiles = two,
 			.pod = BEFORE(APPS(NAMED("a", RUN_))),
 			.reason = REASON_Injected,
-			.want = AFTER(APPS(NAMED("a", RUNS "," RES "," MOUNTS ",'env':[" VAR
-				",{'name':'OTHER','value':'casemate://pay/l'}]")))},
+			.want = AFTER(APPS(
+				NAMED("a", RUNS "," RES "," MOUNTS ",'env':[" VAR
+						",{'name':'OTHER','value':'casemate://pay/l'}]")))},
 		{.name = "keys that are asked for by name need no command",
 			.profiles = none,
 			.pod = BEFORE(APPS(NAMED("a", "'image':'i'"))),
@@ -75,25 +78,28 @@ static void test_added(void)
 			.profiles = files,
 			.pod = BEFORE(APPS(NAMED("a", "'image':'i'"))),
 			.reason = REASON_Injected,
-			.want = POD(PAY "," INJECTED ",'casemate.dev/files.a':'{\\u0022k.pem\\u0022:"
-				"\\u0022pay/k\\u0022,\\u0022l\\u0022:\\u0022pay/l\\u0022}'",
-				CLASS_NODE "," VOLUMES "," APPS(
-					NAMED("a", "'image':'i'," RES "," MOUNTS)))},
+			.want = POD(PAY "," INJECTED
+					",'casemate.dev/files.a':'{\\u0022k.pem\\u0022:"
+					"\\u0022pay/k\\u0022,\\u0022l\\u0022:\\u0022pay/l\\u0022}'",
+				CLASS_NODE "," VOLUMES
+					   "," APPS(NAMED("a", "'image':'i'," RES "," MOUNTS)))},
 		{.name = "somebody else's promise is replaced",
 			.profiles = files,
-			.pod = POD(PAY ",'casemate.dev/files.a':'{}'", APPS(NAMED("a", "'image':'i'"))),
+			.pod = POD(PAY ",'casemate.dev/files.a':'{}'",
+				APPS(NAMED("a", "'image':'i'"))),
 			.reason = REASON_Injected,
-			.want = POD(PAY "," INJECTED ",'casemate.dev/files.a':'{\\u0022k.pem\\u0022:"
-				"\\u0022pay/k\\u0022,\\u0022l\\u0022:\\u0022pay/l\\u0022}'",
-				CLASS_NODE "," VOLUMES "," APPS(
-					NAMED("a", "'image':'i'," RES "," MOUNTS)))},
+			.want = POD(PAY "," INJECTED
+					",'casemate.dev/files.a':'{\\u0022k.pem\\u0022:"
+					"\\u0022pay/k\\u0022,\\u0022l\\u0022:\\u0022pay/l\\u0022}'",
+				CLASS_NODE "," VOLUMES
+					   "," APPS(NAMED("a", "'image':'i'," RES "," MOUNTS)))},
 		{.name = "all app containers",
 			.profiles = env,
 			.pod = BEFORE(APPS(NAMED("a", RUN_) "," NAMED("b", RUN_)) "," INITS(
 				NAMED("i", RUN_) "," NAMED("s", SIDECAR))),
 			.reason = REASON_Injected,
-			.want = AFTER(APPS(NAMED("a", RUNS "," ALL) "," NAMED("b", RUNS "," ALL)) ","
-				INITS(NAMED("i", RUN_) "," NAMED("s", SIDECAR)))},
+			.want = AFTER(APPS(NAMED("a", RUNS "," ALL) "," NAMED("b", RUNS
+				"," ALL)) "," INITS(NAMED("i", RUN_) "," NAMED("s", SIDECAR)))},
 		{.name = "those that request the device",
 			.profiles = env,
 			.pod = BEFORE(APPS(NAMED("a", RUN_) "," NAMED("b", RUN_ "," RES))),
@@ -148,7 +154,10 @@ static void test_left_alone(void)
 static void test_refused(void)
 {
 #define REFUSED(title, p, pod_, why, text)                                                         \
-	{.name = title, .profiles = p, .pod = pod_, .refused = true, .reason = why, .want = text}
+	{                                                                                          \
+		.name = title, .profiles = p, .pod = pod_, .refused = true, .reason = why,         \
+		.want = text                                                                       \
+	}
 	static const struct mutate_row rows[] = {
 		REFUSED("no command", env, BEFORE(APPS(NAMED("a", "'image':'i'"))),
 			REASON_CommandMissing, "container \"a\" has no command"),
@@ -161,8 +170,9 @@ static void test_refused(void)
 			BEFORE(APPS(NAMED("a", RUN_ ",'env':[{'name':'SECRET','value':'x'}]"))),
 			REASON_KeyDeliveryConflict, "variable SECRET"),
 		REFUSED("the variable is taken from elsewhere", env,
-			BEFORE(APPS(NAMED("a", RUN_ ",'env':[{'name':'SECRET','value':"
-				"'casemate://pay/k','valueFrom':{'secretKeyRef':{}}}]"))),
+			BEFORE(APPS(NAMED("a",
+				RUN_ ",'env':[{'name':'SECRET','value':"
+				     "'casemate://pay/k','valueFrom':{'secretKeyRef':{}}}]"))),
 			REASON_KeyDeliveryConflict, "variable SECRET"),
 		REFUSED("the variable is taken, the second time", env,
 			BEFORE(APPS(NAMED("a", RUN_ ",'env':[" VAR ",{'name':'SECRET'}]"))),
@@ -178,7 +188,7 @@ static void test_refused(void)
 			REASON_KeyDeliveryConflict, "spec.volumes[0]"),
 		REFUSED("the mount's place is taken", env,
 			BEFORE(APPS(NAMED("a", RUN_ ",'volumeMounts':[{'name':'v','mountPath':"
-				"'/run/casemate/token'}]"))),
+						    "'/run/casemate/token'}]"))),
 			REASON_KeyDeliveryConflict, "volumeMounts[0]"),
 		REFUSED("an init container is listed", env,
 			POD(PAY ",'casemate.dev/containers':'i'",
@@ -218,14 +228,17 @@ static void test_constants(void)
 	CU_ASSERT(keys_is_token_mount(mount));
 	CU_ASSERT(!keys_is_token_volume(mount));
 	CU_ASSERT(!keys_is_token_mount(volume));
-	CU_ASSERT(!keys_is_token_mount(fixture_quoted(&f, "{'name':'casemate-token',"
+	CU_ASSERT(!keys_is_token_mount(fixture_quoted(&f,
+		"{'name':'casemate-token',"
 		"'mountPath':'/run/casemate/token','readOnly':true,'subPath':'x'}")));
-	CU_ASSERT(!keys_is_token_volume(fixture_quoted(&f, "{'name':'casemate-token','projected':"
+	CU_ASSERT(!keys_is_token_volume(fixture_quoted(&f,
+		"{'name':'casemate-token','projected':"
 		"{'sources':[{'serviceAccountToken':{'audience':'casemate.dev',"
 		"'expirationSeconds':600,'path':'token'}},{'secret':{'name':'s'}}]}}")));
-	CU_ASSERT(!keys_is_token_volume(fixture_quoted(&f, "{'name':'casemate-token','projected':"
-		"{'sources':[{'serviceAccountToken':{'audience':'casemate.dev',"
-		"'expirationSeconds':86400,'path':'token'}}]}}")));
+	CU_ASSERT(!keys_is_token_volume(
+		fixture_quoted(&f, "{'name':'casemate-token','projected':"
+				   "{'sources':[{'serviceAccountToken':{'audience':'casemate.dev',"
+				   "'expirationSeconds':86400,'path':'token'}}]}}")));
 }
 
 const CU_TestInfo keys_tests[] = {

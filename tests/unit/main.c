@@ -60,6 +60,7 @@
 	X(file_watch)                                                                              \
 	X(files)                                                                                   \
 	X(format)                                                                                  \
+	X(grant)                                                                                   \
 	X(grpc)                                                                                    \
 	X(grpc_call)                                                                               \
 	X(grpc_limits)                                                                             \
@@ -157,6 +158,7 @@
 	X(verify_cases)                                                                            \
 	X(verify_merge)                                                                            \
 	X(watch)                                                                                   \
+	X(workload_match)                                                                          \
 	X(yaml)                                                                                    \
 	X(yaml_scalar)
 
