@@ -25,7 +25,7 @@ static bool holds(struct json_val list, struct span s)
 /* "sha256:…" of "repository@sha256:…", or of what is a digest alone; else SPAN_NONE. */
 static struct span digest_of(struct span image)
 {
-	for (size_t i = image.len; i > 0; i--)
+	for (size_t i = image.p ? image.len : 0; i > 0; i--)
 		if (image.p[i - 1] == '@')
 			return (struct span){image.p + i, image.len - i};
 	return span_starts(image, "sha256:") ? image : SPAN_NONE;
