@@ -34,6 +34,7 @@ struct agent {
 	sd_event *event; /* the loop's */
 
 	struct metrics *metrics;
+	struct metric *quotes; /* of pods and of the agent itself */
 	struct agent_metrics *shown;
 	struct health *health;
 	struct ops *ops;

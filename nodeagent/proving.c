@@ -64,6 +64,7 @@ int agent_prove(struct agent *a, struct error *err)
 		.start_usec = c->verifier.start_usec,
 		.gap_usec = ATTEST_GAP_SEC * (int64_t)USEC_PER_SEC,
 		.metrics = a->metrics,
+		.quotes = a->quotes,
 		.changed = on_changed,
 		.ctx = a,
 	};

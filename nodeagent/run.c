@@ -107,9 +107,16 @@ static int setup_loop(struct agent *a, struct error *err)
 
 static int setup_observation(struct agent *a, struct error *err)
 {
+	static const char *const quote_labels[] = {"source", "result", NULL};
+
 	a->metrics = metrics_new();
 	a->health = health_new();
-	if (!a->metrics || !a->health || metrics_process(a->metrics, CASEMATE_VERSION) < 0 ||
+	if (a->metrics)
+		a->quotes = metrics_counter(a->metrics, "casemate_agent_quotes_total",
+			"Requests for quotes, the agent's own among them, by where they went and "
+			"how they ended.",
+			quote_labels);
+	if (!a->quotes || !a->health || metrics_process(a->metrics, CASEMATE_VERSION) < 0 ||
 		health_add(a->health, "kubelet", HEALTH_READY) < 0)
 		return error_oom(err);
 	daemon_loop_count(a->loop, a->metrics, "casemate_agent_config_reloads_total");
@@ -241,7 +248,7 @@ static int setup_relay(struct agent *a, struct error *err)
 		.socket = a->aesm_socket,
 		.timeout_usec = c->aesm.timeout_usec,
 		.max_connections = (unsigned)c->aesm.max_connections,
-		.metrics = a->metrics,
+		.quotes = a->quotes,
 	};
 	struct resource resource;
 	int n, r;

@@ -89,8 +89,7 @@ static int fill(struct agent *a, struct status *s, struct arena *m)
 			},
 		.containers_problem = "",
 		.attestation = a->attest ? attest_view(a->attest)
-					 : (struct attest_view){
-						   .reason = "", .message = "", .problem = ""},
+					 : ATTEST_VIEW_NONE,
 	};
 	return 0;
 }

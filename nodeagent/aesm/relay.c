@@ -233,7 +233,6 @@ static int relay_start(struct aesm_relay *r, struct error *err)
 int aesm_relay_new(struct aesm_relay **ret_r, sd_event *event, const struct aesm_relay_options *o,
 	struct error *err)
 {
-	static const char *const labels[] = {"source", "result", NULL};
 	_cleanup_(aesm_relay_free_p) struct aesm_relay *r = NULL;
 	int e;
 
@@ -254,13 +253,8 @@ int aesm_relay_new(struct aesm_relay **ret_r, sd_event *event, const struct aesm
 	r->socket = strdup(o->socket);
 	if (!r->dir || !r->socket)
 		return error_oom(err);
-	if (o->metrics) {
-		r->requests = metrics_counter(o->metrics, "casemate_agent_quotes_total",
-			"Requests for quotes, by where they went and how they ended.", labels);
-		if (!r->requests)
-			return error_oom(err);
-		aesm_count_from_zero(r->requests);
-	}
+	r->requests = o->quotes;
+	aesm_count_from_zero(r->requests);
 	e = relay_start(r, err);
 	if (e)
 		return e;

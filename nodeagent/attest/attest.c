@@ -167,6 +167,7 @@ static void begin(struct attest *a)
 		.ca_file = a->ca_file,
 		.token_file = a->token_file,
 		.node = a->node,
+		.quotes = a->o.quotes,
 		.phase = set_phase,
 		.done = on_round,
 		.ctx = a,
@@ -250,6 +251,8 @@ struct attest_view attest_view(const struct attest *a)
 		.message = a->verdict.message,
 		.problem = a->problem.code ? a->problem.message : "",
 		.valid_until = a->verdict.valid_until,
+		.platform = a->platform.name,
+		.source = evidence_source_name(a->platform.source),
 	};
 }
 

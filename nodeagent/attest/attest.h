@@ -36,6 +36,7 @@ struct attest_options {
 	/* casemate_agent_attestation_rounds_total{result}: a verdict's name, or "failed". NULL: not
 	 * counted. */
 	struct metrics *metrics;
+	struct metric *quotes; /* casemate_agent_quotes_total{source,result}; NULL: not counted */
 	/* state, reason, problem or phase changed. */
 	void (*changed)(void *ctx);
 	void *ctx;

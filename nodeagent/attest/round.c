@@ -5,6 +5,7 @@
 #include <openssl/ec.h>
 #include <openssl/evp.h>
 #include <openssl/x509.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -45,10 +46,19 @@ static void round_free(struct round *r)
 	free(r);
 }
 
+static void count_quote(struct round *r, const char *result)
+{
+	metric_add(r->o.quotes, 1,
+		METRIC_VALUES(evidence_source_name(r->platform->source), result));
+}
+
 void round_cancel(struct round *r)
 {
-	if (r)
-		round_free(r);
+	if (!r)
+		return;
+	if (r->job)
+		count_quote(r, "abandoned");
+	round_free(r);
 }
 
 /* The end: nothing of r may be touched afterwards. */
@@ -138,6 +148,8 @@ static void on_evidence(void *ctx, int result, struct span evidence, const struc
 	};
 	struct error err = {0};
 
+	if (r->job)
+		count_quote(r, evidence_result_name(result));
 	r->job = NULL;
 	if (result < 0) {
 		end(r, NULL, -1, why);
@@ -181,6 +193,7 @@ static int prove(struct round *r, struct error *err)
 		.token = secret_view(&r->token),
 	};
 
+	memcpy(q.tsm_root, r->platform->tsm_root, sizeof(q.tsm_root));
 	if (node_binding_report_data(q.report_data, &binding) < 0 ||
 		(q.source == EVIDENCE_SIMULATED && fill_simulated(r, &q) < 0))
 		return error_oom(err);
@@ -314,12 +327,15 @@ void round_platform_of(
 		ret->name = p->simulated ? "simulated" : ret->tee;
 		ret->source = p->simulated                    ? EVIDENCE_SIMULATED
 			      : strcmp(ret->tee, "sgx") == 0 ? EVIDENCE_SGX
-							      : EVIDENCE_NONE;
+							      : EVIDENCE_TSM;
 	} else if (p->tdx_host || p->snp_host) {
 		ret->name = p->tdx_host ? "tdx-host" : "snp-host";
 	}
 	if (ret->source == EVIDENCE_SGX)
 		sgx_source_set(&ret->sgx, sysroot, p->aesm_socket, p->enclave_device);
+	if (ret->source == EVIDENCE_TSM)
+		snprintf(ret->tsm_root, sizeof(ret->tsm_root), "%s" TSM_ROOT,
+			sysroot && strcmp(sysroot, "/") != 0 ? sysroot : "");
 	if (sgx)
 		ret->epc_bytes = (int64_t)p->epc_bytes;
 	if (p->tdx_host || p->snp_host)

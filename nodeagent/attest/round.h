@@ -16,6 +16,7 @@ struct round_platform {
 	const char *tee;  /* what a simulated one pretends to be: "sgx"; "" */
 	enum evidence_source source;
 	struct sgx_source sgx;        /* EVIDENCE_SGX */
+	char tsm_root[TSM_ROOT_MAX];  /* EVIDENCE_TSM */
 	int64_t epc_bytes, cvm_slots; /* -1: none */
 };
 /* Guests before SGX before hosts: the strongest that the node is. sysroot: before the host's paths. */
@@ -27,6 +28,7 @@ struct round_options {
 	sd_event *event;
 	struct loop_queue *queue;
 	const char *url, *ca_file, *token_file, *node;
+	struct metric *quotes; /* casemate_agent_quotes_total{source,result}; NULL: not counted */
 	void (*phase)(void *ctx, enum attest_phase phase);
 	/* The end, once, unless cancelled; the round is free then. verdict NULL: none, for err;
 	 * retry_after: seconds that the verifier asks to be left alone, -1 when it does not. */

@@ -46,4 +46,11 @@ struct attest_view {
 	const char *message;  /* the verifier's, for people; "" */
 	const char *problem;  /* "" or why the last round came to no verdict */
 	int64_t valid_until;  /* Unix seconds; 0: no verdict */
+	/* What the node proves itself to be, as in a NodeAttestation ("tdx", "tdx-host"; "": there
+	 * is nothing), and where its evidence comes from ("tsm", "aesm", "simulator"; "none"). */
+	const char *platform, *source;
 };
+/* Of a node that nobody asks. */
+#define ATTEST_VIEW_NONE                                                                           \
+	((struct attest_view){                                                                     \
+		.reason = "", .message = "", .problem = "", .platform = "", .source = "none"})

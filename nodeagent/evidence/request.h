@@ -10,15 +10,22 @@
 #include "common/base/error.h"
 #include "common/tee/evidence.h"
 #include "nodeagent/evidence/sgx.h"
+#include "nodeagent/evidence/tsm.h"
 
 enum evidence_source {
 	EVIDENCE_NONE, /* this node can make none */
 	EVIDENCE_SIMULATED,
 	EVIDENCE_SGX, /* by AESM */
+	EVIDENCE_TSM, /* by configfs-tsm: this node is a TDX or SNP guest */
 	EVIDENCE_SOURCE_N
 };
 /* "simulator", as in casemate_agent_quotes_total. */
 const char *evidence_source_name(enum evidence_source s);
+/* What evidence_make() came to, as there: "ok", "unavailable" (nobody answers), "broken" (what came
+ * is nonsense), "failed". */
+const char *evidence_result_name(int r);
+
+enum { TSM_ROOT_MAX = 256 };
 
 struct evidence_request {
 	enum evidence_source source;
@@ -30,11 +37,13 @@ struct evidence_request {
 	EVP_PKEY *key;
 	char *certificate;
 
-	struct sgx_source sgx; /* EVIDENCE_SGX */
+	struct sgx_source sgx;      /* EVIDENCE_SGX */
+	char tsm_root[TSM_ROOT_MAX]; /* EVIDENCE_TSM: TSM_ROOT as the agent sees it */
 };
 
-/* Blocks until the evidence is there, in its own format. -errno with what went wrong and what to
- * do; -EAGAIN when trying again may help. */
+/* Blocks until the evidence is there, in its own format: a quote, a report with the certificate
+ * table that an SNP host gave (an "extended" report), a simulated document. -errno with what went
+ * wrong and what to do; -EAGAIN when trying again may help. */
 int evidence_make(const struct evidence_request *q, struct buf *ret, struct error *err);
 
 /* Moves the contents; from is empty afterwards. */

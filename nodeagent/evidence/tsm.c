@@ -47,6 +47,9 @@ static int failed(const struct entry *e, const char *what, int r)
 		{-EFBIG, -EFBIG, "the report is larger than the kernel allows"},
 		{-EACCES, -EACCES, "the agent may not: run it as root"},
 		{-EPERM, -EPERM, "the agent may not: run it as root"},
+		{-EROFS, -EROFS,
+			"it is mounted read-only: give the agent a writable mount of it (in the "
+			"chart: agent.tsm.enabled)"},
 	};
 
 	for (size_t i = 0; i < sizeof(known) / sizeof(known[0]); i++)

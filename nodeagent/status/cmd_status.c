@@ -147,7 +147,7 @@ static int look(const struct options *o, struct arena *a, struct buf *out, struc
 		.capacity_problem = "",
 		.epc = {.published = -1, .requested = -1},
 		.containers_problem = "",
-		.attestation = {.reason = "", .message = "", .problem = ""},
+		.attestation = ATTEST_VIEW_NONE,
 	};
 	int r;
 

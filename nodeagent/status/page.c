@@ -177,6 +177,8 @@ static void attestation(struct buf *b, const struct attest_view *a)
 	if (*a->problem)
 		buf_printf(&note, "%s%s", note.len ? "; last try: " : "", a->problem);
 	fact(b, "Attestation", attest_state_name(a->state), note.p ? note.p : "");
+	if (*a->platform)
+		fact(b, "Evidence", a->platform, a->source);
 }
 
 static void facts(struct buf *b, const struct status *s)

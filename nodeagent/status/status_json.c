@@ -198,6 +198,8 @@ static void put_attestation(struct buf *b, const struct attest_view *a)
 	put_string(b, "phase", attest_phase_name(a->phase));
 	put_string(b, "problem", a->problem);
 	put_time(b, "validUntil", a->valid_until);
+	put_string(b, "platform", a->platform);
+	put_string(b, "source", a->source);
 	buf_putc(b, '}');
 }
 

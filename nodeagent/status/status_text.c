@@ -105,6 +105,8 @@ static void put_agent(struct buf *b, const struct status *s)
 			s->capacity_problem);
 	state_row(&t, "attestation", attest_state_name(s->attestation.state),
 		*s->attestation.message ? s->attestation.message : s->attestation.problem);
+	if (*s->attestation.platform)
+		state_row(&t, "evidence", s->attestation.platform, s->attestation.source);
 	print(b, &t);
 }
 

@@ -1,12 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * make-evidence KIND FOLDER: writes synthetic evidence (evidence.bin), what it is judged against
- * (collateral.json), and the root to trust (root.pem), which hold around the time that it prints.
- */
+ * make-evidence KIND FOLDER [REPORT-DATA]: writes synthetic evidence (evidence.bin) with that report
+ * data (128 digits), what it is judged against (collateral.json, crl.der), and the root to trust
+ * (root.pem), which hold around the time that it prints. */
 #include <stdio.h>
 #include <stdlib.h>
 
 #include "common/base/cleanup.h"
+#include "common/base/codec.h"
 #include "tests/tee/amd_world.h"
 
 static const struct kind {
@@ -40,13 +41,23 @@ static void write_file(const char *folder, const char *name, struct span bytes)
 	tee_must(fclose(f) == 0, path);
 }
 
-static void make_snp(const struct kind *k, const char *folder)
+/* Where a quote's body and a report have it. */
+enum { SGX_REPORT_DATA = 320, TD_REPORT_DATA = 520, SNP_REPORT_DATA = 0x50, REPORT_DATA = 64 };
+
+static void bind(unsigned char *at, const char *report_data)
+{
+	if (report_data)
+		tee_must(codec_hex_exact(at, REPORT_DATA, span_str(report_data)) == 0, report_data);
+}
+
+static void make_snp(const struct kind *k, const char *folder, const char *report_data)
 {
 	_cleanup_buf_ struct buf report = BUF_INIT(1 << 16), root = BUF_INIT(TEE_PEM_MAX);
 	_cleanup_buf_ struct buf crl = BUF_INIT(TEE_DER_MAX);
 	struct tee_amd w;
 
 	tee_amd(&w, k->product, k->version, k->vlek);
+	bind(w.report + SNP_REPORT_DATA, report_data);
 	tee_amd_extended(&w, &report);
 	tee_cert_pem(&w.ark, &root);
 	tee_amd_crl(&w, &crl);
@@ -55,7 +66,7 @@ static void make_snp(const struct kind *k, const char *folder)
 	write_file(folder, "root.pem", buf_view(&root));
 }
 
-static void make_intel(const struct kind *k, const char *folder)
+static void make_intel(const struct kind *k, const char *folder, const char *report_data)
 {
 	_cleanup_buf_ struct buf quote = BUF_INIT(TEE_QUOTE_MAX), root = BUF_INIT(TEE_PEM_MAX);
 	_cleanup_buf_ struct buf collateral = BUF_INIT(TEE_JSON_MAX);
@@ -65,6 +76,7 @@ static void make_intel(const struct kind *k, const char *folder)
 		tee_intel_tdx(&w, k->version, k->td15);
 	else
 		tee_intel_sgx_version(&w, k->version);
+	bind(w.quote.body + (k->tdx ? TD_REPORT_DATA : SGX_REPORT_DATA), report_data);
 	tee_intel_quote(&w, &quote);
 	tee_intel_collateral(&w, &collateral);
 	tee_intel_root(&w, &root);
@@ -75,17 +87,19 @@ static void make_intel(const struct kind *k, const char *folder)
 
 int main(int argc, char **argv)
 {
-	for (size_t i = 0; argc == 3 && i < ARRAY_SIZE(kinds); i++) {
+	const char *report_data = argc == 4 ? argv[3] : NULL;
+
+	for (size_t i = 0; (argc == 3 || argc == 4) && i < ARRAY_SIZE(kinds); i++) {
 		if (strcmp(argv[1], kinds[i].name) != 0)
 			continue;
 		if (kinds[i].snp)
-			make_snp(&kinds[i], argv[2]);
+			make_snp(&kinds[i], argv[2], report_data);
 		else
-			make_intel(&kinds[i], argv[2]);
+			make_intel(&kinds[i], argv[2], report_data);
 		printf("%lld\n", (long long)TEE_NOW);
 		return EXIT_SUCCESS;
 	}
-	fputs("usage: make-evidence KIND FOLDER\nkinds:", stderr);
+	fputs("usage: make-evidence KIND FOLDER [REPORT-DATA]\nkinds:", stderr);
 	for (size_t i = 0; i < ARRAY_SIZE(kinds); i++)
 		fprintf(stderr, " %s", kinds[i].name);
 	fputc('\n', stderr);

@@ -33,6 +33,7 @@ struct fix {
 	char dir[32], slots[64], socket[64];
 	sd_event *event;
 	struct metrics *metrics;
+	struct metric *quotes;
 	struct aesm_relay *relay;
 	struct resource resource;
 	int aesm; /* listens */
@@ -45,7 +46,7 @@ static bool relay_up(struct fix *f, int64_t timeout_usec)
 		.dir = f->slots,
 		.socket = f->socket,
 		.timeout_usec = timeout_usec,
-		.metrics = f->metrics,
+		.quotes = f->quotes,
 	};
 	int r = aesm_relay_new(&f->relay, f->event, &o, &err);
 
@@ -78,12 +79,15 @@ static bool allocate(struct fix *f, const char *id)
 
 static bool fix_up(struct fix *f, int64_t timeout_usec)
 {
+	static const char *const labels[] = {"source", "result", NULL};
+
 	*f = (struct fix){.dir = "/tmp/casemate-test-XXXXXX", .aesm = -1};
 	if (!mkdtemp(f->dir) || sd_event_new(&f->event) < 0)
 		return false;
 	snprintf(f->slots, sizeof(f->slots), "%s/aesm", f->dir);
 	snprintf(f->socket, sizeof(f->socket), "%s/aesm.socket", f->dir);
 	f->metrics = metrics_new();
+	f->quotes = metrics_counter(f->metrics, "casemate_agent_quotes_total", "Quotes.", labels);
 	f->aesm = listening(f->socket);
 	return relay_up(f, timeout_usec) && allocate(f, A) && allocate(f, B);
 }

@@ -93,12 +93,15 @@ struct fix {
 	unsigned want_evidence;
 	bool want_problem;
 	int64_t gap_usec;
+	const char *sysroot;
 };
 
 static bool fix_begin(struct fix *f)
 {
+	static const char *const quote_labels[] = {"source", "result", NULL};
 	char url[64];
-	struct attest_options o = {.ca_file = "", .node = "node-1", .url = url};
+	struct attest_options o = {
+		.ca_file = "", .node = "node-1", .url = url, .sysroot = f->sysroot};
 	struct error err = {0};
 
 	f->v.root_cert = BUF_INIT(1 << 16);
@@ -112,6 +115,8 @@ static bool fix_begin(struct fix *f)
 	o.token_file = f->kube.token;
 	o.metrics = f->kube.metrics;
 	o.gap_usec = f->gap_usec;
+	o.quotes = metrics_counter(
+		f->kube.metrics, "casemate_agent_quotes_total", "Quotes.", quote_labels);
 	return CHECK_ROW("attest_new", attest_new(&f->attest, &o, &err) == 0, "%s", err.message);
 }
 
@@ -145,6 +150,17 @@ static void expect(struct fix *f, enum attest_state state, unsigned evidence, bo
 	v = attest_view(f->attest);
 	CHECK_ROW("state", false, "got %s (%s, evidence %u): %s %s", attest_state_name(v.state),
 		attest_phase_name(v.phase), atomic_load(&f->v.evidence), v.reason, v.problem);
+}
+
+static void check_quotes(struct fix *f, const char *want)
+{
+	_cleanup_buf_ struct buf text = BUF_INIT(1 << 20);
+	char line[128];
+
+	snprintf(line, sizeof(line), "\ncasemate_agent_quotes_total{%s\n", want);
+	metrics_expose(f->kube.metrics, METRICS_TEXT, &text);
+	buf_putc(&text, '\0');
+	CHECK_ROW(want, text.p && strstr(text.p, line), "not in:\n%s", text.p ? text.p : "");
 }
 
 static void test_a_host_says_that_it_proves_nothing(void)
@@ -223,6 +239,7 @@ static void test_a_simulated_node(void)
 	attest_now(f.attest);
 	expect(&f, ATTEST_SIMULATED, 2, false);
 	CU_ASSERT_EQUAL(fake_server_requests(f.kube.server), 5);
+	check_quotes(&f, "source=\"simulator\",result=\"ok\"} 2");
 	fix_end(&f);
 }
 
@@ -255,6 +272,36 @@ static void test_a_round_that_is_asked_for(void)
 	attest_now(f.attest);
 	expect(&f, ATTEST_ATTESTED, 3, false);
 	fix_end(&f);
+}
+
+/* A guest whose kernel offers no reports, and an SGX host without AESM. */
+static void test_evidence_that_cannot_be_made(void)
+{
+	static const struct {
+		struct platform platform;
+		const char *problem, *quotes;
+	} rows[] = {
+		{{.tdx_guest = true}, "/none/sys/kernel/config/tsm/report: ",
+			"source=\"tsm\",result=\"unavailable\"} 1"},
+		{{.snp_guest = true}, "/none/sys/kernel/config/tsm/report: ",
+			"source=\"tsm\",result=\"unavailable\"} 1"},
+		{{.enclave_ok = true}, "set aesm.socket", "source=\"aesm\",result=\"failed\"} 1"},
+	};
+
+	for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
+		struct fix f = {.platform = rows[i].platform, .sysroot = "/none"};
+		struct attest_view v;
+
+		if (!fix_begin(&f))
+			return;
+		attest_platform(f.attest, &f.platform);
+		expect(&f, ATTEST_PENDING, 0, true);
+		v = attest_view(f.attest);
+		CHECK_ROW(rows[i].problem, strstr(v.problem, rows[i].problem) != NULL, "got: %s",
+			v.problem);
+		check_quotes(&f, rows[i].quotes);
+		fix_end(&f);
+	}
 }
 
 static void test_failures_are_tried_again(void)
@@ -408,6 +455,7 @@ const CU_TestInfo attest_tests[] = {
 	{"a host says that it proves nothing", test_a_host_says_that_it_proves_nothing},
 	{"a simulated node is certified and proves itself", test_a_simulated_node},
 	{"a round that is asked for", test_a_round_that_is_asked_for},
+	{"evidence that cannot be made", test_evidence_that_cannot_be_made},
 	{"failures are tried again", test_failures_are_tried_again},
 	{"a verdict is over at its end", test_a_verdict_is_over_at_its_end},
 	{"answers that are none", test_bad_answers},

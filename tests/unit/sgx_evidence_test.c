@@ -152,7 +152,18 @@ static void test_platform(void)
 	p.simulated = false;
 	p.tdx_guest = true;
 	round_platform_of(&r, &p, "/host");
-	CU_ASSERT(r.source != EVIDENCE_SGX && r.source != EVIDENCE_SIMULATED);
+	CU_ASSERT_EQUAL(r.source, EVIDENCE_TSM);
+	CHECK_STR("name", span_str(r.name), "tdx");
+	CHECK_STR("source", span_str(evidence_source_name(r.source)), "tsm");
+	CHECK_STR("root", span_str(r.tsm_root), "/host/sys/kernel/config/tsm/report");
+	round_platform_of(&r, &p, "/");
+	CHECK_STR("root", span_str(r.tsm_root), "/sys/kernel/config/tsm/report");
+	p.tdx_guest = false;
+	p.snp_guest = true;
+	round_platform_of(&r, &p, NULL);
+	CU_ASSERT_EQUAL(r.source, EVIDENCE_TSM);
+	CHECK_STR("name", span_str(r.name), "snp");
+	CHECK_STR("root", span_str(r.tsm_root), "/sys/kernel/config/tsm/report");
 }
 
 CU_TestInfo sgx_evidence_tests[] = {

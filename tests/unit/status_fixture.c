@@ -43,7 +43,7 @@ static void bare_node(struct status_fixture *f)
 		.epc = {.published = -1},
 		.containers = f->containers,
 		.containers_problem = "",
-		.attestation = {.reason = "", .message = "", .problem = ""},
+		.attestation = ATTEST_VIEW_NONE,
 	};
 }
 
@@ -120,7 +120,7 @@ static void broken_node(struct status_fixture *f)
 	f->status.containers_problem = "the kubelet's pod-resources socket does not answer";
 	f->status.attestation = (struct attest_view){ATTEST_REFUSED, ATTEST_PHASE_RESTING,
 		"TcbOutOfDate", "update the BIOS to 2026.1 (INTEL-SA-01234)", "",
-		now_sec + 3600};
+		now_sec + 3600, "sgx", "aesm"};
 }
 
 static void hostile_node(struct status_fixture *f)
@@ -168,7 +168,7 @@ static void simulated_node(struct status_fixture *f)
 	f->platform.simulated = true;
 	f->status.attestation =
 		(struct attest_view){ATTEST_SIMULATED, ATTEST_PHASE_RESTING,
-		"Simulated", "", "", now_sec + 3600};
+		"Simulated", "", "", now_sec + 3600, "simulated", "simulator"};
 }
 
 static void discovered_node(struct status_fixture *f)

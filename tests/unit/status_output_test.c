@@ -80,10 +80,13 @@ static void test_json_fields(void)
 		{"sgx", "containersProblem", "\"\""},
 		{"sgx", "attestation",
 			"{\"state\":\"NotConfigured\",\"reason\":\"\",\"message\":\"\","
-			"\"phase\":\"Resting\",\"problem\":\"\",\"validUntil\":null}"},
+			"\"phase\":\"Resting\",\"problem\":\"\",\"validUntil\":null,"
+			"\"platform\":\"\",\"source\":\"none\"}"},
 		{"simulated", "simulated", "true"},
 		{"simulated", "attestation.state", "\"Simulated\""},
 		{"simulated", "attestation.validUntil", "\"2026-05-01T13:00:03Z\""},
+		{"simulated", "attestation.platform", "\"simulated\""},
+		{"broken", "attestation.source", "\"aesm\""},
 		{"broken", "healthy", "false"},
 		{"broken", "problems.0.what", "\"sgx-driver\""},
 		{"broken", "problems.0.state", "\"Misconfigured\""},
@@ -177,6 +180,7 @@ static void test_text(void)
 		"  API server   Disconnected: 10.96.0.1:443: connection refused; trying again\n"
 		"  capacity     Published\n"
 		"  attestation  Refused: update the BIOS to 2026.1 (INTEL-SA-01234)\n"
+		"  evidence     sgx: aesm\n"
 		"\n"
 		"EPC (enclave memory)\n"
 		"  total          128 MiB\n"
