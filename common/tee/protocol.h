@@ -15,12 +15,13 @@
  *	POST /v1/simulated/certificate	{"protocol": 1, "publicKey": BASE64}
  *		{"protocol": 1, "certificate": PEM}
  *
- * platform is what the agent finds itself to be: sgx, tdx, snp (evidence of it), tdx-host, snp-host
- * (evidence is empty) or simulated. Judged evidence is answered with 200, refused or not; a request
- * that cannot be judged with 400 (Malformed, UnsupportedVersion), 401 (TokenInvalid), 403
- * (ChallengeInvalid, ChallengeExpired, ChallengeReplayed, SimulatedNotAllowed), 429 (RateLimited,
- * with Retry-After) or 503 (the API server cannot be asked), and {"protocol", "reason",
- * "message"}. */
+ * platform is what the agent can prove itself to be: sgx, tdx, snp (evidence of it), tdx-host,
+ * snp-host (evidence is empty) or simulated. An SGX host that also starts confidential VMs is sgx,
+ *and has cvmSlots in its capacity (0: how many is not known), as no other has. Judged evidence is
+ *answered with 200, refused or not; a request that cannot be judged with 400 (Malformed,
+ *UnsupportedVersion), 401 (TokenInvalid), 403 (ChallengeInvalid, ChallengeExpired,
+ *ChallengeReplayed, SimulatedNotAllowed), 429 (RateLimited, with Retry-After) or 503 (the API
+ *server cannot be asked), and {"protocol", "reason", "message"}. */
 #pragma once
 
 enum {

@@ -162,37 +162,52 @@ static void test_marks(void)
 		const char *uid;
 		int64_t until;
 		const char *want[MARK_LABEL_N], *status, *reason;
-		bool taint;
+		bool taint, starts_vms;
 	} rows[] = {
-		{"nothing known", 0, 0, "", 0, {NULL}, NULL, NULL, true},
-		{"sgx", RECORD_ATTESTED, RECORD_SGX, "uid", NOW, {"true", "sgx"}, "True", "Ok", false},
+		{"nothing known", 0, 0, "", 0, {NULL}, NULL, NULL, true, false},
+		{"sgx", RECORD_ATTESTED, RECORD_SGX, "uid", NOW, {"true", "sgx"}, "True", "Ok",
+			false, false},
 		{"tdx", RECORD_ATTESTED, RECORD_TDX, "uid", NOW, {"true", "tdx", "confidential"},
-			"True", "Ok", false},
+			"True", "Ok", false, false},
 		{"snp", RECORD_ATTESTED, RECORD_SNP, "uid", NOW, {"true", "snp", "confidential"},
-			"True", "Ok", false},
+			"True", "Ok", false, false},
 		{"simulated", RECORD_STANDING_SIMULATED, RECORD_SIMULATED, "uid", NOW,
-			{"simulated"}, "True", "Ok", false},
+			{"simulated"}, "True", "Ok", false, false},
 		{"host", RECORD_UNPROVEN, RECORD_SNP_HOST, "uid", NOW, {NULL, NULL, NULL, "snp"},
-			"False", "Ok", false},
-		{"refused", RECORD_REFUSED, RECORD_SGX, "uid", NOW, {NULL}, "False", "Ok", true},
-		{"over", RECORD_ATTESTED, RECORD_SGX, "uid", NOW - 1, {NULL}, "Unknown",
-			"VerdictExpired", true},
-		{"a host's is over", RECORD_UNPROVEN, RECORD_TDX_HOST, "uid", NOW - 1, {NULL},
-			"Unknown", "VerdictExpired", true},
-		{"expired", RECORD_EXPIRED, RECORD_SGX, "uid", NOW + 9, {NULL}, "Unknown",
-			"VerdictExpired", true},
-		{"of another node", RECORD_ATTESTED, RECORD_SGX, "old", NOW, {NULL}, NULL, NULL,
-			true},
-		{"waived", RECORD_WAIVED, RECORD_SGX, "uid", NOW, {"true", "sgx"}, "True", "Ok",
+			"False", "Ok", false, false},
+		{"refused", RECORD_REFUSED, RECORD_SGX, "uid", NOW, {NULL}, "False", "Ok", true,
 			false},
+		{"over", RECORD_ATTESTED, RECORD_SGX, "uid", NOW - 1, {NULL}, "Unknown",
+			"VerdictExpired", true, false},
+		{"a host's is over", RECORD_UNPROVEN, RECORD_TDX_HOST, "uid", NOW - 1, {NULL},
+			"Unknown", "VerdictExpired", true, false},
+		{"expired", RECORD_EXPIRED, RECORD_SGX, "uid", NOW + 9, {NULL}, "Unknown",
+			"VerdictExpired", true, false},
+		{"of another node", RECORD_ATTESTED, RECORD_SGX, "old", NOW, {NULL}, NULL, NULL,
+			true, false},
+		{"waived", RECORD_WAIVED, RECORD_SGX, "uid", NOW, {"true", "sgx"}, "True", "Ok",
+			false, false},
 		{"attested of no platform", RECORD_ATTESTED, RECORD_PLATFORM_NONE, "uid", NOW,
-			{"true"}, "True", "Ok", false},
+			{"true"}, "True", "Ok", false, false},
+		{"sgx that starts VMs", RECORD_ATTESTED, RECORD_SGX, "uid", NOW,
+			{"true", "sgx", NULL, "tdx"}, "True", "Ok", false, true},
+		{"waived sgx that starts VMs", RECORD_WAIVED, RECORD_SGX, "uid", NOW,
+			{"true", "sgx", NULL, "tdx"}, "True", "Ok", false, true},
+		{"refused sgx that starts VMs", RECORD_REFUSED, RECORD_SGX, "uid", NOW, {NULL},
+			"False", "Ok", true, true},
+		{"its end", RECORD_ATTESTED, RECORD_SGX, "uid", NOW - 1, {NULL}, "Unknown",
+			"VerdictExpired", true, true},
+		{"snp that starts VMs", RECORD_ATTESTED, RECORD_SNP, "uid", NOW,
+			{"true", "snp", "confidential"}, "True", "Ok", false, true},
+		{"simulated that starts VMs", RECORD_STANDING_SIMULATED, RECORD_SIMULATED, "uid",
+			NOW, {"simulated"}, "True", "Ok", false, true},
 	};
 
 	for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
 		struct record r = {.standing = rows[i].standing,
 			.platform = rows[i].platform,
-			.valid_until_sec = rows[i].until};
+			.valid_until_sec = rows[i].until,
+			.starts_vms = rows[i].starts_vms};
 		struct marks m;
 
 		snprintf(r.node_uid, sizeof(r.node_uid), "%s", rows[i].uid);

@@ -326,6 +326,7 @@ static void store(struct visit *v, struct node *n)
 				  .thumbprint = v->thumbprint,
 				  .evidence = e->opened ? &e->evidence : NULL,
 				  .verdict = host ? NULL : &e->verdict,
+				  .starts_vms = v->message.cvm_slots >= 0,
 				  .sharing = count_sharing(v),
 				  .epoch = o->lease ? kube_lease_term(o->lease) : 0,
 				  .now_usec = clock_unix_usec(),

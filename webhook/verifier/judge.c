@@ -161,6 +161,7 @@ void judge(struct record *ret, const struct judge_input *in)
 		.valid_until_sec = now_sec + in->rules->validity_sec,
 		.since_sec = now_sec,
 		.epoch = in->epoch > b->epoch ? in->epoch : b->epoch,
+		.starts_vms = in->starts_vms,
 	};
 
 	snprintf(r.node_uid, sizeof(r.node_uid), "%s", in->node_uid);

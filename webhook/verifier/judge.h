@@ -40,6 +40,7 @@ struct judge_input {
 	const char *thumbprint;
 	const struct evidence *evidence; /* NULL: a host, or it could not be read */
 	const struct verdict *verdict;   /* about the evidence; NULL: a host */
+	bool starts_vms;                 /* the agent says so */
 	unsigned sharing; /* other nodes with a verdict that holds, on the same platform */
 	int64_t epoch;    /* of the leader, as far as this replica knows */
 	int64_t now_usec;

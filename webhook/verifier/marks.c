@@ -72,9 +72,13 @@ int marks_read(struct marks_seen *ret, struct json_val node)
 	return 0;
 }
 
-static void label_platform(struct marks *m, enum record_platform p)
+/* A host that proves itself by SGX may be one of VMs as well: of TDX, the only kind that Intel's
+ * processors have. */
+static void label_platform(struct marks *m, enum record_platform p, bool starts_vms)
 {
 	m->label[MARK_ATTESTED] = "true";
+	if (p == RECORD_SGX && starts_vms)
+		m->label[MARK_CVM_HOST] = "tdx";
 	if (p == RECORD_SGX || p == RECORD_TDX || p == RECORD_SNP)
 		m->label[MARK_TEE] = record_platform_name(p);
 	if (p == RECORD_TDX || p == RECORD_SNP)
@@ -102,7 +106,7 @@ void marks_of(struct marks *ret, const struct record *r, const char *node_uid, i
 		switch (r->standing) {
 		case RECORD_ATTESTED:
 		case RECORD_WAIVED:
-			label_platform(&m, r->platform);
+			label_platform(&m, r->platform, r->starts_vms);
 			m.taint = false;
 			break;
 		case RECORD_STANDING_SIMULATED:

@@ -128,6 +128,7 @@ void record_read(struct record *ret, struct json_val object)
 	ret->valid_until_sec = read_time(json_get(status, "validUntil"), &a) / USEC_PER_SEC;
 	ret->since_sec = read_time(json_get(find_condition(status), "lastTransitionTime"), &a) /
 			 USEC_PER_SEC;
+	ret->starts_vms = json_exists(json_find(status, "capacity", "cvmSlots"));
 	if (!json_int(json_get(status, "leaderEpoch"), &ret->epoch) || ret->epoch < 0)
 		ret->epoch = 0;
 }

@@ -57,6 +57,7 @@ struct record {
 	int64_t judged_sec, valid_until_sec; /* Unix; 0: not said */
 	int64_t since_sec;                   /* the condition Attested is as it is */
 	int64_t epoch;                       /* leaderEpoch */
+	bool starts_vms; /* of an SGX host: its capacity has slots of confidential VMs, too */
 };
 
 /* Reads .status of a NodeAttestation. What is missing or unknown counts as nothing was judged: that
