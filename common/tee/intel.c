@@ -300,6 +300,8 @@ int intel_verify(const struct verify_input *in, struct verify_cache *cache, stru
 		r = intel_tcb_judge(
 			v, docs.tcb, docs.qe, &chain.pck, q->qe.isvsvn, q->tdx ? &q->td : NULL);
 	if (r == 0)
+		r = verdict_judge_tcb(v, in);
+	if (r == 0)
 		r = intel_policy_judge(v, in);
 	return r;
 }

@@ -56,7 +56,7 @@ static bool advisory_accepted(const struct verify_policy *policy, struct span ad
 }
 
 /* SNP and the simulated TEE need not have a status of Intel's; what has one is judged by it. */
-static int judge_tcb(struct verdict *v, const struct verify_input *in)
+int verdict_judge_tcb(struct verdict *v, const struct verify_input *in)
 {
 	uint32_t accepted = in->policy->accepted_tcb | 1u << TCB_UpToDate;
 	enum tee_type tee = in->evidence->tee;
@@ -144,18 +144,33 @@ static void compare(struct difference *d, const struct accepted *a, const struct
 		differ_number(d, "guestSvn", a->min_guest_svn, guest);
 }
 
+/* How many entries there are to match. What is simulated measures nothing, so that only entries of
+ * its own bind it; of a real TEE, whose entries are missing among those of others, nothing may run.
+ */
+static size_t count_accepted(const struct verify_policy *policy, enum tee_type tee)
+{
+	size_t n = 0;
+
+	if (tee != TEE_TYPE_SIMULATED)
+		return policy->n_accepted;
+	for (size_t i = 0; i < policy->n_accepted; i++)
+		n += policy->accepted[i].tees >> tee & 1;
+	return n;
+}
+
 static int judge_measurements(
 	struct verdict *v, const struct verify_input *in, const struct measurement *got, size_t n)
 {
 	const struct verify_policy *policy = in->policy;
 	const struct accepted *closest = NULL;
 	struct difference d, best = {.n = SIZE_MAX};
+	size_t n_accepted = count_accepted(policy, in->evidence->tee);
 
-	if (policy->n_accepted == 0 && policy->measurements_required)
+	if (n_accepted == 0 && policy->measurements_required)
 		return verdict_refuse(v, REASON_MeasurementNotAllowed,
 			"no measurements are configured, and this kind of node needs them: list "
 			"what may run (verify --propose prints what runs)");
-	if (policy->n_accepted == 0)
+	if (n_accepted == 0)
 		return 0;
 	for (size_t i = 0; i < policy->n_accepted; i++) {
 		const struct accepted *a = &policy->accepted[i];
@@ -172,9 +187,9 @@ static int judge_measurements(
 	}
 	if (!closest)
 		return verdict_refuse(v, REASON_MeasurementNotAllowed,
-			"none of the %zu entries of measurements is for this TEE: list what may "
-			"run (verify --propose prints what runs)",
-			policy->n_accepted);
+			"none of the %zu entries of measurements is for %s: list what may run "
+			"(verify --propose prints what runs)",
+			policy->n_accepted, tee_type_name(in->evidence->tee));
 	v->n_mismatches = best.n < VERDICT_MISMATCHES_MAX ? best.n : VERDICT_MISMATCHES_MAX;
 	memcpy(v->mismatches, best.at, v->n_mismatches * sizeof(best.at[0]));
 	return verdict_refuse(v, REASON_MeasurementNotAllowed,
@@ -198,7 +213,7 @@ static int judge_report_data(struct verdict *v, const struct verify_input *in)
 int verdict_judge(
 	struct verdict *v, const struct verify_input *in, const struct measurement *got, size_t n)
 {
-	int r = judge_tcb(v, in);
+	int r = verdict_judge_tcb(v, in);
 
 	if (r == 0)
 		r = judge_measurements(v, in, got, n);

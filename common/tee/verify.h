@@ -59,7 +59,9 @@ struct verify_policy {
 	uint64_t platform_required;           /* platform_info bits (ALIAS_CHECK_COMPLETE) */
 	bool refuse_provisional;   /* committed below current TCB, as clouds' often is */
 
-	/* What may run; none: not judged here, unless measurements_required, which then refuses. */
+	/* What may run; none: not judged here, unless measurements_required, which then refuses.
+	 * Each TEE needs entries of its own where there are any; simulated ones are bound by theirs
+	 * alone. */
 	const struct accepted *accepted;
 	size_t n_accepted;
 	bool measurements_required;
@@ -147,6 +149,8 @@ int verdict_refuse_oom(struct verdict *v);
 void verdict_until(struct verdict *v, int64_t end);
 /* Adds an advisory unless it is there. -E2BIG refuses. */
 int verdict_advise(struct verdict *v, struct span advisory);
+/* TCB status and advisories, which come before a policy's other questions. 0 or -EACCES. */
+int verdict_judge_tcb(struct verdict *v, const struct verify_input *in);
 /* What every kind of evidence is judged by in the end: TCB status and advisories, then measurements
  * (those of the evidence, named), then report data. 0 or -EACCES. */
 int verdict_judge(struct verdict *v, const struct verify_input *in, const struct measurement *got,

@@ -155,8 +155,7 @@ def test_cut(folder, _stack):
     path = f"{folder}/evidence"
     with open(path, "wb") as f:
         f.write(read("go-tdx-guest/tdx_prod_quote_SPR_E4.dat")[:-39])
-    policy = write(folder, "policy.yaml", {"tdx": {"requireSeptVeDisable": False}})
-    doc = verify(path, GO_TDX, GO_TDX_TIME, policy)
+    doc = verify(path, GO_TDX, GO_TDX_TIME)
     check_verdict("nothing behind the signature", doc, "TcbNotSupported", "NotSupported")
 
 

@@ -225,6 +225,42 @@ static void test_measurements_required(void)
 	CU_ASSERT_EQUAL(v.reason, REASON_MeasurementNotAllowed);
 }
 
+/* Entries of one TEE let no other in, and bind nothing that is simulated. */
+static void test_measurements_of_other_tees(void)
+{
+	struct measurement mrenclave = {.name = "mrenclave", .value = {1}, .len = 32};
+	const struct accepted list[] = {{.name = "evidence enclave",
+		.tees = 1 << TEE_TYPE_SGX,
+		.measurements = &mrenclave,
+		.n_measurements = 1,
+		.isv_prod_id = -1}};
+	static const struct {
+		enum tee_type tee;
+		bool required;
+		enum reason want;
+	} rows[] = {
+		{TEE_TYPE_TDX, true, REASON_MeasurementNotAllowed},
+		{TEE_TYPE_TDX, false, REASON_MeasurementNotAllowed},
+		{TEE_TYPE_SNP, true, REASON_MeasurementNotAllowed},
+		{TEE_TYPE_SNP, false, REASON_MeasurementNotAllowed},
+		{TEE_TYPE_SIMULATED, false, REASON_Ok},
+		{TEE_TYPE_SIMULATED, true, REASON_MeasurementNotAllowed},
+	};
+
+	for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
+		struct evidence e = {.tee = rows[i].tee};
+		struct verify_policy policy = {.accepted = list,
+			.n_accepted = 1,
+			.measurements_required = rows[i].required};
+		struct verify_input in = {.evidence = &e, .policy = &policy};
+		struct verdict v = {.tcb = TCB_UpToDate};
+
+		verdict_judge(&v, &in, &mrenclave, 1);
+		CHECK_ROW(tee_type_name(rows[i].tee), v.reason == rows[i].want, "%s: %s",
+			reason_name(v.reason), v.message);
+	}
+}
+
 static void test_report_data(void)
 {
 	unsigned char want[64] = {0};
@@ -251,6 +287,7 @@ CU_TestInfo verdict_tests[] = {
 	{"measurements", test_judge_measurements},
 	{"the closest entry is shown", test_closest_entry},
 	{"measurements required", test_measurements_required},
+	{"measurements of other TEEs", test_measurements_of_other_tees},
 	{"report data is compared in full", test_report_data},
 	CU_TEST_INFO_NULL,
 };
