@@ -215,7 +215,7 @@ check-programs: all $(GRPC_PEER) $(RENDER) $(MAKE_EVIDENCE) $(TSM_ASK)
 	TSM_ASK=$(TSM_ASK) tests/integration/tsm-test
 	B=$(B) tests/integration/guest-test
 	CASEMATE_NODEAGENT=$(B)/nodeagent/casemate-nodeagent tests/integration/agent-unit-test
-	tests/integration/enclave-test $(B)/nodeagent/casemate-nodeagent $(ENCLAVE)
+	tests/integration/enclave-test $(B)/nodeagent/casemate-nodeagent $(ENCLAVE) charts/casemate
 	CASEMATE_EXEC=$(B)/nodeagent/exec/casemate-exec tests/integration/exec-test
 	RENDER=$(RENDER) tests/integration/status-test
 	RENDER=$(RENDER) tests/integration/page-test

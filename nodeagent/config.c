@@ -70,6 +70,9 @@ static const struct setting agent_settings[] = {
 		.def = "true", .help = "watch the node's pods, to show what EPC they requested"},
 	{.name = "epc.enforce", .type = SETTING_BOOL, .offset = AT(epc.enforce), .def = "true",
 		.help = "limit containers to their EPC by cgroup, where the kernel can"},
+	{.name = "sgx.evidence", .type = SETTING_BOOL, .offset = AT(sgx_evidence), .def = "true",
+		.help = "prove an SGX host with a quote of the evidence enclave, which the agent "
+			"must be able to load (/dev/sgx_enclave)"},
 	{.name = "verifier.url", .type = SETTING_STRING, .offset = AT(verifier.url), .meta = "URL",
 		.help = "of the cluster's verifier, that this node proves itself to; none: nothing "
 			"is proved"},

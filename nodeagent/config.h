@@ -43,6 +43,8 @@ struct agent_config {
 		bool enforce;    /* by cgroup, where the kernel can */
 	} epc;
 
+	bool sgx_evidence; /* the evidence enclave can be loaded */
+
 	struct {
 		const char *url; /* "": nothing is proved */
 		const char *ca, *token; /* files */

@@ -14,7 +14,11 @@ static void update_trust(struct agent *a, const struct attest_view *v)
 	bool good = attest_good(v, clock_unix_usec() / USEC_PER_SEC);
 	const char *text = *v->message ? v->message : *v->problem ? v->problem : v->reason;
 
-	if (good)
+	/* What a host of VMs need not prove, its enclaves must. */
+	if (good && v->state == ATTEST_UNPROVEN && a->platform.enclave_ok)
+		snprintf(a->distrust, sizeof(a->distrust),
+			"the node proves to be no SGX host: see sgx.evidence");
+	else if (good)
 		a->distrust[0] = '\0';
 	else
 		snprintf(a->distrust, sizeof(a->distrust), "the node is not attested (%s)%s%s",
@@ -61,6 +65,7 @@ int agent_prove(struct agent *a, struct error *err)
 		.token_file = c->verifier.token,
 		.node = c->node_name,
 		.sysroot = c->sysroot,
+		.no_sgx_evidence = !c->sgx_evidence,
 		.start_usec = c->verifier.start_usec,
 		.gap_usec = ATTEST_GAP_SEC * (int64_t)USEC_PER_SEC,
 		.metrics = a->metrics,

@@ -88,8 +88,7 @@ static int fill(struct agent *a, struct status *s, struct arena *m)
 				.requested = a->pods ? pods_epc(a->pods) : -1,
 			},
 		.containers_problem = "",
-		.attestation = a->attest ? attest_view(a->attest)
-					 : ATTEST_VIEW_NONE,
+		.attestation = a->attest ? attest_view(a->attest) : ATTEST_VIEW_NONE,
 	};
 	return 0;
 }

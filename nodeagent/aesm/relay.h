@@ -25,7 +25,7 @@ struct aesm_relay_options {
 	int64_t timeout_usec;
 	unsigned max_connections; /* of one allocation; 0: 8; beyond: wait to be accepted */
 	unsigned max_waiting;     /* requests of one allocation that wait; 0: 4; beyond: closed */
-	struct metric *quotes;  /* casemate_agent_quotes_total{source="aesm",result}; NULL: none */
+	struct metric *quotes; /* casemate_agent_quotes_total{source="aesm",result}; NULL: none */
 };
 
 /* Takes over the folders that an earlier run left in dir, since kubelet and containers still use

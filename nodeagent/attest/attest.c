@@ -210,7 +210,7 @@ void attest_platform(struct attest *a, const struct platform *p)
 {
 	struct round_platform now;
 
-	round_platform_of(&now, p, a->sysroot);
+	round_platform_of(&now, p, a->sysroot, !a->o.no_sgx_evidence);
 	if (round_platform_same(&now, &a->platform))
 		return;
 	/* The round under way borrows the platform. */

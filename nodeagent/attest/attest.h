@@ -31,6 +31,7 @@ struct attest_options {
 	const char *token_file; /* projected, with the audience casemate.dev */
 	const char *node;       /* this agent's Node */
 	const char *sysroot;    /* where the host's tree is; NULL or "/": here */
+	bool no_sgx_evidence;   /* the evidence enclave cannot be loaded here */
 	int64_t start_usec;     /* the first round is at a random moment within this */
 	int64_t gap_usec;       /* between two rounds at least, when attest_now() asks for one */
 	/* casemate_agent_attestation_rounds_total{result}: a verdict's name, or "failed". NULL: not

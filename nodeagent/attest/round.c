@@ -48,8 +48,8 @@ static void round_free(struct round *r)
 
 static void count_quote(struct round *r, const char *result)
 {
-	metric_add(r->o.quotes, 1,
-		METRIC_VALUES(evidence_source_name(r->platform->source), result));
+	metric_add(
+		r->o.quotes, 1, METRIC_VALUES(evidence_source_name(r->platform->source), result));
 }
 
 void round_cancel(struct round *r)
@@ -263,7 +263,14 @@ static int begin(struct round *r, struct error *err)
 	_cleanup_arena_ struct arena m = ARENA_INIT(ROUND_ARENA_MAX);
 	_cleanup_buf_ struct buf body = BUF_INIT(PROTOCOL_REQUEST_MAX);
 	struct http_client_options o = {.user_agent = "casemate-nodeagent/" CASEMATE_VERSION};
-	int n = read_token(r, &m, err);
+	int n;
+
+	/* The verifier need not be troubled. */
+	if (*r->platform->tee && r->platform->source == EVIDENCE_NONE)
+		return error_set(err, -ENOTSUP,
+			"this SGX host proves nothing, since sgx.evidence is off: set it where the "
+			"agent may open /dev/sgx_enclave (in the chart: agent.sgx.evidence)");
+	n = read_token(r, &m, err);
 
 	if (n == 0 && *r->o.ca_file)
 		n = settings_read_file(r->o.ca_file, CA_MAX, &m, &o.ca_pem, err);
@@ -313,24 +320,25 @@ int round_start(struct round **ret, const struct round_options *o, struct round_
 static const struct round_platform none = {
 	.name = "", .tee = "", .source = EVIDENCE_NONE, .epc_bytes = -1, .cvm_slots = -1};
 
-void round_platform_of(
-	struct round_platform *ret, const struct platform *p, const char *sysroot)
+void round_platform_of(struct round_platform *ret, const struct platform *p, const char *sysroot,
+	bool sgx_evidence)
 {
-	bool sgx = p->enclave_ok;
+	bool sgx = p->enclave_ok, host = p->tdx_host || p->snp_host;
 
 	*ret = none;
-	if (p->tdx_guest || p->snp_guest)
+	if (p->tdx_guest || p->snp_guest) {
 		ret->tee = p->tdx_guest ? "tdx" : "snp";
-	else if (sgx)
+		ret->source = EVIDENCE_TSM;
+	} else if (sgx && (sgx_evidence || p->simulated || !host)) {
 		ret->tee = "sgx";
-	if (*ret->tee) {
-		ret->name = p->simulated ? "simulated" : ret->tee;
-		ret->source = p->simulated                    ? EVIDENCE_SIMULATED
-			      : strcmp(ret->tee, "sgx") == 0 ? EVIDENCE_SGX
-							      : EVIDENCE_TSM;
-	} else if (p->tdx_host || p->snp_host) {
-		ret->name = p->tdx_host ? "tdx-host" : "snp-host";
+		ret->source = sgx_evidence ? EVIDENCE_SGX : EVIDENCE_NONE;
 	}
+	if (*ret->tee && p->simulated)
+		ret->source = EVIDENCE_SIMULATED;
+	if (*ret->tee)
+		ret->name = p->simulated ? "simulated" : ret->tee;
+	else if (host)
+		ret->name = p->tdx_host ? "tdx-host" : "snp-host";
 	if (ret->source == EVIDENCE_SGX)
 		sgx_source_set(&ret->sgx, sysroot, p->aesm_socket, p->enclave_device);
 	if (ret->source == EVIDENCE_TSM)
@@ -338,7 +346,7 @@ void round_platform_of(
 			sysroot && strcmp(sysroot, "/") != 0 ? sysroot : "");
 	if (sgx)
 		ret->epc_bytes = (int64_t)p->epc_bytes;
-	if (p->tdx_host || p->snp_host)
+	if (host)
 		ret->cvm_slots = (int64_t)(p->tdx_host ? p->tdx_keys : p->snp_asids);
 }
 

@@ -19,9 +19,11 @@ struct round_platform {
 	char tsm_root[TSM_ROOT_MAX];  /* EVIDENCE_TSM */
 	int64_t epc_bytes, cvm_slots; /* -1: none */
 };
-/* Guests before SGX before hosts: the strongest that the node is. sysroot: before the host's paths. */
-void round_platform_of(
-	struct round_platform *ret, const struct platform *p, const char *sysroot);
+/* Guests before SGX before hosts: the strongest that the node can prove. sysroot: before the host's
+ * paths. sgx_evidence: the evidence enclave may be loaded; without, a host of VMs is none of SGX,
+ * and any other SGX host has EVIDENCE_NONE. */
+void round_platform_of(struct round_platform *ret, const struct platform *p, const char *sysroot,
+	bool sgx_evidence);
 bool round_platform_same(const struct round_platform *a, const struct round_platform *b);
 
 struct round_options {

@@ -55,7 +55,7 @@ static int open_device(int *ret, const char *device, struct error *err)
 	if (errno == EPERM || errno == EACCES)
 		return error_set(err, -errno,
 			"%s: the agent may not open it (%s): its container must be given the "
-			"device",
+			"device (in the chart: agent.sgx.evidence)",
 			device, strerror(errno));
 	return error_set(err, -errno, "%s: %s: see sgx-enclave-device among this node's findings",
 		device, strerror(errno));

@@ -37,7 +37,7 @@ struct evidence_request {
 	EVP_PKEY *key;
 	char *certificate;
 
-	struct sgx_source sgx;      /* EVIDENCE_SGX */
+	struct sgx_source sgx;       /* EVIDENCE_SGX */
 	char tsm_root[TSM_ROOT_MAX]; /* EVIDENCE_TSM: TSM_ROOT as the agent sees it */
 };
 

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * make-evidence KIND FOLDER [REPORT-DATA]: writes synthetic evidence (evidence.bin) with that report
- * data (128 digits), what it is judged against (collateral.json, crl.der), and the root to trust
- * (root.pem), which hold around the time that it prints. */
+ * make-evidence KIND FOLDER [REPORT-DATA]: writes synthetic evidence (evidence.bin) with that
+ * report data (128 digits), what it is judged against (collateral.json, crl.der), and the root to
+ * trust (root.pem), which hold around the time that it prints. */
 #include <stdio.h>
 #include <stdlib.h>
 

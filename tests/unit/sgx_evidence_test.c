@@ -140,30 +140,67 @@ static void test_platform(void)
 		.aesm_socket = "/var/run/aesmd/aesm.socket"};
 	struct round_platform r;
 
-	round_platform_of(&r, &p, "/host");
+	round_platform_of(&r, &p, "/host", true);
 	CU_ASSERT_EQUAL(r.source, EVIDENCE_SGX);
 	CHECK_STR("name", span_str(r.name), "sgx");
 	CHECK_STR("socket", span_str(r.sgx.socket), "/host/var/run/aesmd/aesm.socket");
 	CHECK_STR("device", span_str(r.sgx.device), DEVICE);
 	CHECK_STR("source", span_str(evidence_source_name(r.source)), "aesm");
 	p.simulated = true;
-	round_platform_of(&r, &p, "/host");
+	round_platform_of(&r, &p, "/host", true);
 	CU_ASSERT_EQUAL(r.source, EVIDENCE_SIMULATED);
 	p.simulated = false;
 	p.tdx_guest = true;
-	round_platform_of(&r, &p, "/host");
+	round_platform_of(&r, &p, "/host", true);
 	CU_ASSERT_EQUAL(r.source, EVIDENCE_TSM);
 	CHECK_STR("name", span_str(r.name), "tdx");
 	CHECK_STR("source", span_str(evidence_source_name(r.source)), "tsm");
 	CHECK_STR("root", span_str(r.tsm_root), "/host/sys/kernel/config/tsm/report");
-	round_platform_of(&r, &p, "/");
+	round_platform_of(&r, &p, "/", true);
 	CHECK_STR("root", span_str(r.tsm_root), "/sys/kernel/config/tsm/report");
 	p.tdx_guest = false;
 	p.snp_guest = true;
-	round_platform_of(&r, &p, NULL);
+	round_platform_of(&r, &p, NULL, true);
 	CU_ASSERT_EQUAL(r.source, EVIDENCE_TSM);
 	CHECK_STR("name", span_str(r.name), "snp");
 	CHECK_STR("root", span_str(r.tsm_root), "/sys/kernel/config/tsm/report");
+}
+
+/* What a node is said to be, that is several things. */
+static void test_which_is_said(void)
+{
+	static const struct {
+		const char *what;
+		struct platform p;
+		bool sgx_evidence;
+		const char *name;
+		enum evidence_source source;
+		int64_t cvm_slots;
+	} rows[] = {
+		{"sgx", {.enclave_ok = true}, true, "sgx", EVIDENCE_SGX, -1},
+		{"sgx, unproven", {.enclave_ok = true}, false, "sgx", EVIDENCE_NONE, -1},
+		{"sgx and host", {.enclave_ok = true, .tdx_host = true, .tdx_keys = 15}, true,
+			"sgx", EVIDENCE_SGX, 15},
+		{"unproven sgx and host", {.enclave_ok = true, .tdx_host = true, .tdx_keys = 15},
+			false, "tdx-host", EVIDENCE_NONE, 15},
+		{"host", {.snp_host = true}, false, "snp-host", EVIDENCE_NONE, 0},
+		{"guest and host", {.tdx_guest = true, .tdx_host = true}, true, "tdx", EVIDENCE_TSM,
+			0},
+		{"simulated", {.simulated = true, .enclave_ok = true, .tdx_host = true}, false,
+			"simulated", EVIDENCE_SIMULATED, 0},
+		{"nothing", {0}, true, "", EVIDENCE_NONE, -1},
+	};
+
+	for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
+		struct round_platform r;
+
+		round_platform_of(&r, &rows[i].p, "", rows[i].sgx_evidence);
+		CHECK_STR(rows[i].what, span_str(r.name), rows[i].name);
+		CHECK_ROW(rows[i].what,
+			r.source == rows[i].source && r.cvm_slots == rows[i].cvm_slots,
+			"source %s, %lld slots", evidence_source_name(r.source),
+			(long long)r.cvm_slots);
+	}
 }
 
 CU_TestInfo sgx_evidence_tests[] = {
@@ -171,5 +208,6 @@ CU_TestInfo sgx_evidence_tests[] = {
 	{"what is missing", test_missing},
 	{"paths", test_paths},
 	{"which platform", test_platform},
+	{"which platform of several", test_which_is_said},
 	CU_TEST_INFO_NULL,
 };

@@ -119,8 +119,8 @@ static void broken_node(struct status_fixture *f)
 	f->status.epc.requested = 200 * MIB;
 	f->status.containers_problem = "the kubelet's pod-resources socket does not answer";
 	f->status.attestation = (struct attest_view){ATTEST_REFUSED, ATTEST_PHASE_RESTING,
-		"TcbOutOfDate", "update the BIOS to 2026.1 (INTEL-SA-01234)", "",
-		now_sec + 3600, "sgx", "aesm"};
+		"TcbOutOfDate", "update the BIOS to 2026.1 (INTEL-SA-01234)", "", now_sec + 3600,
+		"sgx", "aesm"};
 }
 
 static void hostile_node(struct status_fixture *f)
@@ -166,8 +166,7 @@ static void simulated_node(struct status_fixture *f)
 {
 	sgx_node(f);
 	f->platform.simulated = true;
-	f->status.attestation =
-		(struct attest_view){ATTEST_SIMULATED, ATTEST_PHASE_RESTING,
+	f->status.attestation = (struct attest_view){ATTEST_SIMULATED, ATTEST_PHASE_RESTING,
 		"Simulated", "", "", now_sec + 3600, "simulated", "simulator"};
 }
 

@@ -16,6 +16,7 @@
 {{- $_ := set $chart "simulate" $a.simulate -}}
 {{- else -}}
 {{- $_ := set $chart "sysroot" "/host" -}}
+{{- $_ := set $chart "sgx" (dict "evidence" (eq $a.sgx.evidence "privileged")) -}}
 {{- end -}}
 {{- toYaml (merge $chart $a.config) -}}
 {{- end -}}

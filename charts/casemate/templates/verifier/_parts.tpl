@@ -31,6 +31,11 @@ yours: then it is yours as well. */}}
 {{- $v := .Values.verifier -}}
 {{- $name := include "casemate.verifier.name" . -}}
 {{- $own := deepCopy $v.config -}}
+{{- $may := list -}}
+{{- range $v.evidenceEnclaves -}}
+{{- $may = append $may (dict "name" (printf "evidence enclave %s" (trunc 12 .)) "sgx" (dict "mrenclave" .)) -}}
+{{- end -}}
+{{- $_ := set $own "policy" (merge (dict "measurements" (concat (default list $v.config.policy.measurements) $may)) (default dict $own.policy)) -}}
 {{- $_ := set $own "listen" (printf "%s:%v" $v.bindAddress $v.port) -}}
 {{- $_ := set $own "agentServiceAccount" (printf "%s:%s" .Release.Namespace (include "casemate.agent.serviceAccount" .)) -}}
 {{- $tls := dict "secretName" (printf "%s-tls" $name) "serviceName" $name "caConfigMap" (include "casemate.verifier.caConfigMap" .) -}}
