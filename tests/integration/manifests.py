@@ -17,6 +17,19 @@ PROFILE = {
     },
 }
 
+KEYS_PROFILE = {
+    "apiVersion": "casemate.dev/v1alpha1",
+    "kind": "EnclaveProfile",
+    "metadata": {"name": "keys", "namespace": "shop"},
+    "spec": {
+        "tee": "node",
+        "keys": [
+            {"name": "a", "type": "password", "deliver": {"env": "SECRET_KEY"}},
+            {"name": "b", "type": "ec", "deliver": {"file": "/run/casemate/files/b.pem"}},
+        ],
+    },
+}
+
 
 def template(pod):
     return {"metadata": {"annotations": pod["metadata"]["annotations"]}, "spec": pod["spec"]}

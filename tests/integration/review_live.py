@@ -18,7 +18,7 @@ from harness import (
     review,
     write,
 )
-from manifests import PROFILE, dump, reviewed
+from manifests import KEYS_PROFILE, PROFILE, dump, reviewed
 
 # reviews and the live webhook
 
@@ -63,6 +63,7 @@ def test_agrees_with_live(folder, stack):
     profiles = os.path.join(folder, "profiles")
     os.mkdir(profiles)
     write(profiles, "p.yaml", dump(PROFILE))
+    write(profiles, "keys.yaml", dump(KEYS_PROFILE))
     s = Server(
         folder,
         stack,
@@ -103,6 +104,9 @@ def test_agrees_with_live(folder, stack):
             {**SGX_ASKS, "casemate.dev/epc.b": "1Mi"}, {"name": "a"}, {"name": "b"}
         ),
         "aesm": pod_of({**SGX_ASKS, "casemate.dev/quote": "aesm"}),
+        "a profile's keys": pod_of(
+            {"casemate.dev/profile": "keys"}, {"name": "app", "command": ["x"], "args": ["y"]}
+        ),
         "keys": pod_of({}, {"name": "app", "resources": {"limits": {"casemate.dev/keys": "1"}}}),
     }
     for name, pod in pods.items():

@@ -1,0 +1,3 @@
+import os
+
+print("The secret key is:", os.getenv("SECRET_KEY"), flush=True)
