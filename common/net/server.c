@@ -37,6 +37,7 @@ void exchange_free(struct http_exchange *x)
 	buf_free(&x->uri);
 	buf_free(&x->body);
 	buf_free(&x->out);
+	buf_free(&x->cookie);
 	free(x);
 }
 

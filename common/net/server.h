@@ -70,12 +70,15 @@ struct http_response {
 	unsigned retry_after;     /* seconds; 0: no header */
 	const char *allow;        /* literal for 405; NULL: no header */
 	const char *authenticate; /* literal for 401 (WWW-Authenticate); NULL: no header */
+	struct buf *cookie;       /* of the connection's own: the value of Set-Cookie, at most
+				   * SERVER_COOKIE_MAX bytes; empty: no header */
 	struct buf *body;         /* the connection's own buffer, empty at the start; an error in
 				   * it (it is born with SERVER_RESPONSE_MAX) becomes a 500 */
 };
 
 enum {
 	SERVER_RESPONSE_MAX = 16 << 20,
+	SERVER_COOKIE_MAX = 16 << 10,
 	SERVER_THREADS_MAX = 16,
 	SERVER_CONNECTIONS_MAX = 1 << 20,
 };

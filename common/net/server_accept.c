@@ -71,6 +71,7 @@ static struct http_exchange *exchange_new(struct server *s, int fd)
 	x->uri = BUF_INIT(s->limits.max_header);
 	x->body = BUF_INIT(s->limits.max_body);
 	x->out = BUF_INIT(SERVER_RESPONSE_MAX);
+	x->cookie = BUF_INIT(SERVER_COOKIE_MAX);
 	exchange_phase(x, PHASE_ACCEPTED);
 	return x;
 }

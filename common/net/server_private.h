@@ -60,7 +60,7 @@ struct http_exchange {
 	size_t discarded;
 	size_t charged; /* of the server's buffered */
 	char method[SERVER_METHOD_MAX];
-	struct buf uri, body, out;
+	struct buf uri, body, out, cookie;
 	struct http_request req;
 	struct http_response res;
 };

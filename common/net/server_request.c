@@ -57,6 +57,8 @@ static unsigned add_headers(const struct http_exchange *x, struct MHD_Response *
 		ok &= MHD_add_response_header(r, "Allow", res->allow);
 	if (res->authenticate)
 		ok &= MHD_add_response_header(r, "WWW-Authenticate", res->authenticate);
+	if (x->cookie.len)
+		ok &= MHD_add_response_header(r, "Set-Cookie", x->cookie.p);
 	if (atomic_load(&x->server->closing))
 		ok &= MHD_add_response_header(r, "Connection", "close");
 	return ok;
@@ -83,8 +85,13 @@ static enum MHD_Result answer(struct http_exchange *x)
 static void reset_response(struct http_exchange *x)
 {
 	buf_reset(&x->out);
+	buf_reset(&x->cookie);
 	x->res = (struct http_response){
-		.status = 200, .content_type = "application/json", .body = &x->out};
+		.status = 200,
+		.content_type = "application/json",
+		.cookie = &x->cookie,
+		.body = &x->out,
+	};
 }
 
 /* An answer of the server's own. client-go shows the message of a metav1.Status. */
@@ -325,6 +332,7 @@ void request_completed(void *cls, struct MHD_Connection *con, void **con_cls,
 		buf_free(&x->body);
 	if (x->out.cap > SERVER_KEEP_MAX)
 		buf_free(&x->out);
+	buf_free(&x->cookie);
 	uncharge(x);
 	exchange_phase(x, PHASE_IDLE);
 }

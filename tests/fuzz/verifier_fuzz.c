@@ -25,7 +25,7 @@ static void fuzz_message(enum desk_message_kind kind, struct span text)
 /* Nothing that did not come from us opens: the key is not in the corpus. */
 static void fuzz_challenge(struct span text)
 {
-	static const struct challenge_keys keys = {
+	static const struct sealing_keys keys = {
 		.v = {{.id = 0x4141414141414141, .key = "a key that nobody guesses......"}},
 		.n = 1};
 	enum reason reason;
@@ -85,7 +85,7 @@ static void fuzz_object(char what, struct span text)
 {
 	static const struct json_limits limits = {65536, 4096, 32};
 	_cleanup_json_ struct json doc = {0};
-	struct challenge_keys keys;
+	struct sealing_keys keys;
 
 	if (json_parse(&doc, text, &limits, NULL) < 0)
 		return;

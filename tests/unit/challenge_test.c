@@ -12,7 +12,7 @@
 #define NOW       (1790000000 * (int64_t)USEC_PER_SEC)
 #define LIFE      (300 * (int64_t)USEC_PER_SEC)
 
-static const struct challenge_keys keys = {
+static const struct sealing_keys keys = {
 	.v = {{.id = 2, .key = "the newest, not yet for sealing"}, {.id = 1, .key = "the older one"}},
 	.n = 2,
 	.seal = 1,
@@ -30,7 +30,7 @@ static bool make(struct buf *sealed, struct challenge *c)
 static void test_opens(void)
 {
 	/* The same key in another place: the secret's keys have gone on. */
-	const struct challenge_keys later = {.v = {{.id = 3}, keys.v[0], keys.v[1]}, .n = 3};
+	const struct sealing_keys later = {.v = {{.id = 3}, keys.v[0], keys.v[1]}, .n = 3};
 	_cleanup_buf_ struct buf sealed = BUF_INIT(PROTOCOL_CHALLENGE_MAX);
 	_cleanup_buf_ struct buf again = BUF_INIT(PROTOCOL_CHALLENGE_MAX);
 	struct challenge c, got;
@@ -50,10 +50,10 @@ static void test_opens(void)
 
 static void test_refused(void)
 {
-	static const struct challenge_keys none = {0}, others = {.v = {{.id = 1}}, .n = 1};
+	static const struct sealing_keys none = {0}, others = {.v = {{.id = 1}}, .n = 1};
 	static const struct {
 		const char *name;
-		const struct challenge_keys *keys;
+		const struct sealing_keys *keys;
 		const char *uid;
 		int64_t now;
 		enum reason want;

@@ -96,7 +96,7 @@ struct fix {
 };
 
 static const struct judge_rules rules = {.interval_sec = 3600, .validity_sec = 7200};
-static const struct challenge_keys keys = {.v = {{.id = 1, .key = "k"}}, .n = 1};
+static const struct sealing_keys keys = {.v = {{.id = 1, .key = "k"}}, .n = 1};
 
 static void changed(void *ctx, struct node *n)
 {

@@ -39,7 +39,7 @@ static void test_read(void)
 
 	for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
 		_cleanup_json_ struct json doc = {0};
-		struct challenge_keys keys;
+		struct sealing_keys keys;
 		char text[1024];
 
 		snprintf(text, sizeof(text), "{\"data\":%s}", rows[i].data);
@@ -58,10 +58,10 @@ static void test_read(void)
 
 static void test_due(void)
 {
-	struct challenge_keys keys = {0};
+	struct sealing_keys keys = {0};
 
 	CU_ASSERT_TRUE(keyring_due(&keys, NOW));
-	keys = (struct challenge_keys){.v = {{.id = NOW}}, .n = 1};
+	keys = (struct sealing_keys){.v = {{.id = NOW}}, .n = 1};
 	CU_ASSERT_FALSE(keyring_due(&keys, NOW));
 	CU_ASSERT_FALSE(keyring_due(&keys, NOW + KEYRING_LIFE_SEC - 1));
 	CU_ASSERT_TRUE(keyring_due(&keys, NOW + KEYRING_LIFE_SEC));
@@ -74,7 +74,7 @@ static void test_next(void)
 				   "\",\"20\":\"" KEY "\",\"other\":\"YQ==\"}}";
 	_cleanup_json_ struct json doc = {0}, next = {0};
 	_cleanup_secret_ struct secret patch = {0};
-	struct challenge_keys keys, made;
+	struct sealing_keys keys, made;
 	_cleanup_buf_ struct buf secret = BUF_INIT(4096);
 
 	CU_ASSERT_EQUAL(json_parse(&doc, span_str(text), &limits, NULL), 0);
@@ -93,7 +93,7 @@ static void test_next(void)
 	keyring_read(&made, json_root(&next), NOW);
 	CU_ASSERT_EQUAL(made.n, 1);
 	CU_ASSERT_EQUAL(made.v[0].id, NOW);
-	CU_ASSERT_NOT_EQUAL(memcmp(made.v[0].key, keys.v[0].key, CHALLENGE_KEY), 0);
+	CU_ASSERT_NOT_EQUAL(memcmp(made.v[0].key, keys.v[0].key, SEALING_KEY), 0);
 }
 
 CU_TestInfo keyring_tests[] = {

@@ -31,34 +31,34 @@ static uint64_t id_of(struct span name)
 }
 
 /* Keeps the newest, in descending order. */
-static void insert(struct challenge_keys *keys, const struct challenge_key *key)
+static void insert(struct sealing_keys *keys, const struct sealing_key *key)
 {
 	size_t i = 0;
 
 	while (i < keys->n && keys->v[i].id > key->id)
 		i++;
-	if (i == CHALLENGE_KEYS_MAX)
+	if (i == SEALING_KEYS_MAX)
 		return;
-	if (keys->n < CHALLENGE_KEYS_MAX)
+	if (keys->n < SEALING_KEYS_MAX)
 		keys->n++;
 	memmove(&keys->v[i + 1], &keys->v[i], (keys->n - i - 1) * sizeof(keys->v[0]));
 	keys->v[i] = *key;
 }
 
-void keyring_read(struct challenge_keys *ret, struct json_val secret, int64_t now_sec)
+void keyring_read(struct sealing_keys *ret, struct json_val secret, int64_t now_sec)
 {
 	struct arena none = ARENA_INIT(0); /* neither digits nor base64 need escapes */
 	struct json_iter it;
 
-	*ret = (struct challenge_keys){0};
+	*ret = (struct sealing_keys){0};
 	json_each (it, json_get(secret, "data")) {
-		struct challenge_key key = {.id = id_of(json_str(it.key, &none))};
+		struct sealing_key key = {.id = id_of(json_str(it.key, &none))};
 		_cleanup_secret_ struct secret bytes = {0};
 
 		if (!key.id || secret_unbase64(&bytes, json_str(it.value, &none)) < 0 ||
-			bytes.len != CHALLENGE_KEY)
+			bytes.len != SEALING_KEY)
 			continue;
-		memcpy(key.key, bytes.p, CHALLENGE_KEY);
+		memcpy(key.key, bytes.p, SEALING_KEY);
 		insert(ret, &key);
 		OPENSSL_cleanse(&key, sizeof(key));
 	}
@@ -67,27 +67,27 @@ void keyring_read(struct challenge_keys *ret, struct json_val secret, int64_t no
 		ret->seal++;
 }
 
-bool keyring_due(const struct challenge_keys *keys, int64_t now_sec)
+bool keyring_due(const struct sealing_keys *keys, int64_t now_sec)
 {
 	return keys->n == 0 || (int64_t)keys->v[0].id <= now_sec - KEYRING_LIFE_SEC;
 }
 
 /* Does the key of that name stay beside a new one? */
-static bool stays(const struct challenge_keys *keys, struct span name)
+static bool stays(const struct sealing_keys *keys, struct span name)
 {
 	uint64_t id = id_of(name);
 
-	for (size_t i = 0; i < keys->n && i < CHALLENGE_KEYS_MAX - 1; i++)
+	for (size_t i = 0; i < keys->n && i < SEALING_KEYS_MAX - 1; i++)
 		if (keys->v[i].id == id)
 			return true;
 	return false;
 }
 
-int keyring_next(struct secret *ret, const struct challenge_keys *keys, struct json_val secret,
+int keyring_next(struct secret *ret, const struct sealing_keys *keys, struct json_val secret,
 	int64_t now_sec, struct error *err)
 {
 	struct arena none = ARENA_INIT(0);
-	unsigned char key[CHALLENGE_KEY];
+	unsigned char key[SEALING_KEY];
 	char text[64];
 	struct json_iter it;
 	size_t leaving = 0;

@@ -8,7 +8,7 @@
 
 #include "common/base/json.h"
 #include "common/base/secret.h"
-#include "webhook/verifier/challenge.h"
+#include "webhook/replicas/sealing.h"
 
 enum {
 	KEYRING_LIFE_SEC = 24 * 3600, /* of a key as the newest */
@@ -16,12 +16,12 @@ enum {
 };
 
 /* The keys of a Secret; what is no key there is passed over. */
-void keyring_read(struct challenge_keys *ret, struct json_val secret, int64_t now_sec);
+void keyring_read(struct sealing_keys *ret, struct json_val secret, int64_t now_sec);
 
 /* Is a new key due? */
-bool keyring_due(const struct challenge_keys *keys, int64_t now_sec);
+bool keyring_due(const struct sealing_keys *keys, int64_t now_sec);
 
 /* What a merge patch of the Secret's data is to hold, as a JSON object: a new key, and null for
  * those that leave. ret holds nothing before. -ENOMEM, -EIO: no randomness. */
-int keyring_next(struct secret *ret, const struct challenge_keys *keys, struct json_val secret,
+int keyring_next(struct secret *ret, const struct sealing_keys *keys, struct json_val secret,
 	int64_t now_sec, struct error *err);

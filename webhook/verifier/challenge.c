@@ -1,14 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Sealed:	"CMC" VERSION | key id, 8 bytes | IV, 12 | ciphertext | tag, 16
  * Inside:	nonce, 16 | issued, 8 | expires, 8 | the Node's UID
  *
- * Numbers are big endian. The first 12 bytes are authenticated as well. */
+ * Numbers are big endian. */
 #include "webhook/verifier/challenge.h"
 
 #include <errno.h>
 #include <openssl/crypto.h>
-#include <openssl/evp.h>
 #include <openssl/rand.h>
 #include <string.h>
 
@@ -16,17 +14,11 @@
 #include "common/base/clock.h"
 
 enum {
-	HEAD = 12,
-	IV = 12,
-	TAG = 16,
-	FIXED = CHALLENGE_NONCE + 16, /* inside, before the UID */
+	FIXED = CHALLENGE_NONCE + 16, /* before the UID */
 	INSIDE_MAX = FIXED + CHALLENGE_UID_MAX - 1,
-	SEALED_MAX = HEAD + IV + INSIDE_MAX + TAG,
 };
 
-static const unsigned char magic[4] = {'C', 'M', 'C', 1};
-
-DEFINE_CLEANUP(EVP_CIPHER_CTX *, EVP_CIPHER_CTX_free)
+static const unsigned char magic[SEALING_MAGIC] = {'C', 'M', 'C', 1};
 
 static void put_u64(unsigned char out[8], uint64_t v)
 {
@@ -70,62 +62,14 @@ static size_t write_inside(unsigned char out[INSIDE_MAX], const struct challenge
 	return FIXED + n;
 }
 
-int challenge_seal(struct buf *out, const struct challenge_keys *keys, const struct challenge *c,
+int challenge_seal(struct buf *out, const struct sealing_keys *keys, const struct challenge *c,
 	struct error *err)
 {
-	_cleanup_(EVP_CIPHER_CTX_free_p) EVP_CIPHER_CTX *ctx = EVP_CIPHER_CTX_new();
-	unsigned char sealed[SEALED_MAX], inside[INSIDE_MAX];
-	unsigned char *iv = sealed + HEAD, *body = iv + IV;
+	unsigned char inside[INSIDE_MAX];
 	size_t n = write_inside(inside, c);
-	const struct challenge_key *key;
-	int len;
+	int r = sealing_seal(out, keys, magic, (struct span){(const char *)inside, n}, err);
 
-	if (keys->seal >= keys->n)
-		return error_set(err, -ENOKEY, "there is no key to seal challenges with yet");
-	key = &keys->v[keys->seal];
-	memcpy(sealed, magic, sizeof(magic));
-	put_u64(sealed + sizeof(magic), key->id);
-	if (!ctx || RAND_bytes(iv, IV) != 1 ||
-		EVP_EncryptInit_ex2(ctx, EVP_aes_256_gcm(), key->key, iv, NULL) != 1 ||
-		EVP_EncryptUpdate(ctx, NULL, &len, sealed, HEAD) != 1 ||
-		EVP_EncryptUpdate(ctx, body, &len, inside, (int)n) != 1 ||
-		EVP_EncryptFinal_ex(ctx, body + n, &len) != 1 ||
-		EVP_CIPHER_CTX_ctrl(ctx, EVP_CTRL_AEAD_GET_TAG, TAG, body + n) != 1)
-		return error_set(err, -EIO, "a challenge could not be sealed");
-	return buf_add(out, sealed, HEAD + IV + n + TAG) < 0 ? error_oom(err) : 0;
-}
-
-static const struct challenge_key *find_key(const struct challenge_keys *keys, uint64_t id)
-{
-	for (size_t i = 0; i < keys->n; i++)
-		if (keys->v[i].id == id)
-			return &keys->v[i];
-	return NULL;
-}
-
-/* Returns the bytes inside, -1: not sealed by us. */
-static int unseal(
-	unsigned char inside[INSIDE_MAX], struct span sealed, const struct challenge_keys *keys)
-{
-	_cleanup_(EVP_CIPHER_CTX_free_p) EVP_CIPHER_CTX *ctx = EVP_CIPHER_CTX_new();
-	const unsigned char *p = (const unsigned char *)sealed.p, *iv = p + HEAD, *body = iv + IV;
-	const struct challenge_key *key;
-	unsigned char tag[TAG];
-	int n, len;
-
-	if (sealed.len <= HEAD + IV + FIXED + TAG || sealed.len > SEALED_MAX ||
-		memcmp(p, magic, sizeof(magic)) != 0)
-		return -1;
-	n = (int)(sealed.len - HEAD - IV - TAG);
-	key = find_key(keys, get_u64(p + sizeof(magic)));
-	memcpy(tag, body + n, TAG);
-	if (!ctx || !key || EVP_DecryptInit_ex2(ctx, EVP_aes_256_gcm(), key->key, iv, NULL) != 1 ||
-		EVP_DecryptUpdate(ctx, NULL, &len, p, HEAD) != 1 ||
-		EVP_DecryptUpdate(ctx, inside, &len, body, n) != 1 ||
-		EVP_CIPHER_CTX_ctrl(ctx, EVP_CTRL_AEAD_SET_TAG, TAG, tag) != 1 ||
-		EVP_DecryptFinal_ex(ctx, inside + n, &len) != 1)
-		return -1;
-	return n;
+	return r < 0 ? error_prefix(err, r, "challenge") : 0;
 }
 
 static int refuse(enum reason *ret_reason, enum reason reason, struct error *err, const char *what)
@@ -134,22 +78,23 @@ static int refuse(enum reason *ret_reason, enum reason reason, struct error *err
 	return error_set(err, -EACCES, "%s; %s", what, reason_remedy(reason));
 }
 
-int challenge_open(struct challenge *ret, struct span sealed, const struct challenge_keys *keys,
+int challenge_open(struct challenge *ret, struct span sealed, const struct sealing_keys *keys,
 	const char *node_uid, int64_t now_usec, enum reason *ret_reason, struct error *err)
 {
-	unsigned char inside[INSIDE_MAX];
+	_cleanup_buf_ struct buf opened = BUF_INIT(INSIDE_MAX);
+	int r = sealing_open(&opened, keys, magic, sealed);
+	const unsigned char *inside = (const unsigned char *)opened.p;
 	struct challenge c = {0};
-	int n = unseal(inside, sealed, keys);
+	size_t n = opened.len;
 
-	if (n < 0)
+	if (r < 0 || n <= FIXED)
 		return refuse(ret_reason, REASON_ChallengeInvalid, err,
 			"the challenge is none that this verifier gave out");
 	memcpy(c.nonce, inside, CHALLENGE_NONCE);
 	c.issued_usec = (int64_t)get_u64(inside + CHALLENGE_NONCE);
 	c.expires_usec = (int64_t)get_u64(inside + CHALLENGE_NONCE + 8);
-	memcpy(c.node_uid, inside + FIXED, (size_t)n - FIXED);
-	if (strlen(node_uid) != (size_t)n - FIXED ||
-		CRYPTO_memcmp(c.node_uid, node_uid, (size_t)n - FIXED) != 0)
+	memcpy(c.node_uid, inside + FIXED, n - FIXED);
+	if (strlen(node_uid) != n - FIXED || CRYPTO_memcmp(c.node_uid, node_uid, n - FIXED) != 0)
 		return refuse(ret_reason, REASON_NodeMismatch, err,
 			"the challenge was given to another node");
 	if (now_usec > c.expires_usec)

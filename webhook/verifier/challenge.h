@@ -11,24 +11,12 @@
 #include "common/base/error.h"
 #include "common/base/span.h"
 #include "common/tee/reason.h"
+#include "webhook/replicas/sealing.h"
 
 enum {
-	CHALLENGE_KEY = 32, /* bytes */
-	CHALLENGE_KEYS_MAX = 3,
 	CHALLENGE_NONCE = 16,
 	CHALLENGE_UID_MAX = 64,  /* bytes of a Node's UID, with NUL */
 	CHALLENGE_SKEW_SEC = 60, /* that replicas' clocks may differ by */
-};
-
-struct challenge_key {
-	uint64_t id;
-	unsigned char key[CHALLENGE_KEY];
-};
-
-struct challenge_keys {
-	struct challenge_key v[CHALLENGE_KEYS_MAX];
-	size_t n;
-	size_t seal; /* index of the one to seal with */
 };
 
 struct challenge {
@@ -43,10 +31,10 @@ int challenge_new(struct challenge *ret, const char *node_uid, int64_t now_usec,
 
 /* Appends the sealed challenge, at most PROTOCOL_CHALLENGE_MAX bytes. -ENOKEY: there is no key yet;
  * -EIO: OpenSSL refused. */
-int challenge_seal(struct buf *out, const struct challenge_keys *keys, const struct challenge *c,
+int challenge_seal(struct buf *out, const struct sealing_keys *keys, const struct challenge *c,
 	struct error *err);
 
 /* Opens what came back from the node of that UID. 0; -EACCES with *ret_reason (ChallengeInvalid,
  * NodeMismatch, ChallengeExpired) and the message. */
-int challenge_open(struct challenge *ret, struct span sealed, const struct challenge_keys *keys,
+int challenge_open(struct challenge *ret, struct span sealed, const struct sealing_keys *keys,
 	const char *node_uid, int64_t now_usec, enum reason *ret_reason, struct error *err);

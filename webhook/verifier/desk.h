@@ -30,7 +30,7 @@ struct desk_options {
 	struct nodes *nodes;
 	struct publisher *publisher;
 	const struct judge_rules *rules; /* borrowed, as what follows */
-	const struct challenge_keys *keys;
+	const struct sealing_keys *keys;
 	const struct kube_lease *lease; /* for the leader's term; NULL: none */
 	struct simulation *simulation;  /* NULL: not allowed */
 	/* examine() with the verifier's own; ctx is below. */

@@ -35,7 +35,7 @@ enum { TOKEN_RATE = 200 };
 struct verifier {
 	struct verifier_options o;
 	struct judge_rules rules;
-	struct challenge_keys keys;
+	struct sealing_keys keys;
 	char agent[400];    /* user name of the agents' account */
 	char identity[254]; /* of this process; a name of a host may come again */
 	struct shared_secret *keys_secret;
