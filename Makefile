@@ -86,6 +86,7 @@ TEE_OBJS := $(call objs,$(filter-out tests/tee/make_evidence.c,$(call srcs,tests
 FUZZ_AUX := $(call objs,$(filter-out $(FUZZ_SRC),$(call srcs,tests/fuzz)))
 RENDER  := $(B)/tests/integration/page/render
 TSM_ASK := $(B)/tests/integration/tsm/ask
+PUT_KEY := $(B)/tests/integration/kbs/put_key
 BENCHES := $(patsubst %.c,$(B)/%,$(wildcard tests/bench/*.c))
 PEERS   := $(B)/tests/cluster/plugin_peer
 OBJS    := $(foreach p,$(PARTS) tests/unit tests/tee tests/fuzz tests/bench tests/integration,$(call objs,$(call srcs,$(p)))) $(PEERS:=.o)
@@ -151,7 +152,7 @@ $(GRPC_PEER): $(GRPC_PEER).o $(B)/tests/unit/grpc_fixture.o $(call lib,common)
 	$(Q)$(CC) $(ldflags) -o $@ $^ $(libs)
 $(RENDER): $(RENDER).o $(B)/tests/unit/status_fixture.o $(LIBS)
 	$(Q)$(CC) $(ldflags) -o $@ $^ $(libs)
-$(BENCHES) $(PEERS) $(TSM_ASK): $(B)/%: $(B)/%.o $(LIBS)
+$(BENCHES) $(PEERS) $(TSM_ASK) $(PUT_KEY): $(B)/%: $(B)/%.o $(LIBS)
 	$(Q)$(CC) $(ldflags) -o $@ $^ $(libs)
 
 $(B)/gen/%.pb-c.c $(B)/gen/%.pb-c.h: %.proto
@@ -204,13 +205,14 @@ check-chart:
 	tests/chart/monitoring-test
 check-image: all
 	tests/chart/image-test
-check-programs: all $(GRPC_PEER) $(RENDER) $(MAKE_EVIDENCE) $(TSM_ASK)
+check-programs: all $(GRPC_PEER) $(RENDER) $(MAKE_EVIDENCE) $(TSM_ASK) $(PUT_KEY)
 	tests/integration/standalone-test
 	tests/integration/review-test
 	tests/integration/verify-test
 	tests/integration/tls-test
 	MAKE_EVIDENCE=$(MAKE_EVIDENCE) tests/integration/collateral-test
 	tests/integration/metrics-test
+	PUT_KEY=$(PUT_KEY) tests/integration/kbs-test
 	tests/integration/grpc-test
 	TSM_ASK=$(TSM_ASK) tests/integration/tsm-test
 	B=$(B) tests/integration/guest-test

@@ -26,11 +26,11 @@ static const struct setting serve_settings[] = {
 		.offset = AT(roles),
 		.def = "admission",
 		.meta = "ROLE[,ROLE]",
-		.help = "what to serve: admission, verifier"},
+		.help = "what to serve: admission, verifier, broker"},
 	{.name = "standalone",
 		.type = SETTING_BOOL,
 		.offset = AT(standalone),
-		.help = "admission without an API server: certificates and profiles from files, "
+		.help = "admission or broker without an API server: everything comes from files, "
 			"listening on 127.0.0.1"},
 	{.name = "checkConfig",
 		.type = SETTING_BOOL,
@@ -263,6 +263,7 @@ static struct settings_table table_of(enum config_use use)
 	settings_add(&t, serve_settings, ARRAY_SIZE(serve_settings), 0);
 	settings_add(&t, ops_security_settings, n_ops_security_settings, AT(metrics));
 	settings_add(&t, verifier_settings, n_verifier_settings, AT(verifier));
+	settings_add(&t, broker_settings, n_broker_settings, AT(broker));
 	if (use == CONFIG_REVIEW) {
 		/* The daemon's file serves here too; what is not policy has no effect. */
 		for (size_t i = 0; i < t.n; i++) {
@@ -276,7 +277,7 @@ static struct settings_table table_of(enum config_use use)
 	return t;
 }
 
-static const char *const role_names[ROLE_N] = {"admission", "verifier"};
+static const char *const role_names[ROLE_N] = {"admission", "verifier", "broker"};
 
 bool webhook_config_has_role(const struct webhook_config *c, enum role role)
 {
@@ -295,12 +296,12 @@ static int check_roles(const struct webhook_config *c, struct error *err)
 			known |= strcmp(c->roles.v[i], role_names[k]) == 0;
 		if (!known)
 			return error_set(err, -EINVAL,
-				"roles: \"%s\" is no role of this version; expected admission or "
-				"verifier",
+				"roles: \"%s\" is no role of this version; expected "
+				"admission, verifier or broker",
 				c->roles.v[i]);
 	}
 	if (!c->roles.n)
-		return error_set(err, -EINVAL, "roles: name at least one, admission or verifier");
+		return error_set(err, -EINVAL, "roles: name at least one of admission, verifier and broker");
 	if (c->standalone && webhook_config_has_role(c, ROLE_VERIFIER))
 		return error_set(err, -EINVAL,
 			"roles: the verifier needs an API server, so it does not go with "
@@ -315,6 +316,8 @@ static int check_serve(struct webhook_config *c, struct error *err)
 
 	if (r == 0)
 		r = verifier_config_finish(&c->verifier, err);
+	if (r == 0 && webhook_config_has_role(c, ROLE_BROKER))
+		r = broker_config_finish(&c->broker, c->standalone, err);
 	if (r < 0)
 		return r;
 	if (webhook_config_has_role(c, ROLE_ADMISSION) && files && (!*c->tls.cert || !*c->tls.key))
@@ -334,6 +337,7 @@ static int finish_listens(struct webhook_config *c, struct error *err)
 	const struct ops_listen listens[] = {
 		{&c->listen, "listen", 8443, false},
 		{&c->verifier.listen, "verifier.listen", 8444, false},
+		{&c->broker.listen, "broker.listen", 8445, false},
 		{&c->health_listen, "health.listen", 8080, true},
 		{&c->metrics_listen, "metrics.listen", 8081, true},
 	};

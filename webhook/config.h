@@ -13,6 +13,7 @@
 #include "common/base/log.h"
 #include "common/net/ops.h"
 #include "common/net/server.h"
+#include "webhook/broker/config.h"
 #include "webhook/policy/config.h"
 #include "webhook/verifier/config.h"
 
@@ -63,9 +64,10 @@ struct webhook_config {
 
 	struct policy_config policy;
 	struct verifier_config verifier;
+	struct broker_config broker;
 };
 
-enum role { ROLE_ADMISSION, ROLE_VERIFIER, ROLE_N };
+enum role { ROLE_ADMISSION, ROLE_VERIFIER, ROLE_BROKER, ROLE_N };
 bool webhook_config_has_role(const struct webhook_config *c, enum role role);
 /* Is there a change from a to b that only a restart takes up? */
 bool webhook_config_needs_restart(const struct webhook_config *a, const struct webhook_config *b);

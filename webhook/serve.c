@@ -17,6 +17,8 @@
 #include "common/net/tls.h"
 #include "webhook/admission/service.h"
 #include "webhook/api_hooks.h"
+#include "webhook/broker/broker.h"
+#include "webhook/broker_options.h"
 #include "webhook/certs/certs.h"
 #include "webhook/commands.h"
 #include "webhook/config.h"
@@ -56,6 +58,9 @@ struct daemon {
 	bool verdicts_known;
 	struct server *server;     /* of admission; NULL without that role, as what it needs */
 	struct verifier *verifier; /* NULL without that role */
+	struct broker *broker;     /* NULL without that role */
+	struct rcar_world world;   /* what the broker grants by */
+	struct webhook_config *world_config; /* under which its profiles were judged */
 	char host[256];
 	uint64_t shed;
 	int64_t drain_until_usec;
@@ -68,7 +73,7 @@ static void publish(struct daemon *d)
 {
 	struct error err = {0};
 
-	bool known = d->profiles && (!d->verdict_watch || d->verdicts_known);
+	bool known = d->service && d->profiles && (!d->verdict_watch || d->verdicts_known);
 
 	if (known && service_set(d->service, d->config, d->profiles,
 			     d->verdict_watch ? &d->verdicts : NULL, &err) < 0) {
@@ -94,6 +99,10 @@ static void profiles_changed(void *ctx, struct profile_set *set)
 
 	profile_set_unref(d->profiles);
 	d->profiles = profile_set_ref(set);
+	webhook_config_unref(d->world_config);
+	d->world_config = webhook_config_ref(d->config);
+	d->world.policy = &d->config->policy;
+	d->world.profiles = set;
 	log_info(2, "Took up the profiles", LOG_INT("count", (int64_t)profile_set_count(set)));
 	publish(d);
 }
@@ -135,6 +144,8 @@ static int take_config(void *ctx, const char **ret_file, struct error *err)
 	if (d->verifier)
 		verifier_configure(
 			d->verifier, &d->config->verifier, &d->config->policy);
+	if (d->broker)
+		broker_configure(d->broker, &d->config->broker);
 	if (set) {
 		log_invalid_profiles(set);
 		profiles_changed(d, set);
@@ -154,6 +165,8 @@ static struct server_stats all_stats(struct daemon *d)
 		stats = server_stats(d->server);
 	if (d->verifier)
 		stats.connections += verifier_connections(d->verifier);
+	if (d->broker)
+		stats.connections += broker_connections(d->broker);
 	return stats;
 }
 
@@ -194,6 +207,8 @@ static int on_drain(sd_event_source *source, uint64_t usec, void *ctx)
 		server_quiesce(d->server);
 	if (d->verifier)
 		verifier_quiesce(d->verifier);
+	if (d->broker)
+		broker_quiesce(d->broker);
 	d->quiet_since_usec = clock_monotonic_usec();
 	d->drain_until_usec = d->quiet_since_usec + d->config->shutdown.timeout_usec;
 	return sd_event_add_time_relative(d->event, NULL, CLOCK_MONOTONIC, 0, 0, on_draining, d);
@@ -214,6 +229,8 @@ static int stop(void *ctx, int signal_number)
 		server_close_soon(d->server);
 	if (d->verifier)
 		verifier_close_soon(d->verifier);
+	if (d->broker)
+		broker_close_soon(d->broker);
 	return sd_event_add_time_relative(
 		d->event, NULL, CLOCK_MONOTONIC, (uint64_t)delay, 0, on_drain, d);
 }
@@ -232,11 +249,6 @@ static void refresh_admission(struct daemon *d)
 	d->shed = stats.shed;
 	if (d->verdict_watch && !d->verdicts_known)
 		health_set(d->health, "verdicts", false, verdict_watch_problem(d->verdict_watch));
-	if (!d->profile_watch)
-		return;
-	profile_watch_report(d->profile_watch);
-	if (!d->profiles)
-		health_set(d->health, "profiles", false, profile_watch_problem(d->profile_watch));
 }
 
 /* Before health and metrics are answered. */
@@ -246,8 +258,14 @@ static void refresh(void *ctx)
 
 	if (d->server)
 		refresh_admission(d);
+	if (d->profile_watch)
+		profile_watch_report(d->profile_watch);
+	if (d->profile_watch && !d->profiles)
+		health_set(d->health, "profiles", false, profile_watch_problem(d->profile_watch));
 	if (d->verifier)
 		verifier_refresh(d->verifier);
+	if (d->broker)
+		broker_refresh(d->broker);
 }
 
 static bool announce(struct daemon *d)
@@ -277,6 +295,12 @@ static int setup_loop(struct daemon *d, struct error *err)
 	return r < 0 ? error_set(err, r, "event loop: %s", strerror(-r)) : 0;
 }
 
+static bool wants_profiles(const struct daemon *d)
+{
+	return webhook_config_has_role(d->config, ROLE_ADMISSION) ||
+	       webhook_config_has_role(d->config, ROLE_BROKER);
+}
+
 static int setup_observation(struct daemon *d, struct error *err)
 {
 	static const char *const limit[] = {"limit", NULL};
@@ -288,10 +312,10 @@ static int setup_observation(struct daemon *d, struct error *err)
 		return error_oom(err);
 	health_set(d->health, "shutdown", true, "");
 	daemon_loop_count(d->loop, d->metrics, "casemate_webhook_config_reloads_total");
+	if (wants_profiles(d) && health_add(d->health, "profiles", HEALTH_READY) < 0)
+		return error_oom(err);
 	if (!webhook_config_has_role(d->config, ROLE_ADMISSION))
 		return 0;
-	if (health_add(d->health, "profiles", HEALTH_READY) < 0)
-		return error_oom(err);
 	d->connections = metrics_gauge(
 		d->metrics, "casemate_webhook_connections", "Connections that are open.", NULL);
 	d->refused = metrics_counter(d->metrics, "casemate_webhook_limits_reached_total",
@@ -341,12 +365,15 @@ static int setup_profiles(struct daemon *d, struct error *err)
 		.events = d->events,
 		.metrics = d->metrics,
 		.config = &d->config->policy,
+		.read_only = !webhook_config_has_role(d->config, ROLE_ADMISSION),
 		.changed = profiles_changed,
 		.ctx = d,
 	};
 	struct profile_set *set;
 	int r;
 
+	if (!wants_profiles(d))
+		return 0;
 	if (d->kube)
 		return profile_watch_new(&d->profile_watch, &o, err);
 	r = profile_files_load(d->config->profiles_dir, &d->config->policy, &set, err);
@@ -475,20 +502,24 @@ static int setup_ops(struct daemon *d, struct error *err)
 		err);
 }
 
-/* The role admission. */
-static int setup_admission(struct daemon *d, struct error *err)
+/* The role admission; the profiles come in between. */
+static int setup_judgement(struct daemon *d, struct error *err)
 {
 	int r = 0;
 
 	if (!webhook_config_has_role(d->config, ROLE_ADMISSION))
 		return 0;
 	r = setup_service(d, err);
-	if (r == 0)
-		r = setup_verdicts(d, err);
-	if (r == 0)
-		r = setup_profiles(d, err);
-	if (r == 0)
-		r = setup_certs(d, err);
+	return r < 0 ? r : setup_verdicts(d, err);
+}
+
+static int setup_admission(struct daemon *d, struct error *err)
+{
+	int r;
+
+	if (!webhook_config_has_role(d->config, ROLE_ADMISSION))
+		return 0;
+	r = setup_certs(d, err);
 	return r < 0 ? r : setup_server(d, err);
 }
 
@@ -511,10 +542,41 @@ static int setup_verifier(struct daemon *d, struct error *err)
 	return verifier_new(&d->verifier, &o, err);
 }
 
+/* Empty alone, where namespaces have no UIDs. */
+static const char *namespace_uid(void *ctx, const char *namespace_)
+{
+	struct daemon *d = ctx;
+
+	return d->profile_watch ? profile_watch_namespace_uid(d->profile_watch, namespace_) : "";
+}
+
+static int setup_broker(struct daemon *d, struct error *err)
+{
+	struct broker_options o = {
+		.event = d->event,
+		.queue = d->queue,
+		.kube = d->kube,
+		.events = d->events,
+		.metrics = d->metrics,
+		.health = d->health,
+		.world = &d->world,
+		.namespace_ = own_namespace(d),
+		.identity = d->host,
+	};
+
+	if (!webhook_config_has_role(d->config, ROLE_BROKER))
+		return 0;
+	d->world.namespace_uid = namespace_uid;
+	d->world.ctx = d;
+	broker_options_set(&o, d->config);
+	return broker_new(&d->broker, &o, err);
+}
+
 static int setup(struct daemon *d, struct error *err)
 {
 	static int (*const steps[])(struct daemon *, struct error *) = {setup_loop,
-		setup_observation, setup_api, setup_admission, setup_verifier, setup_files,
+		setup_observation, setup_api, setup_judgement, setup_profiles, setup_admission, setup_verifier,
+		setup_broker, setup_files,
 		setup_reviews, setup_ops};
 
 	for (size_t i = 0; i < ARRAY_SIZE(steps); i++) {
@@ -532,6 +594,7 @@ static void teardown(struct daemon *d)
 	ops_free(d->ops);
 	server_stop(d->server);
 	verifier_free(d->verifier);
+	broker_free(d->broker);
 	certs_free(d->certs);
 	tls_identity_free(d->identity);
 	verdict_watch_free(d->verdict_watch);
@@ -544,6 +607,7 @@ static void teardown(struct daemon *d)
 	loop_queue_free(d->queue);
 	health_free(d->health);
 	metrics_free(d->metrics);
+	webhook_config_unref(d->world_config);
 	webhook_config_unref(d->config);
 	daemon_loop_free(d->loop);
 }
@@ -568,8 +632,8 @@ static void usage(void)
 
 	webhook_config_help(&options, CONFIG_SERVE);
 	printf("Usage: casemate-webhook serve [OPTIONS]\n\n"
-	       "Runs the admission webhooks (/mutate, /validate), or the verifier of evidence,\n"
-	       "over HTTPS. Each option is also a setting of the configuration file and an\n"
+	       "Runs the admission webhooks (/mutate, /validate), the verifier of evidence, or the\n"
+	       "key broker, over HTTPS. Each option is also a setting of the configuration file and an\n"
 	       "environment variable: --tls-min-version is tls: {minVersion: ...} and\n"
 	       "CASEMATE_TLS_MIN_VERSION. SIGHUP, or a change of the "
 	       "file, reloads it; SIGTERM drains and ends.\n\nOptions:\n%s",

@@ -37,20 +37,21 @@ static int agree(unsigned char kek[32], EVP_PKEY *ours, EVP_PKEY *theirs)
 	return r;
 }
 
-static bool oaep_256(EVP_PKEY_CTX *ctx)
+static bool oaep(EVP_PKEY_CTX *ctx, const EVP_MD *md)
 {
 	return EVP_PKEY_CTX_set_rsa_padding(ctx, RSA_PKCS1_OAEP_PADDING) == 1 &&
-	       EVP_PKEY_CTX_set_rsa_oaep_md(ctx, EVP_sha256()) == 1 &&
-	       EVP_PKEY_CTX_set_rsa_mgf1_md(ctx, EVP_sha256()) == 1;
+	       EVP_PKEY_CTX_set_rsa_oaep_md(ctx, md) == 1 &&
+	       EVP_PKEY_CTX_set_rsa_mgf1_md(ctx, md) == 1;
 }
 
-static int transport(struct buf *wrapped, EVP_PKEY *to, const unsigned char key[JWE_KEY])
+static int transport(struct buf *wrapped, const struct jwk *to, const unsigned char key[JWE_KEY])
 {
-	_cleanup_(EVP_PKEY_CTX_free_p) EVP_PKEY_CTX *ctx = EVP_PKEY_CTX_new(to, NULL);
+	_cleanup_(EVP_PKEY_CTX_free_p) EVP_PKEY_CTX *ctx = EVP_PKEY_CTX_new(to->key, NULL);
+	const EVP_MD *md = to->oaep_sha1 ? EVP_sha1() : EVP_sha256();
 	unsigned char out[WRAPPED_MAX];
 	size_t n = sizeof(out);
 
-	if (!ctx || EVP_PKEY_encrypt_init(ctx) != 1 || !oaep_256(ctx) ||
+	if (!ctx || EVP_PKEY_encrypt_init(ctx) != 1 || !oaep(ctx, md) ||
 		EVP_PKEY_encrypt(ctx, out, &n, key, JWE_KEY) != 1)
 		return -EIO;
 	return buf_add(wrapped, out, n);
@@ -63,7 +64,7 @@ static int untransport(unsigned char key[JWE_KEY], EVP_PKEY *own, struct span wr
 	size_t n = sizeof(out);
 	int r = -EKEYREJECTED;
 
-	if (ctx && EVP_PKEY_decrypt_init(ctx) == 1 && oaep_256(ctx) &&
+	if (ctx && EVP_PKEY_decrypt_init(ctx) == 1 && oaep(ctx, EVP_sha256()) &&
 		EVP_PKEY_decrypt(ctx, out, &n, (const unsigned char *)wrapped.p, wrapped.len) ==
 			1 &&
 		n == JWE_KEY) {
@@ -87,7 +88,7 @@ static int write_header(struct buf *header, struct buf *wrapped, const struct jw
 
 	if (to->kind == JWK_RSA) {
 		buf_puts(header, "{\"alg\":\"" JWK_ALG_RSA "\",\"enc\":\"A256GCM\"}");
-		return transport(wrapped, to->key, random->key);
+		return transport(wrapped, to, random->key);
 	}
 	buf_puts(header, "{\"alg\":\"" JWK_ALG_ECDH "\",\"enc\":\"A256GCM\",\"epk\":");
 	r = jwk_write(header, random->ephemeral, NULL);

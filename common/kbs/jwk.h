@@ -28,6 +28,9 @@ enum {
 struct jwk {
 	enum jwk_kind kind;
 	EVP_PKEY *key;
+	/* RSA: wrap with SHA-1 although the header says RSA-OAEP-256, for clients that unwrap so:
+	 * guest components whose cryptography is OpenSSL's. */
+	bool oaep_sha1;
 };
 
 /* Bytes of a coordinate on the curve; 0 for RSA. */

@@ -31,6 +31,7 @@ void examine(const struct examiner *x, struct span text, const unsigned char rep
 	policy.report_data = report_data;
 	/* A node that runs something that nobody listed may be genuine and lie: any enclave quotes
 	 * any report data, any guest boots. What is simulated proves nothing anyway. */
-	policy.measurements_required = ret->evidence.tee != TEE_TYPE_SIMULATED;
+	policy.measurements_required =
+		!x->measurements_elsewhere && ret->evidence.tee != TEE_TYPE_SIMULATED;
 	verify(&in, x->cache, &ret->verdict);
 }

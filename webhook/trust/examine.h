@@ -23,6 +23,7 @@ struct examiner {
 	const struct collateral *collateral;
 	const struct verify_policy *policy;
 	struct verify_cache *cache; /* NULL: none */
+	bool measurements_elsewhere; /* what runs is judged by who asked, if the policy lists none */
 };
 
 /* Always gives a verdict. text: as received. ret holds nothing before. */

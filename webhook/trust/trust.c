@@ -316,7 +316,8 @@ void trust_report(const struct trust *t, struct metric *expiry)
 
 struct examiner trust_examiner(const struct trust *t)
 {
-	return (struct examiner){t->collateral, &t->policy.policy, t->cache};
+	return (struct examiner){t->collateral, &t->policy.policy, t->cache,
+		t->o.measurements_elsewhere};
 }
 
 static bool lacks_collateral(const struct verdict *v)

@@ -19,6 +19,8 @@ struct trust_options {
 	const char *where;  /* the setting that policy is, for messages: "verifier.policy" */
 	struct span policy; /* JSON or YAML (common/tee/policy.h); SPAN_NONE: the default */
 	bool allow_simulated;
+	/* Evidence of what no list accepts is good all the same: who asks judges what runs. */
+	bool measurements_elsewhere;
 	int64_t (*clock)(void); /* Unix seconds; NULL: the real one */
 };
 

@@ -1,0 +1,241 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The key broker protocol, message by message."""
+
+import base64
+import json
+import os
+
+import harness
+from harness import check, check_equal
+from kbs_broker import JWK, Broker, Client, attestation, report_data
+
+RECORDED = os.path.join(harness.ROOT, "tests/vectors/kbs")
+
+# Statuses that differ from Trustee's on purpose, by the error that it sent: clients attest again
+# after each 401, which for these changes nothing.
+INTENDED = {"PolicyDeny": 403, "PluginInternalError": 404}
+
+
+def recorded(name):
+    """Requests with their answers: (method, path, body), (status, JSON or None)."""
+    with open(os.path.join(RECORDED, name), encoding="utf-8") as f:
+        messages = json.load(f)
+    pairs, request = [], None
+    for m in messages:
+        head, _, body = m["data"].partition("\r\n\r\n")
+        words = head.split("\r\n")[0].split(" ")
+        if m["from"] == "client":
+            request = (words[0], words[1], body.encode("latin-1"))
+        elif request:
+            pairs.append((request, (int(words[1]), json.loads(body) if body else None)))
+            request = None
+    return pairs
+
+
+def want_status(answer):
+    status, body = answer
+    kind = (body or {}).get("type", "").rsplit("/", 1)[-1]
+    return INTENDED.get(kind, status) if status == 401 else status
+
+
+def replay(broker, name):
+    """The recorded requests, with the nonce of this run."""
+    client, nonce = Client(broker), None
+    for (method, path, body), answer in recorded(name):
+        if path.endswith("/attest"):
+            message = json.loads(body)
+            data = message["runtime-data"]
+            data["nonce"] = nonce
+            evidence = message["tee-evidence"]["primary_evidence"]
+            evidence["report_data"] = report_data(nonce, data["tee-pubkey"])
+            body = json.dumps(message).encode()
+        status, got = client.send(method, path, body or None)
+        nonce = got.get("nonce", nonce)
+        check(
+            f"{name}: {method} {path} is answered {want_status(answer)}",
+            status == want_status(answer) and sorted(got) == sorted(shape(answer[1], got)),
+            (status, got),
+        )
+
+
+def shape(theirs, ours):
+    """The members that Trustee's answer has; a refusal of ours has its reason as well."""
+    return list(theirs) + (["reason"] if "reason" in ours else [])
+
+
+def test_recorded(folder, stack):
+    broker = Broker(folder, stack, "--broker-allow-sample")
+    for name in ("released-ec.json", "released-rsa.json", "missing.json"):
+        replay(broker, name)
+
+
+def test_recorded_refusal(folder, stack):
+    """What Trustee's policy refused is refused here by the evidence itself."""
+    broker = Broker(folder, stack)
+    client = Client(broker)
+    status, got = client.attest()
+    check_equal("sample evidence by default", (status, got["reason"]), (403, "SampleNotAllowed"))
+
+
+def test_session(folder, stack):
+    broker = Broker(folder, stack, "--broker-allow-sample")
+    client = Client(broker)
+    status, got = client.resource()
+    check_equal("no session", (status, got["reason"]), (401, "SessionExpired"))
+    status, _ = client.auth()
+    first = client.cookie
+    status, got = client.resource()
+    check_equal("a session that did not attest", (status, got["reason"]), (401, "SessionExpired"))
+    status, got = client.attest()
+    check("attests", status == 200 and got["token"].count(".") == 2, got)
+    token, cookie = got["token"], client.cookie
+    status, got = client.resource()
+    check_equal("a key", (status, sorted(got)),
+                (200, ["ciphertext", "encrypted_key", "iv", "protected", "tag"]))
+    header = json.loads(base64.urlsafe_b64decode(got["protected"] + "=="))
+    check_equal("its header's order", list(header), ["alg", "enc", "epk"])
+    other = Client(broker)
+    status, got = other.resource(Authorization=f"Bearer {token}")
+    check_equal("a token without a session", status, 200)
+    status, got = other.resource(Authorization=f"Bearer {token[:-4]}AAAA")
+    check_equal("a changed token", (status, got["reason"]), (401, "SessionExpired"))
+    other.cookie = cookie[:-3] + ("A" if cookie[-3] != "A" else "B") + cookie[-2:]
+    check_equal("a changed cookie", other.resource()[0], 401)
+    other.cookie = cookie
+    status, got = other.send("POST", "/kbs/v0/attest", attestation("x"))
+    check_equal("attesting twice", (status, got["reason"]), (401, "ChallengeReplayed"))
+    other.cookie = first
+    status, got = other.send("POST", "/kbs/v0/attest", attestation("x"))
+    check_equal("another's nonce", (status, got["reason"]), (401, "ChallengeInvalid"))
+    status, got = other.send("POST", "/kbs/v0/attest", attestation("x"))
+    check_equal("a used nonce", (status, got["reason"]), (401, "ChallengeReplayed"))
+
+
+def test_tokens(folder, stack):
+    """What the token says."""
+    broker = Broker(folder, stack, "--broker-allow-sample")
+    _, got = Client(broker).attest()
+    parts = got["token"].split(".")
+    header, claims = (json.loads(base64.urlsafe_b64decode(p + "==")) for p in parts[:2])
+    check("the header names the key", header["alg"] == "ES256" and header["jwk"]["crv"] == "P-256",
+          header)
+    cpu = claims["submods"]["cpu0"]
+    data = cpu["ear.veraison.annotated-evidence"]["runtime_data_claims"]
+    check_equal("the claims hold the key", data["tee-pubkey"], JWK)
+    check_equal("sample is no praise", cpu["ear.status"], "contraindicated")
+    check_equal("it lasts five minutes", claims["exp"] - claims["iat"] <= 300, True)
+
+
+def swapped(nonce):
+    message = attestation(nonce)
+    message["runtime-data"]["tee-pubkey"] = {**JWK, "x": JWK["y"], "y": JWK["x"]}
+    return message
+
+
+def other_key(nonce):
+    message = attestation(nonce)
+    message["runtime-data"]["tee-pubkey"]["kid"] = "another"
+    return message
+
+
+def with_init_data(nonce):
+    return attestation(nonce, **{"init-data": {"format": "toml", "body": 'algorithm = "sha256"\n'}})
+
+
+def unbound_token(nonce):
+    return attestation(nonce, casemate={"podToken": "a.b.c"})
+
+
+def bound_token(nonce):
+    import hashlib
+
+    digest = hashlib.sha256(b"a.b.c").hexdigest()
+    additional = '{"casemate":{"podToken":"' + digest + '"}}'
+    return attestation(nonce, additional=additional, casemate={"podToken": "a.b.c"})
+
+
+def dropped_token(nonce):
+    message = bound_token(nonce)
+    del message["casemate"]
+    return message
+
+
+def test_refusals(folder, stack):
+    broker = Broker(folder, stack, "--broker-allow-sample")
+    rows = [
+        ("a swapped key", swapped, 400, "Malformed"),
+        ("a key that was not bound", other_key, 403, "ReportDataMismatch"),
+        ("init-data that nothing holds", with_init_data, 403, "MeasurementNotAllowed"),
+        ("a token with nobody to ask", unbound_token, 401, "TokenInvalid"),
+        ("a bound token with nobody to ask", bound_token, 401, "TokenInvalid"),
+        ("a token that was taken out", dropped_token, 403, "ReportDataMismatch"),
+        ("no JSON", lambda nonce: b"{", 400, "Malformed"),
+        ("nothing", lambda nonce: {}, 400, "Malformed"),
+    ]
+    for name, body, status, reason in rows:
+        got = Client(broker).attest(body)
+        check_equal(name, (got[0], got[1]["reason"]), (status, reason))
+    client = Client(broker)
+    check_equal("another version", client.auth(version="0.1.1")[0], 400)
+    check_equal("another TEE", client.auth(tee="cca")[0], 403)
+    client.attest()
+    for path, status, reason in [
+        ("default/later/one", 404, "KeyNotFound"),
+        ("default/key/two", 404, "KeyNotFound"),
+        ("default/none/one", 404, "KeyNotFound"),
+        ("elsewhere/key/one", 403, "NamespaceNotAllowed"),
+        ("default/account/one", 403, "ServiceAccountNotAllowed"),
+        ("default/key", 404, "Malformed"),
+        ("default/key/one/more", 404, "Malformed"),
+        ("default/key/%2e%2e", 404, "KeyNotFound"),
+        ("Default/key/one", 404, "KeyNotFound"),
+    ]:
+        got = client.resource(path)
+        check_equal(path, (got[0], got[1]["reason"]), (status, reason))
+    check_equal("POST of a key", client.send("POST", "/kbs/v0/resource/default/key/one", b"x")[0], 405)
+    lines = broker.audit()
+    check("each decision is in the audit log", len(lines) >= 5 and
+          any(line.get("reason") == "ServiceAccountNotAllowed" for line in lines), lines)
+    released = 'casemate_webhook_key_releases_total{protocol="rcar",verdict="refused",reason='
+    check_equal("and counted", broker.metric(released + '"ServiceAccountNotAllowed"}'), 1.0)
+
+
+def test_log_has_no_key(folder, stack):
+    broker = Broker(folder, stack, "--broker-allow-sample", "--logging-verbosity=10")
+    client = Client(broker)
+    client.attest()
+    check_equal("released", client.resource()[0], 200)
+    texts = broker.log()
+    with open(broker.audit_path, encoding="utf-8") as f:
+        texts += f.read()
+    check("neither log holds the key", "secret-resource" not in texts)
+    check("nor the session", client.cookie.split("=", 1)[1] not in texts)
+
+
+def test_denied(folder, stack):
+    broker = Broker(
+        folder, stack, "--broker-allow-sample", "--broker-denied-keys=default/key/one"
+    )
+    client = Client(broker)
+    client.attest()
+    got = client.resource()
+    check_equal("a denied key", (got[0], got[1]["reason"]), (403, "KeyRevoked"))
+
+
+def test_settings(folder, stack):
+    code, _, err = harness.command("serve", "--roles=broker", "--standalone", "--check-config")
+    check("a certificate is needed", code == 2 and "broker.tls.cert" in err, err)
+    code, _, err = harness.command("serve", "--roles=broker", "--check-config")
+    check("a KEK is needed", code == 2 and "broker.kekFile" in err, err)
+
+
+TESTS = [
+    test_recorded,
+    test_recorded_refusal,
+    test_session,
+    test_tokens,
+    test_refusals,
+    test_log_has_no_key,
+    test_denied,
+    test_settings,
+]

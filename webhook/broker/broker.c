@@ -1,0 +1,369 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "webhook/broker/broker.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "common/base/clock.h"
+#include "common/base/command.h"
+#include "common/base/log.h"
+#include "common/base/settings_file.h"
+#include "common/kube/token_review.h"
+#include "common/net/ops.h"
+#include "common/net/tls.h"
+#include "common/tee/protocol.h"
+#include "webhook/broker/shared_keys.h"
+#include "webhook/certs/certs.h"
+#include "webhook/trust/trust.h"
+#include "webhook/verifier/ca_map.h"
+#include "webhook/verifier/simulation.h"
+
+#define KEYS_SECRET      "casemate-broker-keys"
+#define SIMULATED_SECRET "casemate-simulated-root"
+
+/* A kubelet brings a ConfigMap up to date within about this. */
+#define CA_SPREAD_USEC (180 * (int64_t)USEC_PER_SEC)
+
+enum { TOKEN_RATE = 200, ROOT_MAX = 64 * 1024 };
+
+struct broker {
+	struct broker_options o;
+	char agent[400]; /* user name of the agents' account */
+	struct shared_keys *keys;
+	struct trust *trust;
+	struct simulation *simulation;
+	struct deny *deny;
+	struct key_store *store;
+	struct audit *audit;
+	struct token_review *reviews;
+	struct witness *witness;
+	struct tls_identity *tls;
+	struct ca_map *ca_map;
+	struct certs *certs;
+	struct rcar_desk *desk;
+	struct server *server;
+};
+
+/*
+ * What decisions rest on
+ */
+
+static void take_root(void *ctx, struct span cert_pem)
+{
+	struct broker *b = ctx;
+
+	trust_simulated(b->trust, cert_pem);
+}
+
+/* The simulated TEE's root, which in a cluster the verifier shares. */
+static int setup_simulation(struct broker *b, struct error *err)
+{
+	const struct simulation_options simulation = {.kube = b->o.kube,
+		.namespace_ = b->o.namespace_,
+		.secret_name = SIMULATED_SECRET,
+		.root = take_root,
+		.ctx = b};
+	_cleanup_arena_ struct arena a = ARENA_INIT(2 * ROOT_MAX);
+	const char *file = b->o.config->simulated_root;
+	struct span root = SPAN_NONE;
+	int r;
+
+	if (b->o.kube)
+		return simulation_new(&b->simulation, &simulation, err);
+	if (!*file)
+		return 0;
+	r = settings_read_file(file, ROOT_MAX, &a, &root, err);
+	if (r < 0)
+		return error_prefix(err, r, "broker.simulatedRoot");
+	trust_simulated(b->trust, root);
+	return 0;
+}
+
+static int setup_trust(struct broker *b, struct error *err)
+{
+	const struct broker_config *c = b->o.config;
+	/* What may run is said by each profile's identities. */
+	const struct trust_options trust = {.event = b->o.event,
+		.sources = &c->collateral,
+		.where = "broker.policy",
+		.policy = c->policy,
+		.allow_simulated = b->o.allow_simulated,
+		.measurements_elsewhere = true};
+	int r = trust_new(&b->trust, &trust, err);
+
+	if (r < 0)
+		return r;
+	return b->o.allow_simulated ? setup_simulation(b, err) : 0;
+}
+
+static int read_deny(struct deny **ret, const struct broker_config *c, struct error *err)
+{
+	const struct strings *const lists[DENY_KINDS] = {
+		[DENY_PLATFORMS] = &c->denied.platforms,
+		[DENY_MEASUREMENTS] = &c->denied.measurements,
+		[DENY_NODES] = &c->denied.nodes,
+		[DENY_KEYS] = &c->denied.keys,
+	};
+	_cleanup_(deny_free_p) struct deny *d = deny_new();
+
+	if (!d)
+		return error_oom(err);
+	for (int kind = 0; kind < DENY_KINDS; kind++) {
+		int r = deny_add_list(d, (enum deny_kind)kind, lists[kind], err);
+
+		if (r < 0)
+			return error_prefix(
+				err, r, "broker.denied.%s", deny_kind_name((enum deny_kind)kind));
+	}
+	*ret = TAKE_PTR(d);
+	return 0;
+}
+
+static int setup_deny(struct broker *b, struct error *err)
+{
+	return read_deny(&b->deny, b->o.config, err);
+}
+
+static int setup_store(struct broker *b, struct error *err)
+{
+	const struct broker_config *c = b->o.config;
+	const struct key_store_options store = {
+		.kube = b->o.kube,
+		.namespace_ = b->o.namespace_,
+		.directory = c->keys,
+		.kek_file = *c->kek_file ? c->kek_file : NULL,
+		.insecure_kek_in_secret = c->insecure_kek_in_secret,
+		.metrics = b->o.metrics,
+	};
+	const struct audit_options audit = {
+		.path = c->audit.file,
+		.replica = b->o.identity,
+		.rotate_bytes = c->audit.rotate_bytes,
+		.keep = (unsigned)c->audit.keep,
+	};
+	int r = key_store_new(&b->store, &store, err);
+
+	if (r < 0)
+		return error_prefix(err, r, "broker.keys");
+	key_store_deny(b->store, b->deny);
+	if (c->insecure_kek_in_secret)
+		log_warn("The key-encryption key is kept in a Secret beside the keys that it "
+			 "wraps: whoever reads Secrets has the keys (broker.insecureKekInSecret)");
+	r = audit_new(&b->audit, &audit, err);
+	if (r == 0)
+		r = shared_keys_new(
+			&b->keys, b->o.kube, b->o.namespace_, KEYS_SECRET, c->token_key, err);
+	return r < 0 ? error_prefix(err, r, "broker") : 0;
+}
+
+static int setup_witness(struct broker *b, struct error *err)
+{
+	const struct token_review_options reviews = {
+		.audience = PROTOCOL_AUDIENCE, .rate = TOKEN_RATE, .kept = RCAR_VISITS_MAX};
+	int r;
+
+	if (!b->o.kube)
+		return 0;
+	r = token_review_new(&b->reviews, b->o.kube, &reviews, err);
+	if (r < 0)
+		return r;
+	snprintf(b->agent, sizeof(b->agent), "system:serviceaccount:%.340s", b->o.config->agent);
+	return witness_new(&b->witness,
+		&(struct witness_options){
+			.kube = b->o.kube,
+			.judge = token_review_judge(b->reviews),
+			.agent = b->agent,
+		},
+		err);
+}
+
+/*
+ * Serving
+ */
+
+static void take_authorities(void *ctx, const struct bundle *authorities)
+{
+	struct broker *b = ctx;
+
+	if (authorities->n && b->ca_map)
+		ca_map_set(b->ca_map, authorities);
+}
+
+static int setup_certs(struct broker *b, struct error *err)
+{
+	const struct broker_options *o = &b->o;
+	const struct broker_config *c = o->config;
+	const struct certs_options certs = {
+		.mode = *c->tls.cert ? CERTS_FILES : CERTS_SELF,
+		.secret_name = c->tls.secret_name,
+		.namespace_ = o->namespace_,
+		.service_name = c->tls.service_name,
+		.service_namespace = o->namespace_,
+		.ca_lifetime_usec = o->ca_lifetime_usec,
+		.leaf_lifetime_usec = o->leaf_lifetime_usec,
+		.cert_file = c->tls.cert,
+		.key_file = c->tls.key,
+		.must_load = !o->kube,
+		.trusted = take_authorities,
+		.ctx = b,
+		.spread_usec = CA_SPREAD_USEC,
+	};
+	int r = 0;
+
+	b->tls = tls_identity_new();
+	if (!b->tls)
+		return error_oom(err);
+	if (o->kube)
+		r = ca_map_new(&b->ca_map, o->kube, o->namespace_, c->tls.ca_config_map, err);
+	return r < 0 ? r
+		     : certs_new(&b->certs, o->event, o->kube, &certs, b->tls,
+			       o->alone ? o->metrics : NULL, o->alone ? o->health : NULL, err);
+}
+
+static int setup_desk(struct broker *b, struct error *err)
+{
+	const struct broker_options *o = &b->o;
+
+	return rcar_desk_new(&b->desk,
+		&(struct rcar_options){
+			.queue = o->queue,
+			.rules = {.allow_sample = o->config->allow_sample,
+				.examine = trust_examine,
+				.ctx = b->trust},
+			.keys = shared_keys_sealing(b->keys),
+			.token_key = shared_keys_token(b->keys),
+			.world = o->world,
+			.store = b->store,
+			.audit = b->audit,
+			.deny = (const struct deny *const *)&b->deny,
+			.witness = b->witness,
+			.max_rate = o->config->max_rate,
+			.rsa_oaep_sha1 = o->config->rsa_oaep_sha1,
+			.metrics = o->metrics,
+			.version = CASEMATE_VERSION,
+		},
+		err);
+}
+
+static int setup_server(struct broker *b, struct error *err)
+{
+	const struct broker_options *o = &b->o;
+	char address[64];
+	struct server_options server = {
+		.address = address,
+		.threads = o->threads,
+		.tls = b->tls,
+		.tls_min = o->tls_min,
+		.tls_ciphers = o->tls_ciphers,
+		.limits = o->limits,
+	};
+	int r = ops_parse_listen(o->config->listen, "broker.listen", address, &server.port, err);
+
+	server.limits.max_body = RCAR_REQUEST_MAX;
+	/* a token in the one header, a session in another */
+	if (server.limits.max_header < 4 * SESSION_TEXT_MAX)
+		server.limits.max_header = 4 * SESSION_TEXT_MAX;
+	if (r == 0)
+		r = server_start(&b->server, &server, rcar_handle, b->desk, err);
+	if (r < 0)
+		return error_prefix(err, r, "broker.listen");
+	log_info(2, "Serving keys", LOG_STR("address", address),
+		LOG_INT("port", server_port(b->server)));
+	if (o->config->allow_sample)
+		log_warn("Keys are given for sample evidence, which proves nothing "
+			 "(broker.allowSample): for tests alone");
+	return 0;
+}
+
+static int setup_observation(struct broker *b, struct error *err)
+{
+	return health_add(b->o.health, "keys", HEALTH_READY) < 0 ? error_oom(err) : 0;
+}
+
+int broker_new(struct broker **ret_b, const struct broker_options *o, struct error *err)
+{
+	static int (*const steps[])(struct broker *, struct error *) = {setup_observation,
+		setup_trust, setup_deny, setup_store, setup_witness, setup_certs, setup_desk,
+		setup_server};
+	_cleanup_(broker_free_p) struct broker *b = calloc(1, sizeof(*b));
+
+	if (!b)
+		return error_oom(err);
+	b->o = *o;
+	for (size_t i = 0; i < ARRAY_SIZE(steps); i++) {
+		int r = steps[i](b, err);
+
+		if (r < 0)
+			return r;
+	}
+	broker_refresh(b);
+	*ret_b = TAKE_PTR(b);
+	return 0;
+}
+
+void broker_configure(struct broker *b, const struct broker_config *config)
+{
+	struct deny *deny = NULL;
+	struct error err = {0};
+
+	b->o.config = config;
+	if (read_deny(&deny, config, &err) < 0) {
+		log_error(err.message, "Could not take up the deny lists; the old ones stay");
+	} else {
+		key_store_deny(b->store, deny);
+		deny_free(b->deny);
+		b->deny = deny;
+	}
+	if (trust_configure(b->trust, &config->collateral, &err) < 0)
+		log_error(err.message, "Could not take up collateral; the old sources stay");
+	if (key_store_reload(b->store, &err) < 0)
+		log_error(
+			err.message, "Could not take up the key-encryption key; the old one stays");
+}
+
+void broker_refresh(struct broker *b)
+{
+	const char *problem = key_store_problem(b->store);
+
+	if (!*problem)
+		problem = shared_keys_problem(b->keys);
+	if (!*problem && !b->o.world->profiles)
+		problem = "the profiles are not known yet";
+	health_set(b->o.health, "keys", !*problem, problem);
+}
+
+void broker_close_soon(struct broker *b)
+{
+	server_close_soon(b->server);
+}
+
+void broker_quiesce(struct broker *b)
+{
+	server_quiesce(b->server);
+}
+
+unsigned broker_connections(struct broker *b)
+{
+	return server_stats(b->server).connections;
+}
+
+void broker_free(struct broker *b)
+{
+	if (!b)
+		return;
+	server_stop(b->server);
+	rcar_desk_free(b->desk);
+	witness_free(b->witness);
+	token_review_free(b->reviews);
+	certs_free(b->certs);
+	ca_map_free(b->ca_map);
+	tls_identity_free(b->tls);
+	shared_keys_free(b->keys);
+	audit_free(b->audit);
+	key_store_free(b->store);
+	deny_free(b->deny);
+	simulation_free(b->simulation);
+	trust_free(b->trust);
+	free(b);
+}

@@ -1,0 +1,44 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * The settings below broker:. Plain data, read once, then const. */
+#pragma once
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "common/base/settings.h"
+#include "webhook/trust/sources.h"
+
+struct broker_config {
+	const char *listen; /* "ADDRESS:PORT" */
+	const char *agent;  /* "NAMESPACE:NAME" of the agents' ServiceAccount */
+	struct collateral_sources collateral;
+	/* A verification policy as JSON (common/tee/policy.h); SPAN_NONE: the default. */
+	struct span policy;
+	bool allow_sample, rsa_oaep_sha1;
+	const char *simulated_root; /* file (PEM), standalone */
+	const char *keys;           /* folder of records, standalone */
+	const char *kek_file;
+	bool insecure_kek_in_secret;
+	const char
+		*token_key; /* file (PEM) of the key that signs tokens, standalone; "": made anew */
+	int64_t max_rate;   /* handshakes and attestations a second, before authentication */
+	struct {
+		const char *file; /* "": standard output */
+		int64_t rotate_bytes, keep;
+	} audit;
+	struct {
+		struct strings platforms, measurements, nodes, keys;
+	} denied;
+	struct {
+		const char *cert, *key; /* files; "": self-made, in the Secret */
+		const char *secret_name, *service_name, *ca_config_map;
+	} tls;
+};
+
+/* The settings; offsets are relative to the struct. */
+extern const struct setting broker_settings[];
+extern const size_t n_broker_settings;
+
+/* Checks them against each other and completes them. -EINVAL with what to change. */
+int broker_config_finish(struct broker_config *c, bool standalone, struct error *err);

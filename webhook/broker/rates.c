@@ -1,0 +1,79 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "webhook/broker/rates.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+/* The default one falls through switch labels, which clang warns of. */
+#define HASH_FUNCTION HASH_FNV
+#include <uthash.h>
+
+#include "common/base/clock.h"
+
+struct bucket {
+	char name[RATES_NAME_MAX];
+	int64_t until_usec; /* what was taken is paid for then */
+	UT_hash_handle hh;
+};
+
+struct rates {
+	struct bucket *table; /* in the order of the last question */
+};
+
+struct rates *rates_new(void)
+{
+	return calloc(1, sizeof(struct rates));
+}
+
+static void drop(struct rates *r, struct bucket *b)
+{
+	HASH_DEL(r->table, b);
+	free(b);
+}
+
+void rates_free(struct rates *r)
+{
+	if (!r)
+		return;
+	while (r->table)
+		drop(r, r->table);
+	free(r);
+}
+
+/* The bucket of that name, last in the order. */
+static struct bucket *find(struct rates *r, const char *name)
+{
+	struct bucket *b;
+
+	HASH_FIND_STR(r->table, name, b);
+	if (b) {
+		HASH_DEL(r->table, b);
+	} else {
+		b = calloc(1, sizeof(*b));
+		if (!b)
+			return NULL;
+		snprintf(b->name, sizeof(b->name), "%s", name);
+		if (HASH_COUNT(r->table) >= RATES_MAX)
+			drop(r, r->table);
+	}
+	HASH_ADD_STR(r->table, name, b);
+	return b;
+}
+
+bool rates_take(struct rates *r, enum rate_kind kind, const char *name, int64_t per_sec,
+	int64_t burst, int64_t now_usec)
+{
+	int64_t each = (int64_t)USEC_PER_SEC / per_sec;
+	char key[RATES_NAME_MAX];
+	int n = snprintf(key, sizeof(key), "%c%s", (char)kind, name);
+	struct bucket *b = n > 0 && n < RATES_NAME_MAX ? find(r, key) : NULL;
+
+	if (!b)
+		return false;
+	if (b->until_usec < now_usec)
+		b->until_usec = now_usec;
+	if (b->until_usec + each > now_usec + burst * each)
+		return false;
+	b->until_usec += each;
+	return true;
+}

@@ -1,0 +1,380 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "webhook/broker/rcar.h"
+
+#include <errno.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "common/base/clock.h"
+#include "common/base/log.h"
+#include "webhook/broker/rcar_private.h"
+#include "webhook/broker/token.h"
+
+enum {
+	NODE_RATE = 20, /* attestations of one node's agent a second */
+	NODE_BURST = 200,
+};
+
+static const char *const kinds[RCAR_KIND_N] = {"auth", "attest", "resource"};
+
+/*
+ * Beginning and end
+ */
+
+static struct visit *visit_new(struct rcar_desk *d)
+{
+	struct visit *v = NULL;
+
+	pthread_mutex_lock(&d->lock);
+	if (d->n < RCAR_VISITS_MAX)
+		v = calloc(1, sizeof(*v));
+	if (v) {
+		v->desk = d;
+		v->jwe = BUF_INIT(JWK_RSA_BYTES_MAX * 1024);
+		v->next = d->visits;
+		v->at = &d->visits;
+		if (v->next)
+			v->next->at = &v->next;
+		d->visits = v;
+		d->n++;
+	}
+	pthread_mutex_unlock(&d->lock);
+	return v;
+}
+
+static void visit_free(struct visit *v)
+{
+	struct rcar_desk *d = v->desk;
+
+	pthread_mutex_lock(&d->lock);
+	*v->at = v->next;
+	if (v->next)
+		v->next->at = v->at;
+	d->n--;
+	pthread_mutex_unlock(&d->lock);
+	witness_cancel(v->asked);
+	secret_free(&v->cookie);
+	secret_free(&v->bearer);
+	rcar_attest_free(&v->attest);
+	buf_free(&v->jwe);
+	free(v);
+}
+
+void visit_leave(struct visit *v)
+{
+	struct http_exchange *x = v->exchange;
+	char code[8];
+
+	snprintf(code, sizeof(code), "%d", v->response->status);
+	metric_add(v->desk->requests, 1, METRIC_VALUES(kinds[v->kind], code));
+	visit_free(v);
+	http_finish(x);
+}
+
+void visit_refuse(struct visit *v, enum reason reason, const char *fmt, ...)
+{
+	char message[RCAR_DETAIL_MAX];
+	int status = rcar_status(reason);
+	va_list ap;
+
+	va_start(ap, fmt);
+	vsnprintf(message, sizeof(message), fmt, ap);
+	va_end(ap);
+	log_info(2, "Refused a request", LOG_STR("request", kinds[v->kind]),
+		LOG_STR("tee", v->session.tee), LOG_STR("node", v->session.who.node),
+		LOG_STR("pod", v->session.who.pod), LOG_INT("status", status),
+		LOG_STR("reason", reason_name(reason)), LOG_STR("message", message));
+	if (v->kind == RCAR_ATTEST && status != 429)
+		metric_add(v->desk->failures, 1, METRIC_VALUES(v->session.tee));
+	rcar_refusal(v->response, status, reason, message);
+	visit_leave(v);
+}
+
+/* The session goes on as this cookie. */
+static int put_session(struct visit *v, struct error *err)
+{
+	_cleanup_buf_ struct buf text = BUF_INIT(SESSION_TEXT_MAX);
+	int r = session_seal(&text, v->desk->o.keys, &v->session, err);
+
+	if (r < 0)
+		return r;
+	rcar_set_cookie(
+		v->response, buf_view(&text), v->session.expires_usec / (int64_t)USEC_PER_SEC);
+	return v->response->cookie->err ? error_set(err, -E2BIG, "the session is too long") : 0;
+}
+
+/*
+ * Request and challenge
+ */
+
+static void give_challenge(struct visit *v)
+{
+	char tee[RCAR_TEE_MAX];
+	struct error err = {0};
+	int r = rcar_auth_read(tee, v->request->body, &err);
+
+	if (r < 0) {
+		visit_refuse(v, REASON_Malformed, "%s", err.message);
+		return;
+	}
+	if (!attestation_knows(tee)) {
+		visit_refuse(
+			v, REASON_UnsupportedVersion, "evidence of the TEE %s is not known", tee);
+		return;
+	}
+	r = session_new(&v->session, tee, clock_unix_usec(), &err);
+	if (r == 0)
+		r = put_session(v, &err);
+	if (r < 0) {
+		visit_refuse(v, REASON_Internal, "%s", err.message);
+		return;
+	}
+	rcar_challenge_write(v->response->body, v->session.nonce);
+	visit_leave(v);
+}
+
+/*
+ * Attestation
+ */
+
+static void answer(struct visit *v, const struct attestation_proof *proof)
+{
+	_cleanup_buf_ struct buf token = BUF_INIT(64 * 1024);
+	const struct rcar_options *o = &v->desk->o;
+	const struct token_claims claims = {
+		.session = &v->session,
+		.tee_pubkey = v->attest.tee_pubkey,
+		.additional = v->attest.additional,
+		.report_data = proof->report_data,
+		.init_data_hex = span_str(proof->init_data),
+		.version = o->version,
+	};
+	struct error err = {0};
+	int r = *o->token_key ? 0 : error_set(&err, -ENOKEY, "there is no key to sign tokens yet");
+
+	if (r == 0)
+		r = token_write(&token, &claims, o->keys, *o->token_key,
+			clock_unix_usec() / (int64_t)USEC_PER_SEC, &err);
+	if (r == 0)
+		r = put_session(v, &err);
+	if (r < 0) {
+		visit_refuse(v, REASON_Internal, "%s", err.message);
+		return;
+	}
+	metric_add(v->desk->successes, 1, METRIC_VALUES(v->session.tee));
+	log_info(3, "Attested", LOG_STR("tee", v->session.tee),
+		LOG_STR("node", v->session.who.node), LOG_STR("pod", v->session.who.pod));
+	rcar_token_write(v->response->body, buf_view(&token));
+	visit_leave(v);
+}
+
+static void judge(struct visit *v, const struct testimony *t)
+{
+	const struct attestation_rules *rules = &v->desk->o.rules;
+	struct attestation_proof proof;
+	enum reason reason = REASON_Internal;
+	struct error err = {0};
+
+	if (attestation_judge(rules, &v->attest, &v->session,
+		    clock_unix_usec() / (int64_t)USEC_PER_SEC, &proof, &reason, &err) < 0) {
+		visit_refuse(v, reason, "%s", err.message);
+		return;
+	}
+	if (t && !attestation_fits_node(&v->session, &t->node, &reason, &err)) {
+		visit_refuse(v, reason, "%s", err.message);
+		return;
+	}
+	answer(v, &proof);
+}
+
+static void copy(char *to, size_t size, struct span s)
+{
+	snprintf(to, size, SPAN_FMT, SPAN_ARG(s));
+}
+
+static void on_testimony(void *ctx, const struct testimony *t)
+{
+	struct visit *v = ctx;
+	const struct rcar_requester *r = &v->attest.who;
+
+	v->asked = NULL;
+	v->session.who = t->who;
+	if (t->reason != REASON_Ok) {
+		visit_refuse(v, t->reason, "%s", t->message);
+		return;
+	}
+	if (t->who.node[0] && !rates_take(v->desk->rates, RATE_NODE, t->who.node, NODE_RATE,
+				      NODE_BURST, clock_monotonic_usec())) {
+		visit_refuse(v, REASON_RateLimited, "the node has asked too often; %s",
+			reason_remedy(REASON_RateLimited));
+		return;
+	}
+	/* what the evidence binds, which is seen to later */
+	copy(v->session.who.container, sizeof(v->session.who.container), r->container);
+	copy(v->session.image, sizeof(v->session.image), r->image);
+	judge(v, t->who.node[0] ? t : NULL);
+}
+
+static void take_attestation(struct visit *v)
+{
+	const struct rcar_options *o = &v->desk->o;
+	enum reason reason = REASON_Malformed;
+	int64_t now = clock_unix_usec();
+	struct error err = {0};
+	int r;
+
+	metric_add(v->desk->attestations, 1, NULL);
+	if (session_open(&v->session, o->keys, secret_view(&v->cookie), now, &reason, &err) < 0) {
+		visit_refuse(v, reason, "%s", err.message);
+		return;
+	}
+	r = v->session.attested
+		    ? -EEXIST
+		    : nonces_use(v->desk->nonces, v->session.nonce, v->session.expires_usec, now);
+	if (r < 0) {
+		visit_refuse(v, r == -EEXIST ? REASON_ChallengeReplayed : REASON_Internal, "%s",
+			r == -EEXIST ? "this session has attested already" : "out of memory");
+		return;
+	}
+	r = rcar_attest_read(&v->attest, v->request->body, &err);
+	if (r < 0) {
+		visit_refuse(v, r == -ENOMEM ? REASON_Internal : reason, "%s", err.message);
+		return;
+	}
+	if (!v->attest.who.node_token.len && !v->attest.who.pod_token.len) {
+		judge(v, NULL);
+		return;
+	}
+	if (!o->witness) {
+		visit_refuse(v, REASON_TokenInvalid,
+			"this broker has no API server to ask whose a token is");
+		return;
+	}
+	v->asked = witness_ask(
+		o->witness, &v->attest.who, now / (int64_t)USEC_PER_SEC, on_testimony, v);
+	if (v->asked)
+		witness_go(v->asked);
+	else
+		visit_refuse(v, REASON_Internal, "out of memory");
+}
+
+/*
+ * The loop, and the server's threads
+ */
+
+static void begin(void *ctx)
+{
+	struct visit *v = ctx;
+
+	if (v->kind != RCAR_RESOURCE &&
+		!rates_take(v->desk->rates, RATE_ALL, "", v->desk->o.max_rate, v->desk->o.max_rate,
+			clock_monotonic_usec())) {
+		visit_refuse(v, REASON_RateLimited, "the broker is asked too often; %s",
+			reason_remedy(REASON_RateLimited));
+		return;
+	}
+	switch (v->kind) {
+	case RCAR_AUTH:
+		give_challenge(v);
+		return;
+	case RCAR_ATTEST:
+		take_attestation(v);
+		return;
+	default:
+		visit_resource(v);
+	}
+}
+
+enum http_verdict rcar_handle(void *ctx, struct http_exchange *x, const struct http_request *req,
+	struct http_response *res)
+{
+	struct rcar_desk *d = ctx;
+	struct rcar_request rq;
+	struct visit *v;
+
+	if (!rcar_accept(x, req, res, &rq))
+		return HTTP_DONE;
+	v = visit_new(d);
+	if (v) {
+		v->kind = rq.kind;
+		v->key = rq.key;
+		v->exchange = x;
+		v->request = req;
+		v->response = res;
+		if (secret_copy(&v->cookie, rq.session) == 0 &&
+			secret_copy(&v->bearer, rq.bearer) == 0 &&
+			loop_post(d->o.queue, begin, v) == 0)
+			return HTTP_DEFERRED;
+		visit_free(v);
+	}
+	rcar_refusal(res, 429, REASON_RateLimited, "too many requests at once; try again");
+	return HTTP_DONE;
+}
+
+static int register_metrics(struct rcar_desk *d, struct error *err)
+{
+	static const char *const by_code[] = {"request", "code", NULL};
+	static const char *const by_verdict[] = {"protocol", "verdict", "reason", NULL};
+	static const char *const by_tee[] = {"tee_type", NULL};
+	static const char *const by_path[] = {"resource_path", NULL};
+	struct metrics *m = d->o.metrics;
+
+	d->requests = metrics_counter(m, "casemate_webhook_broker_requests_total",
+		"Requests to the key broker by kind and HTTP code.", by_code);
+	d->releases = metrics_counter(m, "casemate_webhook_key_releases_total",
+		"Decisions about keys by protocol, verdict and reason.", by_verdict);
+	/* Trustee's names */
+	d->attestations = metrics_counter(
+		m, "kbs_attestation_requests_total", "Attestations asked for.", NULL);
+	d->successes = metrics_counter(m, "kbs_attestation_successes_total",
+		"Attestations that succeeded, by TEE.", by_tee);
+	d->failures = metrics_counter(
+		m, "kbs_attestation_failures_total", "Attestations that failed, by TEE.", by_tee);
+	d->reads =
+		metrics_counter(m, "kbs_resource_reads_total", "Keys released, by path.", by_path);
+	d->evaluations =
+		metrics_counter(m, "kbs_policy_evaluations_total", "Decisions about keys.", NULL);
+	d->approvals =
+		metrics_counter(m, "kbs_policy_approvals_total", "Decisions that granted.", NULL);
+	d->violations =
+		metrics_counter(m, "kbs_policy_violations_total", "Decisions that refused.", NULL);
+	return d->requests && d->releases && d->attestations && d->successes && d->failures &&
+			       d->reads && d->evaluations && d->approvals && d->violations
+		       ? 0
+		       : error_oom(err);
+}
+
+int rcar_desk_new(struct rcar_desk **ret_d, const struct rcar_options *o, struct error *err)
+{
+	_cleanup_(rcar_desk_free_p) struct rcar_desk *d = calloc(1, sizeof(*d));
+	int r;
+
+	if (!d)
+		return error_oom(err);
+	d->o = *o;
+	pthread_mutex_init(&d->lock, NULL);
+	d->nonces = nonces_new();
+	d->rates = rates_new();
+	if (!d->nonces || !d->rates)
+		return error_oom(err);
+	r = o->metrics ? register_metrics(d, err) : 0;
+	if (r < 0)
+		return r;
+	*ret_d = TAKE_PTR(d);
+	return 0;
+}
+
+void rcar_desk_free(struct rcar_desk *d)
+{
+	if (!d)
+		return;
+	while (d->visits) {
+		rcar_refusal(d->visits->response, 503, REASON_Internal, "the key broker is ending");
+		visit_leave(d->visits);
+	}
+	nonces_free(d->nonces);
+	rates_free(d->rates);
+	pthread_mutex_destroy(&d->lock);
+	free(d);
+}

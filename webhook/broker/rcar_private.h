@@ -1,0 +1,47 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * Private to rcar: a visit is one request, from the server's thread until it is answered. */
+#pragma once
+
+#include <pthread.h>
+
+#include "common/base/secret.h"
+#include "webhook/broker/nonces.h"
+#include "webhook/broker/rates.h"
+#include "webhook/broker/rcar.h"
+#include "webhook/broker/rcar_request.h"
+
+struct visit {
+	struct visit *next, **at; /* among the desk's */
+	struct rcar_desk *desk;
+	struct http_exchange *exchange;
+	const struct http_request *request;
+	struct http_response *response;
+	enum rcar_kind kind;
+	struct key_id key;
+	struct secret cookie, bearer; /* as they came */
+	struct rcar_attest attest;
+	struct session session;
+	struct witness_call *asked;
+	/* of a release */
+	struct buf jwe;
+	unsigned version;
+};
+
+struct rcar_desk {
+	struct rcar_options o;
+	pthread_mutex_t lock; /* of visits: threads of the server add some */
+	struct visit *visits;
+	unsigned n;
+	struct nonces *nonces;
+	struct rates *rates;
+	struct metric *requests, *releases, *attestations, *successes, *failures, *reads;
+	struct metric *evaluations, *approvals, *violations;
+};
+
+/* The response is written: sends it. v is no more. */
+void visit_leave(struct visit *v);
+void visit_refuse(struct visit *v, enum reason reason, const char *fmt, ...)
+	__attribute__((format(printf, 3, 4)));
+/* Of a request for a key. */
+void visit_resource(struct visit *v);

@@ -1,0 +1,258 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * A request for a key: session, deny lists, the live Pod where the agent asks, grant, store, audit
+ * log, and only then the answer. */
+#include <errno.h>
+#include <stdio.h>
+
+#include "common/base/clock.h"
+#include "common/base/codec.h"
+#include "common/base/log.h"
+#include "common/kbs/jwe.h"
+#include "webhook/broker/rcar_private.h"
+#include "webhook/broker/token.h"
+
+enum {
+	MESSAGES_MAX = 1024 * 1024, /* what grant_decide() takes at most */
+	NAMESPACE_RATE = 100,       /* keys a second */
+	NAMESPACE_BURST = 1000,
+	KEY_PATH_MAX = 400,
+};
+
+#define PROTOCOL "rcar"
+
+/* The register that says what runs. */
+static void measurement(struct buf *hex, const struct proven *p)
+{
+	static const char *const names[] = {"mrenclave", "mrtd", "measurement"};
+	const struct measurement *m = NULL;
+
+	for (size_t i = 0; i < ARRAY_SIZE(names) && !m; i++)
+		m = proven_register(p, names[i]);
+	if (m)
+		codec_hex(hex, m->value, m->len);
+}
+
+static int write_audit(struct visit *v, enum reason reason, const char *message, struct error *err)
+{
+	const struct proven *p = &v->session.proven;
+	_cleanup_buf_ struct buf platform = BUF_INIT(2 * PLATFORM_ID_MAX);
+	_cleanup_buf_ struct buf hex = BUF_INIT(2 * sizeof(p->registers[0].value));
+
+	measurement(&hex, p);
+	codec_hex(&platform, p->platform_id, p->platform_id_len);
+	return audit_write(v->desk->o.audit,
+		&(struct audit_entry){
+			.time_usec = clock_unix_usec(),
+			.protocol = PROTOCOL,
+			.who = &v->session.who,
+			.tee = span_str(v->session.tee),
+			.measurement_hex = buf_view(&hex),
+			.platform_hex = platform.p ? platform.p : "",
+			.key = &v->key,
+			.version = v->version,
+			.reason = reason,
+			.message = message,
+		},
+		err);
+}
+
+static void count(struct visit *v, enum reason reason)
+{
+	bool ok = reason == REASON_Ok;
+
+	metric_add(v->desk->releases, 1,
+		METRIC_VALUES(PROTOCOL, ok ? "released" : "refused", reason_name(reason)));
+	metric_add(v->desk->evaluations, 1, NULL);
+	metric_add(ok ? v->desk->approvals : v->desk->violations, 1, NULL);
+}
+
+/* A decision against: it is in the audit log too. */
+static void deny_key(struct visit *v, enum reason reason, const char *message)
+{
+	struct error err = {0};
+
+	count(v, reason);
+	if (write_audit(v, reason, message, &err) < 0)
+		log_error(err.message, "Could not write the audit log");
+	visit_refuse(v, reason, "%s", message);
+}
+
+/* What is on a deny list. */
+static enum reason denied(const struct deny *d, const struct session *s)
+{
+	const struct proven *p = &s->proven;
+
+	if (deny_has_bytes(d, DENY_PLATFORMS, p->platform_id, p->platform_id_len))
+		return REASON_PlatformDenied;
+	for (size_t i = 0; i < p->n_registers; i++)
+		if (deny_has_bytes(
+			    d, DENY_MEASUREMENTS, p->registers[i].value, p->registers[i].len))
+			return REASON_MeasurementNotAllowed;
+	if (s->who.node[0] && deny_has_node(d, s->who.node, s->who.node_uid))
+		return REASON_NodeDenied;
+	return REASON_Ok;
+}
+
+/* Seals the key to who asked. */
+static int seal(struct visit *v, struct span key, struct error *err)
+{
+	struct jwk to = {0};
+	int r = jwk_unpack(
+		&to, (struct span){(const char *)v->session.key, v->session.key_len}, err);
+
+	to.oaep_sha1 = v->desk->o.rsa_oaep_sha1;
+	if (r == 0)
+		r = jwe_seal(&v->jwe, &to, key, err);
+	jwk_free(&to);
+	return r;
+}
+
+static void release(struct visit *v)
+{
+	_cleanup_buf_ struct buf path = BUF_INIT(KEY_PATH_MAX);
+	struct error err = {0};
+
+	if (write_audit(v, REASON_Ok, "", &err) < 0) {
+		log_error(err.message, "Could not write the audit log: nothing is released");
+		visit_refuse(v, REASON_StoreUnavailable,
+			"the audit log cannot be written, so nothing is released");
+		return;
+	}
+	count(v, REASON_Ok);
+	key_id_write(&path, &v->key);
+	metric_add(v->desk->reads, 1, METRIC_VALUES(path.p ? path.p : ""));
+	log_info(2, "Released a key", LOG_STR("key", path.p ? path.p : ""),
+		LOG_INT("version", v->version), LOG_STR("tee", v->session.tee),
+		LOG_STR("node", v->session.who.node), LOG_STR("pod", v->session.who.pod));
+	buf_span(v->response->body, buf_view(&v->jwe));
+	visit_leave(v);
+}
+
+static void on_key(void *ctx, const struct secret *key, unsigned version, enum reason reason,
+	const struct error *why)
+{
+	struct visit *v = ctx;
+	struct error err = {0};
+
+	v->version = version;
+	if (!key)
+		deny_key(v, reason, why->message);
+	else if (seal(v, secret_view(key), &err) < 0)
+		visit_refuse(v, REASON_Internal, "%s", err.message);
+	else
+		release(v);
+}
+
+static void fetch(struct visit *v)
+{
+	const struct rcar_world *w = v->desk->o.world;
+	const struct key_id *id = &v->key;
+	const struct profile *p =
+		profile_find(w->profiles, span_str(id->namespace_), span_str(id->profile));
+	const struct key_owner owner = {
+		.namespace_ = id->namespace_,
+		.namespace_uid = w->namespace_uid(w->ctx, id->namespace_),
+		.profile = id->profile,
+		.profile_uid = p ? p->uid : "",
+	};
+	struct error err = {0};
+
+	if (key_store_fetch(v->desk->o.store, &owner, id->key, 0, on_key, v, &err) < 0)
+		visit_refuse(v, REASON_Internal, "%s", err.message);
+}
+
+static void decide(struct visit *v, struct json_val pod)
+{
+	const struct rcar_options *o = &v->desk->o;
+	_cleanup_arena_ struct arena a = ARENA_INIT(MESSAGES_MAX);
+	const struct grant_request q = {
+		.config = o->world->policy,
+		.profiles = o->world->profiles,
+		.id = &v->key,
+		.proven = &v->session.proven,
+		.who = &v->session.who,
+		.pod = pod,
+		.image = v->session.image[0] ? span_str(v->session.image) : SPAN_NONE,
+		.allow_simulated = o->world->policy->allow_simulated,
+		.allow_sample = o->rules.allow_sample,
+		.now_sec = clock_unix_usec() / (int64_t)USEC_PER_SEC,
+	};
+	enum reason reason = REASON_Internal;
+	const char *message = "";
+
+	if (grant_decide(&q, &a, &reason, &message) < 0)
+		visit_refuse(v, REASON_Internal, "out of memory");
+	else if (reason != REASON_Ok)
+		deny_key(v, reason, message);
+	else
+		fetch(v);
+}
+
+static void on_pod(void *ctx, struct json_val pod, enum reason reason, const char *message)
+{
+	struct visit *v = ctx;
+
+	v->asked = NULL;
+	if (reason != REASON_Ok)
+		deny_key(v, reason, message);
+	else
+		decide(v, pod);
+}
+
+/* By the cookie, or else the token. */
+static int open_session(struct visit *v, enum reason *ret_reason, struct error *err)
+{
+	const struct rcar_options *o = &v->desk->o;
+	int64_t now = clock_unix_usec();
+	int r;
+
+	if (v->cookie.len || !v->bearer.len || !*o->token_key)
+		r = session_open(
+			&v->session, o->keys, secret_view(&v->cookie), now, ret_reason, err);
+	else
+		r = token_read(&v->session, secret_view(&v->bearer), o->keys, *o->token_key, now,
+			ret_reason, err);
+	if (r < 0 || v->session.attested)
+		return r;
+	*ret_reason = REASON_SessionExpired;
+	return error_set(err, -EACCES, "this session has not attested yet");
+}
+
+void visit_resource(struct visit *v)
+{
+	const struct rcar_options *o = &v->desk->o;
+	enum reason reason = REASON_Internal;
+	struct error err = {0};
+	int r;
+
+	if (open_session(v, &reason, &err) < 0) {
+		visit_refuse(v, reason, "%s", err.message);
+		return;
+	}
+	if (!o->world->profiles) {
+		visit_refuse(v, REASON_StoreUnavailable, "the profiles are not known yet");
+		return;
+	}
+	reason = denied(*o->deny, &v->session);
+	if (reason != REASON_Ok) {
+		deny_key(v, reason, reason_explanation(reason));
+		return;
+	}
+	if (!rates_take(v->desk->rates, RATE_NAMESPACE, v->key.namespace_, NAMESPACE_RATE,
+		    NAMESPACE_BURST, clock_monotonic_usec())) {
+		visit_refuse(v, REASON_RateLimited, "keys of this namespace are asked too often");
+		return;
+	}
+	if (!v->session.who.node[0]) {
+		decide(v, (struct json_val){0});
+		return;
+	}
+	if (!o->witness) {
+		visit_refuse(v, REASON_PodUnknown, "there is no API server to ask for the pod");
+		return;
+	}
+	v->asked = witness_pod(o->witness, &v->session.who, on_pod, v, &r);
+	if (!v->asked)
+		visit_refuse(v, REASON_Internal, "%s", strerror(-r));
+}
