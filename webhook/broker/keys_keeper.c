@@ -1,0 +1,602 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "webhook/broker/keys_keeper.h"
+
+#include <errno.h>
+/* The default one falls through switch labels, which clang warns of. */
+#define HASH_FUNCTION HASH_FNV
+#include <stdio.h>
+#include <uthash.h>
+
+#include "common/base/clock.h"
+#include "common/base/log.h"
+#include "webhook/broker/keys_plan.h"
+#include "webhook/broker/keys_status.h"
+
+enum {
+	BUSY_MAX = 8, /* writes under way */
+	SLICE = 256,  /* profiles a turn of the loop */
+	PATCH_MAX = 256 * 1024,
+	COUNTED_MAX = 10000, /* profiles with releases that are not written yet */
+};
+
+#define LOOK_USEC   (60 * (int64_t)USEC_PER_SEC)
+#define SOON_USEC   (100 * (int64_t)USEC_PER_MSEC)
+#define STATUS_USEC (60 * (int64_t)USEC_PER_SEC)
+
+/* What this replica released of a profile's keys, and when it last wrote of it. */
+struct counted {
+	UT_hash_handle hh;
+	struct keys_release keys[KEYS_OF_PROFILE_MAX];
+	size_t n;
+	int64_t written_usec; /* monotonic; 0: never */
+	char name[];          /* "namespace/profile" */
+};
+
+/* A write under way. */
+struct job {
+	struct keys_keeper *k; /* NULL: this one is free */
+	struct kube_call *call;
+	char profile[KEY_NAME_MAX + 256]; /* "namespace/profile" or a record's name */
+	struct kube_object_ref ref;       /* whom an Event is about; of text */
+	char text[1024];
+	char rotated[512];                             /* names of keys, for the Event; "": none */
+	struct keys_release sent[KEYS_OF_PROFILE_MAX]; /* releases that the status is to count */
+	size_t n_sent;
+};
+
+struct keys_keeper {
+	struct keys_keeper_options o;
+	struct profile_set *profiles;
+	sd_event_source *timer;
+	size_t cursor;    /* of the slice to come */
+	bool again;       /* another look was asked for while one is under way */
+	int64_t next_sec; /* when the next rotation is due, as far as this look has come */
+	struct counted *counted;
+	struct job jobs[BUSY_MAX];
+	struct keys_plan plan; /* one at a time */
+	struct metric *rotations;
+};
+
+/* One profile in one look. */
+struct visit {
+	struct keys_keeper *k;
+	const struct profile *p;
+	struct key_owner owner;
+	char name[KEY_NAME_MAX + 256];
+	struct key_spec specs[KEYS_OF_PROFILE_MAX];
+	size_t n;
+	struct key_record rec;
+	bool stored; /* rec holds what is stored */
+	struct error err;
+	int64_t now_sec;
+};
+
+static bool leading(const struct keys_keeper *k)
+{
+	return !k->o.lease || kube_lease_leading(k->o.lease);
+}
+
+static void plan_look(struct keys_keeper *k, int64_t delay)
+{
+	sd_event_source_set_time_relative(k->timer, (uint64_t)delay);
+	sd_event_source_set_enabled(k->timer, SD_EVENT_ONESHOT);
+}
+
+void keys_keeper_look(struct keys_keeper *k)
+{
+	if (k->cursor)
+		k->again = true;
+	else
+		plan_look(k, SOON_USEC);
+}
+
+static struct job *find_job(struct keys_keeper *k, const char *name)
+{
+	for (size_t i = 0; i < BUSY_MAX; i++)
+		if (k->jobs[i].k && strcmp(k->jobs[i].profile, name) == 0)
+			return &k->jobs[i];
+	return NULL;
+}
+
+static struct job *new_job(struct keys_keeper *k, const char *name)
+{
+	for (size_t i = 0; i < BUSY_MAX; i++)
+		if (!k->jobs[i].k) {
+			k->jobs[i] = (struct job){.k = k};
+			snprintf(k->jobs[i].profile, sizeof(k->jobs[i].profile), "%s", name);
+			return &k->jobs[i];
+		}
+	return NULL;
+}
+
+static struct counted *find_counted(struct keys_keeper *k, const char *name)
+{
+	struct counted *c = NULL;
+
+	HASH_FIND_STR(k->counted, name, c);
+	return c;
+}
+
+static struct counted *need_counted(struct keys_keeper *k, const char *name)
+{
+	struct counted *c = find_counted(k, name);
+
+	if (c || HASH_COUNT(k->counted) >= COUNTED_MAX)
+		return c;
+	c = calloc(1, sizeof(*c) + strlen(name) + 1);
+	if (!c)
+		return NULL;
+	strcpy(c->name, name);
+	HASH_ADD_STR(k->counted, name, c);
+	return c;
+}
+
+void keys_keeper_released(struct keys_keeper *k, const char *namespace_, const char *profile,
+	const char *key, int64_t now_sec)
+{
+	char name[KEY_NAME_MAX + 256];
+	struct counted *c;
+	size_t i = 0;
+
+	snprintf(name, sizeof(name), "%s/%s", namespace_, profile);
+	c = k->o.kube ? need_counted(k, name) : NULL;
+	if (!c)
+		return;
+	while (i < c->n && strcmp(c->keys[i].key, key) != 0)
+		i++;
+	if (i == KEYS_OF_PROFILE_MAX)
+		return;
+	if (i == c->n)
+		snprintf(c->keys[c->n++].key, KEY_NAME_MAX, "%s", key);
+	c->keys[i].n++;
+	c->keys[i].last_sec = now_sec;
+}
+
+/* What was sent is counted by the status now. */
+static void settle_counts(struct keys_keeper *k, const struct job *j)
+{
+	struct counted *c = find_counted(k, j->profile);
+
+	for (size_t i = 0; c && i < j->n_sent; i++)
+		for (size_t l = 0; l < c->n; l++)
+			if (strcmp(c->keys[l].key, j->sent[i].key) == 0)
+				c->keys[l].n -= j->sent[i].n;
+}
+
+static void announce(struct keys_keeper *k, const struct job *j)
+{
+	char note[700];
+
+	if (!j->rotated[0])
+		return;
+	metric_add(k->rotations, 1, NULL);
+	log_info(1, "Rotated keys", LOG_STR("profile", j->profile), LOG_STR("keys", j->rotated));
+	snprintf(note, sizeof(note), "a new version of: %s", j->rotated);
+	if (k->o.events)
+		kube_event(k->o.events, &j->ref, "Normal", "KeyRotated", "Rotate", note);
+}
+
+static void end_job(struct job *j)
+{
+	struct keys_keeper *k = j->k;
+
+	j->k = NULL;
+	keys_keeper_look(k);
+}
+
+static void on_stored(void *ctx, int r, const struct error *err)
+{
+	struct job *j = ctx;
+
+	if (r == 0)
+		announce(j->k, j);
+	else if (r != -EEXIST)
+		log_error(err->message, "Cannot store keys", LOG_STR("profile", j->profile));
+	if (r < 0 && r != -EEXIST) { /* the minute's look tries again */
+		j->k = NULL;
+		return;
+	}
+	end_job(j);
+}
+
+static void on_patched(void *ctx, const struct kube_result *res)
+{
+	struct job *j = ctx;
+	struct keys_keeper *k = j->k;
+
+	j->call = NULL;
+	if (res->status == 200)
+		settle_counts(k, j);
+	else if (res->status != 404 && res->status != 409)
+		log_warn("Could not write of a profile's keys", LOG_STR("profile", j->profile),
+			LOG_STR("reason", res->reason), LOG_STR("message", res->message));
+	/* The watch brings the profile as it is now, and with it the next look. */
+	j->k = NULL;
+}
+
+static bool patch_profile(struct visit *v, const struct buf *body, const char *subresource,
+	const struct counted *sent)
+{
+	struct job *j = new_job(v->k, v->name);
+	char path[800];
+	const struct kube_request req = {
+		.method = "PATCH", .path = path, .patch = KUBE_PATCH_MERGE, .body = buf_view(body)};
+	struct error err = {0};
+
+	if (!j)
+		return false;
+	if (sent) {
+		memcpy(j->sent, sent->keys, sizeof(j->sent));
+		j->n_sent = sent->n;
+	}
+	snprintf(path, sizeof(path),
+		"/apis/casemate.dev/v1alpha1/namespaces/%s/enclaveprofiles/%s%s", v->p->namespace_,
+		v->p->name, subresource);
+	if (body->err || kube_call(v->k->o.kube, &req, on_patched, j, &j->call, &err) < 0) {
+		log_warn("Could not write of a profile's keys", LOG_STR("profile", v->name),
+			LOG_STR("message", err.message));
+		j->k = NULL;
+		return false;
+	}
+	return true;
+}
+
+/* Begins to write the record, or to remove it. */
+static void store_record(struct visit *v, bool remove, const char *rotated)
+{
+	struct job *j = new_job(v->k, v->name);
+	struct error err = {0};
+	size_t n = 0;
+	int r;
+
+	if (!j)
+		return;
+	snprintf(j->rotated, sizeof(j->rotated), "%s", rotated);
+	n = (size_t)snprintf(j->text, sizeof(j->text), "%s", v->p ? v->p->namespace_ : "") + 1;
+	j->ref = (struct kube_object_ref){
+		"casemate.dev/v1alpha1", "EnclaveProfile", j->text, j->text + n, ""};
+	n += (size_t)snprintf(j->text + n, sizeof(j->text) - n, "%s", v->p ? v->p->name : "") + 1;
+	snprintf(j->text + n, sizeof(j->text) - n, "%s", v->p && v->p->uid ? v->p->uid : "");
+	j->ref.uid = j->text + n;
+	r = remove ? key_store_remove(v->k->o.store, &v->rec, on_stored, j, &err)
+		   : key_store_write(v->k->o.store, &v->rec, on_stored, j, &err);
+	if (r < 0) {
+		log_error(err.message, "Cannot store keys", LOG_STR("profile", v->name));
+		j->k = NULL;
+	}
+}
+
+static void begin_visit(struct visit *v, struct keys_keeper *k, const struct profile *p)
+{
+	struct json_iter it;
+	int r;
+
+	v->k = k;
+	v->p = p;
+	v->now_sec = clock_unix_usec() / USEC_PER_SEC;
+	snprintf(v->name, sizeof(v->name), "%s/%s", p->namespace_, p->name);
+	v->owner = (struct key_owner){.namespace_ = p->namespace_,
+		.namespace_uid =
+			k->o.namespace_uid ? k->o.namespace_uid(k->o.ctx, p->namespace_) : "",
+		.profile = p->name,
+		.profile_uid = p->uid ? p->uid : ""};
+	json_each (it, json_get(p->spec, "keys"))
+		if (p->valid && v->n < KEYS_OF_PROFILE_MAX)
+			key_spec_read(&v->specs[v->n++], it.value);
+	r = key_store_read(k->o.store, &v->owner, &v->rec, &v->err);
+	v->stored = r == 0;
+	v->err.code = r;
+}
+
+/* Names of keys that the plan rotates. */
+static void name_rotated(char out[512], const struct keys_plan *p)
+{
+	size_t n = 0;
+
+	out[0] = '\0';
+	for (size_t i = 0; i < p->n && n < 400; i++)
+		if (p->v[i].kind == KEY_STEP_ROTATE)
+			n += (size_t)snprintf(
+				out + n, 512 - n, "%s%s", n ? ", " : "", p->v[i].name);
+}
+
+/* Writes what the plan makes of the record. Did it begin to? */
+static bool carry_out(struct visit *v)
+{
+	const struct kek_ring *keks = key_store_keks(v->k->o.store);
+	struct keys_plan *plan = &v->k->plan;
+	char rotated[512];
+	int r = 0;
+
+	if (!keks)
+		return false;
+	if (plan->n == 0 &&
+		(!v->stored || (strcmp(v->rec.kek, keks->v[0].id) == 0 && !v->rec.deleted_sec)))
+		return false;
+	if (!v->stored)
+		r = key_record_new(&v->rec, &v->owner, &v->err);
+	v->rec.deleted_sec = 0;
+	if (r == 0)
+		r = keys_apply(&v->rec, plan, keks, v->now_sec, &v->err);
+	if (r < 0) {
+		v->err.code = r;
+		v->stored = false;
+		log_error(v->err.message, "Cannot make keys", LOG_STR("profile", v->name));
+		return false;
+	}
+	name_rotated(rotated, plan);
+	store_record(v, false, rotated);
+	return true;
+}
+
+static void make_plan(struct visit *v)
+{
+	struct keys_wanted w = {.specs = v->specs,
+		.n = v->n,
+		.retention_sec = v->k->o.retention_usec / USEC_PER_SEC};
+
+	for (size_t i = 0; i < v->n; i++)
+		w.published[i] = keys_status_published(v->p, v->specs[i].name);
+	keys_plan_make(&v->k->plan, &w, v->stored ? &v->rec : NULL, v->now_sec);
+}
+
+static bool has_news(const struct counted *c)
+{
+	for (size_t i = 0; c && i < c->n; i++)
+		if (c->keys[i].n)
+			return true;
+	return false;
+}
+
+/* Once a minute at most for releases alone; the leader at once for what else changed. */
+static void write_status(struct visit *v)
+{
+	_cleanup_buf_ struct buf body = BUF_INIT(PATCH_MAX);
+	struct counted *c = find_counted(v->k, v->name);
+	int64_t now = clock_monotonic_usec();
+	bool due = !c || !c->written_usec || now >= c->written_usec + STATUS_USEC;
+	bool count = due && has_news(c);
+	const struct keys_report report = {.profile = v->p,
+		.specs = v->specs,
+		.states = v->k->plan.state,
+		.n = v->n,
+		.rec = v->stored ? &v->rec : NULL,
+		.problem = v->err.code == 0 || v->err.code == -ENOENT ? "" : v->err.message,
+		.releases = count ? c->keys : NULL,
+		.n_releases = count ? c->n : 0};
+
+	if (!v->k->o.kube || (!leading(v->k) && !count) || !v->p->valid)
+		return;
+	if (keys_status_patch(&body, &report, v->now_sec) != 1)
+		return;
+	if (patch_profile(v, &body, "/status", count ? c : NULL) && count)
+		c->written_usec = now;
+}
+
+/* A profile that goes: its keys stay for the retention, by their owner's UIDs. */
+static void let_go(struct visit *v)
+{
+	_cleanup_buf_ struct buf body = BUF_INIT(PATCH_MAX);
+
+	if (!keys_has_finalizer(v->p) || v->err.code == -EAGAIN)
+		return;
+	if (v->stored && !v->rec.deleted_sec && v->k->o.retention_usec > 0) {
+		v->rec.deleted_sec = v->now_sec;
+		store_record(v, false, "");
+		return;
+	}
+	if (v->stored && v->k->o.retention_usec <= 0) {
+		store_record(v, true, "");
+		return;
+	}
+	if (v->err.code && v->err.code != -ENOENT)
+		log_error(v->err.message, "Keys of a deleted profile stay",
+			LOG_STR("profile", v->name));
+	keys_finalizer_patch(&body, v->p, false);
+	patch_profile(v, &body, "", NULL);
+}
+
+/* Before the first key is made, so that none is without it. Did it begin to? */
+static bool hold(struct visit *v)
+{
+	_cleanup_buf_ struct buf body = BUF_INIT(PATCH_MAX);
+
+	if (!v->k->o.kube || keys_has_finalizer(v->p) || (!v->n && !v->stored))
+		return false;
+	keys_finalizer_patch(&body, v->p, true);
+	patch_profile(v, &body, "", NULL);
+	return true;
+}
+
+static void visit_valid(struct visit *v)
+{
+	bool known = v->err.code == 0 || v->err.code == -ENOENT;
+
+	if (!v->n && !v->stored && !json_exists(json_find(v->p->object, "status", "keys")))
+		return;
+	make_plan(v);
+	if (v->k->plan.next_sec < v->k->next_sec)
+		v->k->next_sec = v->k->plan.next_sec;
+	if (!leading(v->k) || !known || (!hold(v) && !carry_out(v)))
+		write_status(v);
+}
+
+static void visit_profile(struct keys_keeper *k, const struct profile *p)
+{
+	struct visit v = {0};
+
+	if (!*p->name)
+		return;
+	begin_visit(&v, k, p);
+	if (find_job(k, v.name))
+		; /* its end brings us back */
+	else if (keys_being_deleted(p)) {
+		if (k->o.kube && leading(k))
+			let_go(&v);
+	} else if (p->valid && (!k->o.kube || *v.owner.namespace_uid))
+		/* Without the namespace's UID it is not known whose keys they are. */
+		visit_valid(&v);
+	key_record_free(&v.rec);
+}
+
+static bool is_wanted(const struct keys_keeper *k, const struct key_owner *o)
+{
+	const struct profile *p =
+		profile_find(k->profiles, span_str(o->namespace_), span_str(o->profile));
+
+	return p && p->uid && strcmp(p->uid, o->profile_uid) == 0;
+}
+
+/* A record whose profile is gone, however it went: kept for the retention, then removed. */
+static int visit_orphan(void *ctx, const char *name)
+{
+	struct keys_keeper *k = ctx;
+	struct visit v = {.k = k, .now_sec = clock_unix_usec() / USEC_PER_SEC};
+
+	if (find_job(k, name) || key_store_read_name(k->o.store, name, &v.rec, &v.err) < 0)
+		return 0;
+	snprintf(v.name, sizeof(v.name), "%s", name);
+	if (!is_wanted(k, &v.rec.owner)) {
+		if (!v.rec.deleted_sec) {
+			v.rec.deleted_sec = v.now_sec;
+			store_record(&v, false, "");
+		} else if (v.rec.deleted_sec <= v.now_sec - k->o.retention_usec / USEC_PER_SEC)
+			store_record(&v, true, "");
+	}
+	key_record_free(&v.rec);
+	return 0;
+}
+
+/* Removing happens while the store is gone through. */
+struct names {
+	char (*v)[KEY_RECORD_NAME_MAX];
+	size_t n, cap;
+};
+
+static int add_name(void *ctx, const char *name)
+{
+	struct names *names = ctx;
+
+	if (names->n == names->cap) {
+		size_t cap = names->cap ? 2 * names->cap : 64;
+		void *p = reallocarray(names->v, cap, sizeof(*names->v));
+
+		if (!p)
+			return -ENOMEM;
+		names->v = p;
+		names->cap = cap;
+	}
+	snprintf(names->v[names->n++], KEY_RECORD_NAME_MAX, "%s", name);
+	return 0;
+}
+
+static void visit_orphans(struct keys_keeper *k)
+{
+	struct names names = {0};
+
+	/* A folder of profiles may be edited in any order: nothing follows from what is not in it.
+	 */
+	if (k->o.kube && leading(k) && key_store_each(k->o.store, add_name, &names, NULL) == 0)
+		for (size_t i = 0; i < names.n; i++)
+			visit_orphan(k, names.v[i]);
+	free(names.v);
+}
+
+/* How long until the next look. */
+static int64_t next_delay(const struct keys_keeper *k)
+{
+	int64_t now_sec = clock_unix_usec() / USEC_PER_SEC;
+	int64_t left = k->next_sec > now_sec ? k->next_sec - now_sec : 1;
+
+	if (k->again)
+		return SOON_USEC;
+	return left < LOOK_USEC / USEC_PER_SEC ? left * USEC_PER_SEC : LOOK_USEC;
+}
+
+static int on_timer(sd_event_source *source, uint64_t usec, void *ctx)
+{
+	struct keys_keeper *k = ctx;
+	size_t n = k->profiles ? profile_set_count(k->profiles) : 0, end = k->cursor + SLICE;
+
+	(void)source;
+	(void)usec;
+	if (!k->profiles || *key_store_problem(k->o.store)) {
+		plan_look(k, LOOK_USEC);
+		return 0;
+	}
+	if (k->cursor == 0)
+		k->next_sec = INT64_MAX;
+	for (; k->cursor < n && k->cursor < end; k->cursor++)
+		visit_profile(k, profile_set_at(k->profiles, k->cursor));
+	if (k->cursor < n) {
+		plan_look(k, 0);
+		return 0;
+	}
+	visit_orphans(k);
+	k->cursor = 0;
+	plan_look(k, next_delay(k));
+	k->again = false;
+	return 0;
+}
+
+void keys_keeper_profiles(struct keys_keeper *k, struct profile_set *set)
+{
+	struct profile_set *old = k->profiles;
+
+	k->profiles = profile_set_ref(set);
+	profile_set_unref(old);
+	keys_keeper_look(k);
+}
+
+void keys_keeper_retention(struct keys_keeper *k, int64_t retention_usec)
+{
+	k->o.retention_usec = retention_usec;
+	keys_keeper_look(k);
+}
+
+static void store_changed(void *ctx)
+{
+	keys_keeper_look(ctx);
+}
+
+int keys_keeper_new(
+	struct keys_keeper **ret_k, const struct keys_keeper_options *o, struct error *err)
+{
+	_cleanup_(keys_keeper_free_p) struct keys_keeper *k = calloc(1, sizeof(*k));
+	int r;
+
+	if (!k)
+		return error_oom(err);
+	k->o = *o;
+	r = sd_event_add_time_relative(
+		o->event, &k->timer, CLOCK_MONOTONIC, SOON_USEC, 0, on_timer, k);
+	if (r < 0)
+		return error_set(err, r, "a timer of the keys: %s", strerror(-r));
+	if (o->metrics)
+		k->rotations = metrics_counter(o->metrics, "casemate_webhook_key_rotations_total",
+			"Writes of new versions of keys that were due.", NULL);
+	key_store_listen(o->store, store_changed, k);
+	*ret_k = TAKE_PTR(k);
+	return 0;
+}
+
+void keys_keeper_free(struct keys_keeper *k)
+{
+	if (!k)
+		return;
+	if (k->o.store)
+		key_store_listen(k->o.store, NULL, NULL);
+	/* A write of the store that is under way would end in a job that is gone: the store goes
+	 * right after this, without calling back. */
+	for (size_t i = 0; i < BUSY_MAX; i++)
+		kube_cancel(k->jobs[i].call);
+	while (k->counted) {
+		struct counted *c = k->counted;
+
+		HASH_DEL(k->counted, c);
+		free(c);
+	}
+	sd_event_source_disable_unref(k->timer);
+	profile_set_unref(k->profiles);
+	free(k);
+}
