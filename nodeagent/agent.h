@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
  * The daemon's parts, private to run.c (life), offering.c (what is offered changes), proving.c
- * (what the cluster believes of the node) and show.c (what is shown). All on the loop's thread. */
+ * (what the cluster believes of the node), delivering.c (keys for its containers) and show.c (what is shown). All on the loop's thread. */
 #pragma once
 
 #include <systemd/sd-event.h>
@@ -16,6 +16,7 @@
 #include "nodeagent/attest/recall.h"
 #include "nodeagent/config.h"
 #include "nodeagent/enforce.h"
+#include "nodeagent/keys/keys.h"
 #include "nodeagent/kubelet/plugin.h"
 #include "nodeagent/kubelet/pod_resources.h"
 #include "nodeagent/kubelet/sgx.h"
@@ -55,6 +56,8 @@ struct agent {
 	char aesm_socket[PLATFORM_PATH_MAX * 2];           /* as this process reaches it */
 	struct aesm_relay *aesm;
 	struct pod_resources *pod_resources;
+	struct keys *keys; /* NULL: none are delivered here */
+	struct key_prover prover;
 	struct capacity *capacity;
 	struct pods *pods;         /* NULL: not watched */
 	struct epc_cgroup *cgroup; /* NULL: EPC is not limited by cgroup */
@@ -85,6 +88,12 @@ int agent_prove(struct agent *a, struct error *err);
 /* A person wants a round now; capacity's asked. */
 void agent_prove_asked(void *ctx);
 void agent_prove_stop(struct agent *a);
+
+/* delivering.c */
+/* Offers keys to containers, where there is a broker to ask; after the kubelet's parts. */
+int agent_deliver(struct agent *a, struct error *err);
+/* Pods have come or gone. */
+void agent_deliver_tidy(struct agent *a);
 
 /* show.c */
 int agent_show_routes(struct agent *a, struct ops_route routes[OPS_ROUTES_MAX]); /* how many */

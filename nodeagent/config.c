@@ -8,6 +8,8 @@
 #include <unistd.h>
 
 #include "common/base/settings_file.h"
+#include "common/kbs/delivery.h"
+#include "common/net/http.h"
 
 enum {
 	CONFIG_ARENA_MAX = 4 * 1024 * 1024,
@@ -85,6 +87,24 @@ static const struct setting agent_settings[] = {
 	{.name = "verifier.startWithin", .type = SETTING_DURATION,
 		.offset = AT(verifier.start_usec), .def = "5s", .min = 0, .max = SECONDS(3600),
 		.help = "the first round begins at a random moment within this"},
+	{.name = "broker.url", .type = SETTING_STRING, .offset = AT(broker.url), .meta = "URL",
+		.help = "of the key broker; none: no keys are delivered to containers"},
+	{.name = "broker.ca", .type = SETTING_STRING, .offset = AT(broker.ca),
+		.def = "/etc/casemate/broker/ca.crt", .meta = "FILE",
+		.help = "who signs the broker's certificate (PEM)"},
+	{.name = "keys.enabled", .type = SETTING_BOOL, .offset = AT(keys.enabled), .def = "true",
+		.help = "offer casemate.dev/keys on a confidential or simulated node"},
+	{.name = "keys.dir", .type = SETTING_STRING, .offset = AT(keys.dir),
+		.def = DELIVERY_HOST_DIR, .meta = "DIR",
+		.help = "of what containers get, sockets and promised files: on a tmpfs"},
+	{.name = "keys.stateDir", .type = SETTING_STRING, .offset = AT(keys.state_dir),
+		.def = "/var/lib/casemate/keys", .meta = "DIR",
+		.help = "which container has which of them; on a disk, and never noexec"},
+	{.name = "keys.program", .type = SETTING_STRING, .offset = AT(keys.program),
+		.def = "/usr/bin/casemate-exec", .meta = "FILE",
+		.help = "casemate-exec, which containers get"},
+	{.name = "keys.limit", .type = SETTING_INT, .offset = AT(keys.limit), .def = "110",
+		.min = 1, .max = LIMIT_MAX, .help = "containers with keys at once"},
 	{.name = "health.listen", .type = SETTING_STRING, .offset = AT(health_listen),
 		.meta = "ADDRESS:PORT", .help = "/livez and /readyz (0.0.0.0:9080); \"none\": off"},
 	{.name = "metrics.listen", .type = SETTING_STRING, .offset = AT(metrics_listen),
@@ -119,6 +139,9 @@ static int check_paths(const struct agent_config *c, struct error *err)
 		{"kubelet.dir", c->kubelet_dir},
 		{"aesm.socket", c->aesm.socket},
 		{"aesm.dir", c->aesm.dir},
+		{"keys.dir", c->keys.dir},
+		{"keys.stateDir", c->keys.state_dir},
+		{"keys.program", c->keys.program},
 	};
 
 	for (size_t i = 0; i < ARRAY_SIZE(absolute); i++)
@@ -140,6 +163,21 @@ static int finish_listens(struct agent_config *c, struct error *err)
 	return ops_listen_finish(listens, ARRAY_SIZE(listens), c->standalone, &c->arena, err);
 }
 
+static int check_broker(const struct agent_config *c, struct error *err)
+{
+	if (!*c->broker.url || span_starts(span_str(c->broker.url), "https://") ||
+		http_is_loopback(c->broker.url))
+		return 0;
+	return error_set(err, -EINVAL,
+		"broker.url: \"%s\" must begin with https://, and name the broker's Service",
+		c->broker.url);
+}
+
+bool agent_config_delivers(const struct agent_config *c)
+{
+	return c->keys.enabled && *c->broker.url && !c->standalone;
+}
+
 static int finish(struct agent_config *c, struct error *err)
 {
 	int r = check_paths(c, err);
@@ -153,7 +191,9 @@ static int finish(struct agent_config *c, struct error *err)
 	if (*c->simulate && (strcmp(c->sysroot, "/") != 0 || *c->cpuid_file))
 		return error_set(err, -EINVAL,
 			"simulate: a simulated platform reads no other; drop sysroot and cpuid");
-	r = ops_security_check(&c->metrics, !c->standalone, err);
+	r = check_broker(c, err);
+	if (r == 0)
+		r = ops_security_check(&c->metrics, !c->standalone, err);
 	return r < 0 ? r : finish_listens(c, err);
 }
 

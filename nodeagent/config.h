@@ -51,6 +51,16 @@ struct agent_config {
 		int64_t start_usec;
 	} verifier;
 
+	struct {
+		const char *url; /* "": no keys are delivered */
+		const char *ca;  /* a file */
+	} broker;
+	struct {
+		bool enabled;
+		const char *dir, *state_dir, *program;
+		int64_t limit;
+	} keys;
+
 	const char *health_listen, *metrics_listen, *page_listen; /* "ADDRESS:PORT" or "none" */
 	struct ops_security metrics;
 
@@ -62,6 +72,9 @@ struct agent_config {
 int agent_config_load(struct agent_config **ret_c, int argc, char **argv, struct error *err);
 void agent_config_free(struct agent_config *c);
 DEFINE_CLEANUP(struct agent_config *, agent_config_free)
+
+/* Are keys delivered to containers, on a node that can prove itself? */
+bool agent_config_delivers(const struct agent_config *c);
 
 /* The options of `run` for --help. */
 int agent_config_help(struct buf *out);

@@ -10,6 +10,7 @@ enum {
 	/* Three HTTP servers with 64 connections, 64 to the API server, those with the kubelet, and
 	 * what is watched. */
 	DESCRIPTORS_OTHERS = 400,
+	KEYS_CLIENTS = 4, /* of one container */
 };
 
 uint64_t descriptors_needed(const struct agent_config *c)
@@ -18,7 +19,11 @@ uint64_t descriptors_needed(const struct agent_config *c)
 	 * connection in all. */
 	uint64_t relay = (uint64_t)c->aesm.limit * ((uint64_t)c->aesm.max_connections + 1) + 1;
 
-	return DESCRIPTORS_OTHERS + (c->aesm.enabled && !c->standalone ? relay : 0);
+	/* And those of keys, with the connections to the broker. */
+	uint64_t keys = (uint64_t)c->keys.limit * (KEYS_CLIENTS + 1) + 32;
+
+	return DESCRIPTORS_OTHERS + (c->aesm.enabled && !c->standalone ? relay : 0) +
+	       (agent_config_delivers(c) ? keys : 0);
 }
 
 int descriptors_allow(uint64_t needed, struct error *err)
@@ -37,7 +42,7 @@ int descriptors_allow(uint64_t needed, struct error *err)
 			"at most %" PRIu64 " files can be open, %" PRIu64 " may be needed when "
 			"every pod uses all its connections to AESM: raise the container runtime's "
 			"limit (LimitNOFILE of containerd.service or crio.service), or lower "
-			"aesm.limit or aesm.maxConnections",
+			"aesm.limit, aesm.maxConnections or keys.limit",
 			(uint64_t)limit.rlim_cur, needed);
 	return 0;
 }

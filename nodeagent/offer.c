@@ -7,6 +7,7 @@ const char *const offer_resource_names[OFFER_RESOURCE_N] = {
 	[OFFER_ENCLAVE] = "sgx.intel.com/enclave",
 	[OFFER_PROVISION] = "sgx.intel.com/provision",
 	[OFFER_AESM] = "casemate.dev/aesm",
+	[OFFER_KEYS] = "casemate.dev/keys",
 };
 
 /* The first of the checks, in this order, that is not as it should be. */
@@ -43,6 +44,13 @@ static int64_t slots(bool host, uint64_t n, int64_t had)
 	return had < 0 ? -1 : 0;
 }
 
+/* Keys are delivered where the node itself is what is proved: a confidential VM, or whatever is
+ * simulated. An SGX host's enclaves ask for themselves, and so do the guests of a host of VMs. */
+static bool delivers(const struct platform *p)
+{
+	return p->tdx_guest || p->snp_guest || (p->simulated && p->enclave_ok);
+}
+
 void offer_compute(struct offer *ret_o, const struct platform *p, const struct agent_config *c,
 	const struct offer *had)
 {
@@ -69,6 +77,9 @@ void offer_compute(struct offer *ret_o, const struct platform *p, const struct a
 				[OFFER_AESM] = devices(c->aesm.enabled && sgx ? c->aesm.limit : 0,
 					p->aesm_ok, blame(p, aesm, ARRAY_SIZE(aesm)),
 					o->devices[OFFER_AESM].count),
+				[OFFER_KEYS] = devices(agent_config_delivers(c) ? c->keys.limit : 0,
+					delivers(p), "the node is no confidential VM any more",
+					o->devices[OFFER_KEYS].count),
 			},
 		.capacity =
 			{

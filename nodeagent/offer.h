@@ -7,7 +7,7 @@
 #include "nodeagent/config.h"
 #include "nodeagent/node/capacity.h"
 
-enum offer_resource { OFFER_ENCLAVE, OFFER_PROVISION, OFFER_AESM, OFFER_RESOURCE_N };
+enum offer_resource { OFFER_ENCLAVE, OFFER_PROVISION, OFFER_AESM, OFFER_KEYS, OFFER_RESOURCE_N };
 extern const char *const offer_resource_names[OFFER_RESOURCE_N]; /* "sgx.intel.com/enclave" */
 
 struct offer_devices {

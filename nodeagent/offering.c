@@ -42,6 +42,12 @@ static void report(struct agent *a, enum offer_resource r, const struct offer_de
 	}
 }
 
+/* What is switched off has no plugin. */
+static bool has_plugin(const struct agent *a, size_t resource)
+{
+	return (resource != OFFER_AESM || a->aesm) && (resource != OFFER_KEYS || a->keys);
+}
+
 void agent_publish(struct agent *a)
 {
 	struct error err = {0};
@@ -50,6 +56,8 @@ void agent_publish(struct agent *a)
 	for (size_t i = 0; a->offered && a->plugins && i < OFFER_RESOURCE_N; i++) {
 		const struct offer_devices *d = &a->offer.devices[i];
 
+		if (!has_plugin(a, i))
+			continue;
 		if (plugins_set(a->plugins, offer_resource_names[i], d->count,
 			    d->healthy && trusted, trusted ? d->why : a->distrust, &err) < 0)
 			log_error(err.message, "Could not offer devices",

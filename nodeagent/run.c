@@ -38,12 +38,18 @@ static bool needs_restart(const struct agent_config *a, const struct agent_confi
 		{a->verifier.url, b->verifier.url},
 		{a->verifier.ca, b->verifier.ca},
 		{a->verifier.token, b->verifier.token},
+		{a->broker.url, b->broker.url},
+		{a->broker.ca, b->broker.ca},
+		{a->keys.dir, b->keys.dir},
+		{a->keys.state_dir, b->keys.state_dir},
+		{a->keys.program, b->keys.program},
 	};
 
 	for (size_t i = 0; i < ARRAY_SIZE(texts); i++)
 		if (strcmp(texts[i].a, texts[i].b) != 0)
 			return true;
 	return a->standalone != b->standalone || a->aesm.enabled != b->aesm.enabled ||
+	       a->keys.enabled != b->keys.enabled ||
 	       a->aesm.timeout_usec != b->aesm.timeout_usec ||
 	       a->aesm.max_connections != b->aesm.max_connections ||
 	       !ops_security_same(&a->metrics, &b->metrics) ||
@@ -71,11 +77,12 @@ static int take_config(void *ctx, const char **ret_file, struct error *err)
 		return r;
 	if (needs_restart(a->config, next))
 		log_warn("Some changed settings take effect only after a restart (all but "
-			 "enclaveLimit, provisionLimit, aesm.limit, epc.publish, epc.reserve and "
-			 "logging)");
+			 "enclaveLimit, provisionLimit, aesm.limit, keys.limit, epc.publish, "
+			 "epc.reserve and logging)");
 	a->config->enclave_limit = next->enclave_limit;
 	a->config->provision_limit = next->provision_limit;
 	a->config->aesm.limit = next->aesm.limit;
+	a->config->keys.limit = next->keys.limit;
 	a->config->epc.publish = next->epc.publish;
 	a->config->epc.reserve = next->epc.reserve;
 	a->config->log_format = next->log_format;
@@ -194,6 +201,7 @@ static void pods_changed(void *ctx)
 
 	if (a->cgroup && a->pods)
 		enforce_epc(a->cgroup, a->pods, not_limited, a);
+	agent_deliver_tidy(a);
 }
 
 /* What absolute paths of the node are put behind. */
@@ -233,9 +241,10 @@ static int setup_node(struct agent *a, struct error *err)
 	if (!a->kube)
 		return 0;
 	r = capacity_new(&a->capacity, a->kube, &o, err);
-	if (r < 0 || !a->config->epc.accounting)
+	/* Also for whose promised files are to go. */
+	if (r < 0 || !(a->config->epc.accounting || agent_config_delivers(a->config)))
 		return r;
-	if (a->config->epc.enforce)
+	if (a->config->epc.accounting && a->config->epc.enforce)
 		setup_cgroup(a);
 	return pods_new(&a->pods, a->kube, &pods, err);
 }
@@ -298,7 +307,7 @@ static int setup_kubelet(struct agent *a, struct error *err)
 		r = setup_relay(a, err);
 	if (r == 0)
 		r = pod_resources_new(&a->pod_resources, a->event, socket, prefixes, err);
-	return r;
+	return r < 0 ? r : agent_deliver(a, err);
 }
 
 static void platform_changed(void *ctx)
@@ -378,6 +387,7 @@ static void teardown(struct agent *a)
 	pod_resources_free(a->pod_resources);
 	agent_show_stop(a);
 	ops_free(a->ops);
+	keys_free(a->keys); /* while there is still what makes evidence */
 	agent_prove_stop(a);
 	platform_monitor_free(a->monitor);
 	plugins_free(a->plugins);

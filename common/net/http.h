@@ -40,6 +40,7 @@ struct http_call_options {
 	const char *content_type; /* of the body; NULL: none */
 	const char *accept;       /* NULL: application/json */
 	const char *bearer;       /* token; NULL: none. Copied, cleansed after use */
+	const char *cookie;       /* "NAME=VALUE"; NULL: none. The same */
 	struct span body;         /* copied */
 	size_t max_response;      /* bytes of what is collected; beyond: the call fails */
 	int64_t timeout_usec;     /* whole call; 0: none (watches) */

@@ -67,6 +67,8 @@ static int call_set_headers(struct http_call *call, const struct http_call_optio
 	if (!call_header(call, "Expect", "") ||
 		!call_header(call, "Content-Type", o->content_type ? o->content_type : ""))
 		return -ENOMEM;
+	if (o->cookie && !call_header(call, "Cookie", o->cookie))
+		return -ENOMEM;
 	if (!o->bearer)
 		return 0;
 	if (scrub_add(&bearer, SPAN_LIT("Bearer ")) < 0 ||
@@ -164,7 +166,7 @@ int http_call_set(struct http_call *call, const struct http_call_options *o)
 bool http_call_safe(const struct http_call_options *o)
 {
 	return header_safe(o->method) && header_safe(o->url) && header_safe(o->content_type) &&
-	       header_safe(o->accept) && header_safe(o->bearer);
+	       header_safe(o->accept) && header_safe(o->bearer) && header_safe(o->cookie);
 }
 
 bool http_is_loopback(const char *url)

@@ -10,7 +10,7 @@
 #include "common/net/backoff.h"
 #include "nodeagent/attest/round.h"
 
-enum { QUEUE_MAX = 8 };
+enum { QUEUE_MAX = 64, TOKEN_ARENA_MAX = 256 << 10 };
 
 struct attest {
 	struct attest_options o;
@@ -269,6 +269,36 @@ bool attest_good(const struct attest_view *v, int64_t now_sec)
 	default:
 		return false;
 	}
+}
+
+const char *attest_tee(const struct attest *a)
+{
+	static const char *const tees[] = {"tdx", "snp", "simulated"};
+
+	for (size_t i = 0; i < ARRAY_SIZE(tees); i++)
+		if (strcmp(a->platform.name, tees[i]) == 0)
+			return tees[i];
+	return "";
+}
+
+int attest_bind(struct attest *a, const unsigned char report_data[64], struct evidence_job **ret,
+	evidence_done done, void *ctx, struct error *err)
+{
+	_cleanup_evidence_request_ struct evidence_request q = {0};
+	_cleanup_arena_ struct arena m = ARENA_INIT(TOKEN_ARENA_MAX);
+	struct token_claims claims;
+	struct span token;
+	int r = token_load(&claims, &token, a->token_file, &m, err);
+
+	if (r < 0)
+		return r;
+	memcpy(q.report_data, report_data, sizeof(q.report_data));
+	r = round_evidence(&q, &a->platform, &a->keys, &claims);
+	if (r == -EAGAIN)
+		return error_set(err, r,
+			"the node has not proved itself to the verifier yet: see the agent's "
+			"status");
+	return r < 0 ? error_oom(err) : evidence_start(ret, a->queue, &q, done, ctx, err);
 }
 
 static bool good_url(const char *url)

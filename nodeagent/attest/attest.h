@@ -13,6 +13,7 @@
 #include "common/base/error.h"
 #include "common/observe/metrics.h"
 #include "nodeagent/attest/state.h"
+#include "nodeagent/evidence/job.h"
 #include "nodeagent/platform/platform.h"
 
 struct attest;
@@ -62,3 +63,11 @@ void attest_recall(struct attest *a, enum attest_state state, const char *reason
 struct attest_view attest_view(const struct attest *a);
 /* May pods get confidential devices: the verdict is one of trust and not over. */
 bool attest_good(const struct attest_view *v, int64_t now_sec);
+
+/* What this node proves itself to be where keys are asked for, in the key broker's words: "tdx",
+ * "snp", "simulated"; "": nothing that an agent is given keys for. */
+const char *attest_tee(const struct attest *a);
+/* Evidence of this node with that report data, as evidence_start() has it. -EAGAIN: no verifier has
+ * met this node's simulated TEE yet. */
+int attest_bind(struct attest *a, const unsigned char report_data[64], struct evidence_job **ret,
+	evidence_done done, void *ctx, struct error *err);

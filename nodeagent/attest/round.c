@@ -162,29 +162,40 @@ static void on_evidence(void *ctx, int result, struct span evidence, const struc
 
 /* What the simulated TEE says. The platform's id is derived from the node: each is a machine of its
  * own. */
-static int fill_simulated(struct round *r, struct evidence_request *q)
+static int fill_simulated(struct evidence_request *q, const struct round_platform *p,
+	const struct round_keys *keys, const struct token_claims *claims)
 {
 	struct simulated *s = &q->simulated;
 	unsigned int n = 0;
 
-	strncpy(s->tee, r->platform->tee, sizeof(s->tee) - 1);
-	memcpy(s->node, r->claims.node, sizeof(s->node));
-	memcpy(s->node_uid, r->claims.node_uid, sizeof(s->node_uid));
+	strncpy(s->tee, p->tee, sizeof(s->tee) - 1);
+	memcpy(s->node, claims->node, sizeof(s->node));
+	memcpy(s->node_uid, claims->node_uid, sizeof(s->node_uid));
 	strncpy(s->tcb_status, "UpToDate", sizeof(s->tcb_status) - 1);
 	s->svn = 1;
 	if (!EVP_Digest(s->node_uid, strlen(s->node_uid), s->platform_id, &n, EVP_sha256(), NULL))
 		return -ENOMEM;
 	s->platform_id_len = 16;
-	q->key = r->keys->simulated_key;
+	q->key = keys->simulated_key;
 	EVP_PKEY_up_ref(q->key);
-	q->certificate = strdup(r->keys->simulated_certificate);
+	q->certificate = strdup(keys->simulated_certificate);
 	return q->certificate ? 0 : -ENOMEM;
+}
+
+int round_evidence(struct evidence_request *q, const struct round_platform *p,
+	const struct round_keys *keys, const struct token_claims *claims)
+{
+	q->source = p->source;
+	q->sgx = p->sgx;
+	memcpy(q->tsm_root, p->tsm_root, sizeof(q->tsm_root));
+	if (q->source != EVIDENCE_SIMULATED)
+		return 0;
+	return round_certified(keys, claims) ? fill_simulated(q, p, keys, claims) : -EAGAIN;
 }
 
 static int prove(struct round *r, struct error *err)
 {
-	_cleanup_evidence_request_ struct evidence_request q = {
-		.source = r->platform->source, .sgx = r->platform->sgx};
+	_cleanup_evidence_request_ struct evidence_request q = {0};
 	const struct node_binding binding = {
 		.challenge = buf_view(&r->challenge),
 		.node = span_str(r->claims.node),
@@ -193,9 +204,8 @@ static int prove(struct round *r, struct error *err)
 		.token = secret_view(&r->token),
 	};
 
-	memcpy(q.tsm_root, r->platform->tsm_root, sizeof(q.tsm_root));
 	if (node_binding_report_data(q.report_data, &binding) < 0 ||
-		(q.source == EVIDENCE_SIMULATED && fill_simulated(r, &q) < 0))
+		round_evidence(&q, r->platform, r->keys, &r->claims) < 0)
 		return error_oom(err);
 	r->o.phase(r->o.ctx, ATTEST_PHASE_PROVING);
 	return evidence_start(&r->job, r->o.queue, &q, on_evidence, r, err);
@@ -227,13 +237,11 @@ static int certify(struct round *r, struct error *err)
 
 static int on_challenge(struct round *r, struct span body, struct error *err)
 {
-	const struct round_keys *k = r->keys;
 	int n = attest_read_challenge(&r->challenge, body, err);
 
 	if (n < 0)
 		return n;
-	if (r->platform->source == EVIDENCE_SIMULATED &&
-		(!k->simulated_certificate || strcmp(k->certified_uid, r->claims.node_uid) != 0))
+	if (r->platform->source == EVIDENCE_SIMULATED && !round_certified(r->keys, &r->claims))
 		return certify(r, err);
 	/* A host has nothing to prove, and says so. */
 	if (!*r->platform->tee) {
@@ -365,6 +373,11 @@ int round_keys_new(struct round_keys *k, struct error *err)
 		return error_oom(err);
 	}
 	return 0;
+}
+
+bool round_certified(const struct round_keys *k, const struct token_claims *claims)
+{
+	return k->simulated_certificate && strcmp(k->certified_uid, claims->node_uid) == 0;
 }
 
 void round_keys_free(struct round_keys *k)

@@ -6,6 +6,7 @@
 
 #include "nodeagent/attest/attest.h"
 #include "nodeagent/attest/message.h"
+#include "nodeagent/attest/token.h"
 #include "nodeagent/evidence/job.h"
 
 struct round;
@@ -48,6 +49,13 @@ struct round_keys {
 };
 int round_keys_new(struct round_keys *k, struct error *err);
 void round_keys_free(struct round_keys *k);
+/* Has the simulated TEE a certificate for the node of these claims? */
+bool round_certified(const struct round_keys *k, const struct token_claims *claims);
+
+/* Fills q, but for its report data, with what this platform's evidence takes. -EAGAIN: a simulated TEE
+ * without a certificate; -ENOMEM. */
+int round_evidence(struct evidence_request *q, const struct round_platform *p,
+	const struct round_keys *keys, const struct token_claims *claims);
 
 /* o's strings, keys and platform are borrowed until the end. No callback runs before this returns. */
 int round_start(struct round **ret, const struct round_options *o, struct round_keys *keys,

@@ -21,28 +21,71 @@ static struct span payload_of(struct span token)
 	return second ? (struct span){first + 1, (size_t)(second - first - 1)} : SPAN_NONE;
 }
 
-int token_claims_read(struct token_claims *ret, struct span token, struct error *err)
+/* The claims of a token, in doc, whose text is in out. */
+static int open_token(
+	struct json *doc, struct buf *out, struct span token, const char *whose, struct error *err)
 {
 	static const struct json_limits limits = {TOKEN_MAX, 1024, 16};
+	struct span payload = token.p ? payload_of(token) : SPAN_NONE;
+
+	if (token.len > TOKEN_MAX || !payload.p ||
+		codec_unbase64(out, CODEC_BASE64_URL, payload) < 0 ||
+		json_parse(doc, buf_view(out), &limits, NULL) < 0)
+		return error_set(err, -EBADMSG, "%s no projected service account token", whose);
+	return 0;
+}
+
+static bool take(struct json_val v, char *ret, size_t size)
+{
+	return json_copy(v, ret, size) && *ret;
+}
+
+int token_claims_read(struct token_claims *ret, struct span token, struct error *err)
+{
 	_cleanup_buf_ struct buf text = BUF_INIT(TOKEN_MAX);
 	_cleanup_json_ struct json doc = {0};
-	struct span payload = token.p ? payload_of(token) : SPAN_NONE;
 	struct json_val node;
+	int r = open_token(&doc, &text, token, "the file holds", err);
 
 	*ret = (struct token_claims){0};
-	if (token.len > TOKEN_MAX || !payload.p ||
-		codec_unbase64(&text, CODEC_BASE64_URL, payload) < 0 ||
-		json_parse(&doc, buf_view(&text), &limits, NULL) < 0)
-		return error_set(err, -EBADMSG, "the file holds no projected service account token");
+	if (r < 0)
+		return r;
 	node = json_find(json_root(&doc), "kubernetes.io", "node");
-	if (!json_copy(json_get(node, "name"), ret->node, sizeof(ret->node)) || !*ret->node ||
-		!json_copy(json_get(node, "uid"), ret->node_uid, sizeof(ret->node_uid)) ||
-		!*ret->node_uid)
+	if (!take(json_get(node, "name"), ret->node, sizeof(ret->node)) ||
+		!take(json_get(node, "uid"), ret->node_uid, sizeof(ret->node_uid)))
 		return error_set(err, -EBADMSG,
 			"the token does not say which node it belongs to: Kubernetes 1.30 or newer "
-			"writes that into projected tokens (feature ServiceAccountTokenPodNodeInfo)");
+			"writes that into projected tokens (feature "
+			"ServiceAccountTokenPodNodeInfo)");
 	if (!json_int(json_get(json_root(&doc), "exp"), &ret->expires))
 		return error_set(err, -EBADMSG, "the token does not say when it expires");
+	return 0;
+}
+
+int token_pod_read(struct token_pod *ret, struct span token, struct error *err)
+{
+	_cleanup_buf_ struct buf text = BUF_INIT(TOKEN_MAX);
+	_cleanup_json_ struct json doc = {0};
+	struct json_val root, k;
+	int r = open_token(&doc, &text, token, "this is", err);
+
+	*ret = (struct token_pod){0};
+	if (r < 0)
+		return r;
+	root = json_root(&doc);
+	k = json_get(root, "kubernetes.io");
+	if (!take(json_get(k, "namespace"), ret->namespace_, sizeof(ret->namespace_)) ||
+		!take(json_find(k, "pod", "name"), ret->pod, sizeof(ret->pod)) ||
+		!take(json_find(k, "pod", "uid"), ret->pod_uid, sizeof(ret->pod_uid)) ||
+		!take(json_find(k, "serviceaccount", "name"), ret->service_account,
+			sizeof(ret->service_account)))
+		return error_set(err, -EBADMSG,
+			"the token is bound to no pod: mount a projected one, with the audience "
+			"casemate.dev");
+	if (!json_int(json_get(root, "exp"), &ret->expires) ||
+		!json_int(json_get(root, "iat"), &ret->issued))
+		return error_set(
+			err, -EBADMSG, "the token does not say when it was issued and expires");
 	return 0;
 }
 

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * What the agent's projected token says about itself (RFC 7519; Kubernetes' private claims
+ * What a projected token, the agent's or a pod's, says about itself (RFC 7519; Kubernetes' private claims
  * kubernetes.io.node, ServiceAccountTokenPodNodeInfo, on by default from 1.30 on). Read without
- * checking the signature: the token is our own, and whoever gets it checks it. */
+ * checking the signature: whoever the token is shown to checks it. */
 #pragma once
 
 #include <stdint.h>
@@ -21,6 +21,14 @@ struct token_claims {
 /* -EBADMSG: no such token, or one without the node's name and UID; never quotes the token. */
 int token_claims_read(struct token_claims *ret, struct span token, struct error *err);
 
-/* The same of a file; the token without its line end is in m. Errors name the file. */
+/* What a pod's token says: whose it is. */
+struct token_pod {
+	char namespace_[64], pod[254], pod_uid[64], service_account[254];
+	int64_t issued, expires; /* Unix seconds */
+};
+/* As above; -EBADMSG also for a token that is bound to no pod. */
+int token_pod_read(struct token_pod *ret, struct span token, struct error *err);
+
+/* token_claims_read() of a file; the token without its line end is in m. Errors name the file. */
 int token_load(struct token_claims *ret, struct span *ret_token, const char *path, struct arena *m,
 	struct error *err);

@@ -48,7 +48,7 @@ static void test_what_names_keys(void)
 static int read_many(size_t n, size_t keys, struct error *err)
 {
 	_cleanup_exec_environment_ struct exec_environment e = {0};
-	char text[EXEC_VARIABLES_MAX + 1][48], *env[EXEC_VARIABLES_MAX + 2] = {0};
+	char text[EXEC_VARIABLES_MAX + 1][64], *env[EXEC_VARIABLES_MAX + 2] = {0};
 
 	for (size_t i = 0; i < n; i++) {
 		snprintf(text[i], sizeof(text[i]), "NAME%zu=casemate://p/k%zu", i, i % keys);

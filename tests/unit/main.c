@@ -84,6 +84,9 @@
 	X(judge)                                                                                   \
 	X(kbs)                                                                                     \
 	X(keyprovider)                                                                             \
+	X(key_folders)                                                                             \
+	X(key_message)                                                                             \
+	X(key_sockets)                                                                             \
 	X(keyring)                                                                                 \
 	X(key_record)                                                                              \
 	X(key_store)                                                                               \

@@ -27,6 +27,7 @@ static struct agent_config defaults(void)
 		.provision_limit = 100,
 		.aesm = {.enabled = true, .limit = 90},
 		.epc = {.publish = true},
+		.broker = {.url = ""},
 	};
 }
 
@@ -70,6 +71,48 @@ static void test_devices(void)
 			CHECK_ROW(rows[i].name, o.devices[k].healthy == rows[i].healthy[k],
 				"%s: health", offer_resource_names[k]);
 		}
+	}
+}
+
+/* Keys are delivered where the node is what was proved, or everything is simulated. */
+static void test_keys(void)
+{
+	static const struct {
+		const char *name;
+		bool tdx, snp, sgx, simulated, had, enabled;
+		const char *url;
+		unsigned want;
+		bool healthy;
+	} rows[] = {
+		{"a TDX guest", true, false, false, false, false, true, "https://b", 70, true},
+		{"an SNP guest", false, true, false, false, false, true, "https://b", 70, true},
+		{"an SGX host", false, false, true, false, false, true, "https://b", 0, false},
+		{"a simulated one", false, false, true, true, false, true, "https://b", 70, true},
+		{"a simulated host of VMs", false, false, false, true, false, true, "https://b", 0,
+			false},
+		{"no broker", true, false, false, false, false, true, "", 0, true},
+		{"not wanted", true, false, false, false, false, false, "https://b", 0, true},
+		{"no guest any more", false, false, false, false, true, true, "https://b", 70,
+			false},
+	};
+
+	for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
+		struct platform p = {.tdx_guest = true};
+		struct agent_config c = defaults();
+		struct offer had, o;
+
+		c.keys.enabled = rows[i].enabled;
+		c.keys.limit = 70;
+		c.broker.url = rows[i].url;
+		offer_compute(&had, &p, &c, NULL);
+		p.tdx_guest = rows[i].tdx;
+		p.snp_guest = rows[i].snp;
+		p.enclave_ok = rows[i].sgx;
+		p.simulated = rows[i].simulated;
+		offer_compute(&o, &p, &c, rows[i].had ? &had : NULL);
+		CHECK_ROW(rows[i].name, o.devices[OFFER_KEYS].count == rows[i].want, "got %u",
+			o.devices[OFFER_KEYS].count);
+		CHECK_ROW(rows[i].name, o.devices[OFFER_KEYS].healthy == rows[i].healthy, "health");
 	}
 }
 
@@ -138,6 +181,7 @@ static void test_slots(void)
 
 CU_TestInfo offer_tests[] = {
 	{"devices by what there is", test_devices},
+	{"keys", test_keys},
 	{"why a device is not healthy", test_why},
 	{"EPC", test_capacity},
 	{"slots of confidential VMs", test_slots},

@@ -2,6 +2,24 @@
 {{- include "casemate.fullname" . }}-agent
 {{- end -}}
 
+{{/* The key broker that agents ask, '' when there is none, and by what they know it. */}}
+{{- define "casemate.agent.brokerURL" -}}
+{{- if .Values.agent.broker.url -}}
+{{- .Values.agent.broker.url -}}
+{{- else if (.Values.broker).enabled -}}
+https://{{ include "casemate.fullname" . }}-broker.{{ .Release.Namespace }}.svc
+{{- end -}}
+{{- end -}}
+
+{{- define "casemate.agent.brokerCA" -}}
+{{- default (printf "%s-broker-ca" (include "casemate.fullname" .)) .Values.agent.broker.caConfigMap -}}
+{{- end -}}
+
+{{/* Not empty: containers can be given keys. */}}
+{{- define "casemate.agent.keys" -}}
+{{- if .Values.agent.config.keys.enabled }}{{ include "casemate.agent.brokerURL" . }}{{ end -}}
+{{- end -}}
+
 {{/* The daemon's file: what the chart knows, and the value agent.config. */}}
 {{- define "casemate.agent.config" -}}
 {{- $a := .Values.agent -}}
@@ -11,6 +29,9 @@
 	"page" (dict "listen" (printf "127.0.0.1:%v" $a.pagePort)) -}}
 {{- if .Values.verifier.enabled -}}
 {{- $_ := set $chart "verifier" (dict "url" (printf "https://%s.%s.svc" (include "casemate.verifier.name" .) .Release.Namespace)) -}}
+{{- end -}}
+{{- with include "casemate.agent.brokerURL" . -}}
+{{- $_ := set $chart "broker" (dict "url" .) -}}
 {{- end -}}
 {{- if $a.simulate -}}
 {{- $_ := set $chart "simulate" $a.simulate -}}
