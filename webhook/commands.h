@@ -11,3 +11,4 @@ int command_serve(int argc, char **argv);
 int command_review(int argc, char **argv);
 int command_verify(int argc, char **argv);
 int command_collateral(int argc, char **argv);
+int command_inspect(int argc, char **argv);

@@ -9,6 +9,7 @@ static const struct command commands[] = {
 	{"serve", command_serve, "the daemon: admission webhooks over HTTPS"},
 	{"review", command_review, "what the webhook would make of manifests, offline"},
 	{"verify", command_verify, "is evidence good? verdict and claims, offline"},
+	{"inspect", command_inspect, "what an enclave, image or pod is, as a profile lists it"},
 	{"collateral", command_collateral,
 		"what evidence is judged against: shows, bundles, fetches it"},
 	{"probe", command_probe, "is a health endpoint happy? for images without a shell"},

@@ -9,7 +9,7 @@
 
 #include "common/base/cleanup.h"
 #include "nodeagent/enclave/measure.h"
-#include "nodeagent/enclave/sigstruct.h"
+#include "common/tee/sigstruct.h"
 
 struct enclave;
 

@@ -6,7 +6,7 @@
 #pragma once
 
 #include "nodeagent/enclave/measure.h"
-#include "nodeagent/enclave/sigstruct.h"
+#include "common/tee/sigstruct.h"
 
 /* What the enclave is signed as. */
 enum { EVIDENCE_ISVPRODID = 0, EVIDENCE_ISVSVN = 1 };

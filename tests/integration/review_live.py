@@ -105,7 +105,7 @@ def test_agrees_with_live(folder, stack):
         ),
         "aesm": pod_of({**SGX_ASKS, "casemate.dev/quote": "aesm"}),
         "a profile's keys": pod_of(
-            {"casemate.dev/profile": "keys"}, {"name": "app", "command": ["x"], "args": ["y"]}
+            {"casemate.dev/profile": "keys"}, {"name": "app", "command": ["py"], "args": ["main"]}
         ),
         "keys": pod_of({}, {"name": "app", "resources": {"limits": {"casemate.dev/keys": "1"}}}),
     }

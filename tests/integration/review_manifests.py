@@ -352,7 +352,28 @@ def test_explain(_, __):
     )
 
 
+def test_inspect(folder, _):
+    path = write(folder, "inspected.yaml", dump({**SGX_POD, "kind": "Pod"}))
+    code, out, err = command("inspect", path)
+    got = yaml.safe_load(out)
+    check("inspect: a pod gives a workload", code == 0 and "workload" in got, (code, out, err))
+    sigstruct = os.path.join("tests", "vectors", "fortanix", "sig1.sigstruct.bin")
+    code, out, err = command("inspect", sigstruct)
+    got = yaml.safe_load(out)
+    check("inspect: a SIGSTRUCT gives identities", code == 0 and len(got["identities"]) == 2, err)
+    layout = os.path.join(folder, "layout")
+    os.mkdir(layout)
+    write(layout, "index.json", json.dumps({"manifests": [{"digest": "sha256:" + "a" * 64}]}))
+    code, out, err = command("inspect", layout)
+    check("inspect: a blob that is not there is named", code == 1 and "a" * 64 in err, err)
+    code, out, err = command("inspect", os.path.join(folder, "nothing"))
+    check("inspect: so is a file", code == 1 and "nothing" in err and not out, err)
+    code, out, err = command("inspect")
+    check("inspect: usage", code == 2 and "Usage" in err, err)
+
+
 TESTS = (
+    test_inspect,
     test_kinds,
     test_other_kinds,
     test_lists,

@@ -81,6 +81,7 @@
 	X(inventory)                                                                               \
 	X(json)                                                                                    \
 	X(jwe)                                                                                     \
+	X(inspect)                                                                                 \
 	X(judge)                                                                                   \
 	X(kbs)                                                                                     \
 	X(keyprovider)                                                                             \

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
  * SIGSTRUCTs: Fortanix's, which its tools and Oasis' build alike, and our own. */
-#include "nodeagent/enclave/sigstruct.h"
+#include "common/tee/sigstruct.h"
 
 #include <openssl/bn.h>
 #include <openssl/ec.h>

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "nodeagent/enclave/sigstruct.h"
+#include "common/tee/sigstruct.h"
 
 #include <openssl/bn.h>
 #include <openssl/core_names.h>
