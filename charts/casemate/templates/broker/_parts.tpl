@@ -1,0 +1,70 @@
+{{- define "casemate.broker.name" -}}
+{{- include "casemate.fullname" . }}-broker
+{{- end -}}
+
+{{- define "casemate.broker.serviceAccount" -}}
+{{- $sa := .Values.broker.serviceAccount -}}
+{{- if $sa.create -}}
+{{- default (include "casemate.broker.name" .) $sa.name -}}
+{{- else -}}
+{{- default "default" $sa.name -}}
+{{- end -}}
+{{- end -}}
+
+{{- define "casemate.broker.tlsDir" -}}/run/casemate/tls{{- end -}}
+{{- define "casemate.broker.kekDir" -}}/run/casemate/kek{{- end -}}
+{{- define "casemate.broker.collateralDir" -}}/run/casemate/collateral{{- end -}}
+{{- define "casemate.broker.collateralCaDir" -}}/run/casemate/collateral-ca{{- end -}}
+
+{{/* Not empty: services are asked for collateral. */}}
+{{- define "casemate.broker.fetches" -}}
+{{- with .Values.broker.config.collateralSource }}{{ printf "%s%s%s" .pccs .pcs .kds }}{{ end -}}
+{{- end -}}
+
+{{/* By which agents know whom to trust (key ca.crt). The broker keeps it, unless the certificate is
+yours: then it is yours as well. */}}
+{{- define "casemate.broker.caConfigMap" -}}
+{{- include "casemate.broker.name" . }}-ca
+{{- end -}}
+
+{{/* The daemon's file: what the chart knows, and the value broker.config. */}}
+{{- define "casemate.broker.config" -}}
+{{- $b := .Values.broker -}}
+{{- $name := include "casemate.broker.name" . -}}
+{{- if not (or $b.kekSecretName $b.insecureKekInSecret) -}}
+{{- fail "broker.enabled needs what wraps its keys: set broker.kekSecretName to a Secret of yours with the key `kek` (32 random bytes), or, where nothing is to be protected, broker.insecureKekInSecret" -}}
+{{- else if and $b.kekSecretName $b.insecureKekInSecret -}}
+{{- fail "broker.kekSecretName and broker.insecureKekInSecret exclude each other" -}}
+{{- end -}}
+{{- $own := deepCopy $b.config -}}
+{{- $_ := set $own "listen" (printf "%s:%v" $b.bindAddress $b.port) -}}
+{{- $_ := set $own "agentServiceAccount" (printf "%s:%s" .Release.Namespace (include "casemate.agent.serviceAccount" .)) -}}
+{{- if $b.kekSecretName -}}
+{{- $_ := set $own "kekFile" (printf "%s/kek" (include "casemate.broker.kekDir" .)) -}}
+{{- else -}}
+{{- $_ := set $own "insecureKekInSecret" true -}}
+{{- end -}}
+{{- $tls := dict "secretName" (printf "%s-tls" $name) "serviceName" $name "caConfigMap" (include "casemate.broker.caConfigMap" .) -}}
+{{- if $b.tlsSecretName -}}
+{{- $_ := set $tls "cert" (printf "%s/tls.crt" (include "casemate.broker.tlsDir" .)) -}}
+{{- $_ := set $tls "key" (printf "%s/tls.key" (include "casemate.broker.tlsDir" .)) -}}
+{{- end -}}
+{{- $_ := set $own "tls" $tls -}}
+{{- if $b.collateralConfigMap -}}
+{{- $_ := set $own "collateral" (list (include "casemate.broker.collateralDir" .)) -}}
+{{- end -}}
+{{- if $b.collateralCaConfigMap -}}
+{{- $_ := set $own.collateralSource "caFile" (printf "%s/ca.crt" (include "casemate.broker.collateralCaDir" .)) -}}
+{{- end -}}
+{{- $chart := dict "broker" $own
+	"allowSimulated" .Values.config.allowSimulated
+	"runtimeClasses" (include "casemate.classes.config" . | fromYaml)
+	"health" (dict "listen" (printf "%s:%v" $b.bindAddress $b.healthPort))
+	"metrics" (include "casemate.metrics.config" (dict "root" $ "listen" (printf "%s:%v" $b.bindAddress $b.metricsPort)) | fromYaml)
+	"logging" .Values.config.logging
+	"tls" (dict "minVersion" .Values.tls.minVersion "caLifetime" .Values.tls.caLifetime "leafLifetime" .Values.tls.leafLifetime) -}}
+{{- with .Values.tls.cipherSuites }}{{ $_ := set $chart.tls "cipherSuites" . }}{{ end -}}
+{{- with .Values.config.limits }}{{ $_ := set $chart "limits" . }}{{ end -}}
+{{- with .Values.config.shutdown }}{{ $_ := set $chart "shutdown" . }}{{ end -}}
+{{- toYaml $chart -}}
+{{- end -}}
