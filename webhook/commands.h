@@ -12,3 +12,4 @@ int command_review(int argc, char **argv);
 int command_verify(int argc, char **argv);
 int command_collateral(int argc, char **argv);
 int command_inspect(int argc, char **argv);
+int command_uninstall_verdicts(int argc, char **argv);

@@ -12,6 +12,7 @@ static const struct command commands[] = {
 	{"inspect", command_inspect, "what an enclave, image or pod is, as a profile lists it"},
 	{"collateral", command_collateral,
 		"what evidence is judged against: shows, bundles, fetches it"},
+	{"uninstall", command_uninstall_verdicts, "removes verdicts from all Nodes"},
 	{"probe", command_probe, "is a health endpoint happy? for images without a shell"},
 };
 

@@ -144,6 +144,7 @@
 	X(status_output)                                                                           \
 	X(store)                                                                                   \
 	X(strays)                                                                                  \
+	X(sync)                                                                                    \
 	X(tcb)                                                                                     \
 	X(tcb_info)                                                                                \
 	X(tee_world)                                                                               \
