@@ -210,9 +210,14 @@ int crl_check_issued(const struct crl *c, struct cert *issuer, struct error *err
 
 bool crl_revokes(const struct crl *c, const struct cert *cert)
 {
-	struct crl_serial key = {.len = (unsigned char)cert->serial_len};
+	return crl_revokes_serial(c, cert->serial, cert->serial_len);
+}
 
-	memcpy(key.bytes, cert->serial, cert->serial_len);
+bool crl_revokes_serial(const struct crl *c, const unsigned char *serial, size_t len)
+{
+	struct crl_serial key = {.len = (unsigned char)len};
+
+	memcpy(key.bytes, serial, len);
 	return c->n_revoked &&
 	       bsearch(&key, c->revoked, c->n_revoked, sizeof(*c->revoked), compare);
 }

@@ -49,3 +49,5 @@ static inline bool crl_valid_at(const struct crl *c, int64_t time)
 }
 /* Is a certificate of the list's issuer on it, for whatever reason or date? */
 bool crl_revokes(const struct crl *c, const struct cert *cert);
+/* The same of a serial as struct cert's. */
+bool crl_revokes_serial(const struct crl *c, const unsigned char *serial, size_t len);

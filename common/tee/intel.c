@@ -14,11 +14,6 @@
 static const unsigned char intel_qe_vendor[16] = {0x93, 0x9a, 0x72, 0x33, 0xf7, 0x9c, 0x4c, 0xa9,
 	0x94, 0x0a, 0x0d, 0xb3, 0x95, 0x7f, 0x06, 0x07};
 
-struct documents {
-	const struct tcb_info *tcb;
-	const struct qe_identity *qe;
-};
-
 static bool is_zero(struct span s)
 {
 	unsigned char any = 0;
@@ -113,8 +108,8 @@ static int no_tcb_info(struct verdict *v, const struct verify_input *in, const u
 		other ? ", though of others" : "");
 }
 
-static int find_documents(struct documents *ret, struct verdict *v, const struct verify_input *in,
-	const struct pck_chain *c)
+static int find_documents(struct intel_documents *ret, struct verdict *v,
+	const struct verify_input *in, const struct pck_chain *c)
 {
 	const struct intel_collateral *known = &in->collateral->intel;
 	bool tdx = in->evidence->quote.tdx;
@@ -131,7 +126,7 @@ static int find_documents(struct documents *ret, struct verdict *v, const struct
 	return 0;
 }
 
-static int judge_evaluation(struct verdict *v, const struct documents *d, uint32_t min)
+static int judge_evaluation(struct verdict *v, const struct intel_documents *d, uint32_t min)
 {
 	bool tcb_older = d->tcb->evaluation_number <= d->qe->evaluation_number;
 
@@ -145,8 +140,8 @@ static int judge_evaluation(struct verdict *v, const struct documents *d, uint32
 		tcb_older ? "TCB info" : "QE identity", v->evaluation_number, min);
 }
 
-static int judge_collateral(struct documents *ret, struct verdict *v, const struct verify_input *in,
-	const struct pck_chain *c)
+int intel_judge_collateral(struct intel_documents *ret, struct verdict *v,
+	const struct verify_input *in, const struct pck_chain *c)
 {
 	struct document tcb, qe;
 	int r = find_documents(ret, v, in, c);
@@ -287,13 +282,13 @@ int intel_verify(const struct verify_input *in, struct verify_cache *cache, stru
 {
 	_cleanup_pck_chain_ struct pck_chain chain = {0};
 	const struct quote *q = &in->evidence->quote;
-	struct documents docs;
+	struct intel_documents docs;
 	int r = check_shape(v, q);
 
 	if (r == 0)
 		r = pck_chain_verify(&chain, in, cache, v);
 	if (r == 0)
-		r = judge_collateral(&docs, v, in, &chain);
+		r = intel_judge_collateral(&docs, v, in, &chain);
 	if (r == 0)
 		r = check_signatures(v, q, &chain, docs.qe, cache);
 	if (r == 0)

@@ -247,6 +247,8 @@ static void describe(struct verdict *v, const struct pck_chain *c)
 	v->pck = *pck;
 	memcpy(v->leaf_serial, c->leaf->serial, sizeof(v->leaf_serial));
 	v->leaf_serial_len = c->leaf->serial_len;
+	memcpy(v->issuer_serial, c->ca->serial, sizeof(v->issuer_serial));
+	v->issuer_serial_len = c->ca->serial_len;
 	v->platform_id_len = sizeof(pck->ppid);
 	memcpy(v->platform_id,
 		pck->has_platform_instance_id ? pck->platform_instance_id : pck->ppid,

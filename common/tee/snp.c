@@ -106,6 +106,8 @@ static int try_leaf(const struct verify_input *in, const struct amd_leaf *leaf,
 	v->reported_tcb = snp_tcb_read(report->reported_tcb, c->vcek.product);
 	v->leaf_serial_len = c->leaf->serial_len;
 	memcpy(v->leaf_serial, c->leaf->serial, c->leaf->serial_len);
+	v->issuer_serial_len = c->intermediate->serial_len;
+	memcpy(v->issuer_serial, c->intermediate->serial, c->intermediate->serial_len);
 	*ret_stage = STAGE_DATES;
 	r = snp_chain_judge(c, in, v);
 	if (r < 0)
@@ -178,8 +180,7 @@ static void tell_platform(const struct snp_report *r, struct verdict *v)
 	memcpy(v->platform_id, r->chip_id, v->platform_id_len);
 }
 
-/* Is tcb, by the components that the product has, at least the policy's minimum? */
-static int judge_minimum(
+int snp_judge_minimum(
 	const struct verify_input *in, const char *name, struct snp_tcb tcb, struct verdict *v)
 {
 	struct snp_tcb min = in->policy->min_tcb;
@@ -221,9 +222,9 @@ static int judge_tcb(const struct verify_input *in, struct verdict *v)
 				") is above its current TCB (" TCB_FMT ")",
 				all[i].name, TCB_ARG(tcb), TCB_ARG(current));
 	}
-	ret = judge_minimum(in, "reported", v->reported_tcb, v);
+	ret = snp_judge_minimum(in, "reported", v->reported_tcb, v);
 	if (ret == 0)
-		ret = judge_minimum(in, "launch", snp_tcb_read(r->launch_tcb, v->product), v);
+		ret = snp_judge_minimum(in, "launch", snp_tcb_read(r->launch_tcb, v->product), v);
 	if (ret == 0)
 		v->tcb = TCB_UpToDate;
 	return ret;

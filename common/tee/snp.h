@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * AMD's certificates for SEV-SNP (AMD 57230, "VCEK Certificate and KDS Interface Specification") and
- * the verification of a report. */
+ * AMD's certificates for SEV-SNP (AMD 57230, "VCEK Certificate and KDS Interface Specification")
+ * and the verification of a report. */
 #pragma once
 
 #include "common/tee/cert.h"
@@ -29,7 +29,8 @@ struct amd_leaf {
 };
 
 struct amd_collateral {
-	struct amd_leaf *leaves; /* VCEKs and VLEKs, sorted by chip; changed by amd_leaf_add() alone */
+	struct amd_leaf
+		*leaves; /* VCEKs and VLEKs, sorted by chip; changed by amd_leaf_add() alone */
 	size_t n_leaves;
 	struct cert *intermediates[AMD_INTERMEDIATES_MAX]; /* ASKs and ASVKs, by their names */
 	size_t n_intermediates;
@@ -47,10 +48,14 @@ int amd_crl_add(struct amd_collateral *c, struct crl *crl, struct error *err);
 /* The leaves for a report, one after the other (NULL: from the first on; NULL: no more): those of
  * its chip and reported TCB, or VLEKs of that TCB. Certificates of one key can differ in their
  * dates, and VLEKs do not name a chip. */
-const struct amd_leaf *amd_leaf_next(const struct amd_collateral *c, const struct snp_report *r,
-	const struct amd_leaf *after);
+const struct amd_leaf *amd_leaf_next(
+	const struct amd_collateral *c, const struct snp_report *r, const struct amd_leaf *after);
 /* Is name an ASK's ("SEV-Milan") or an ASVK's ("SEV-VLEK-Milan")? */
 bool amd_intermediate_name(const char *name, enum snp_product *ret_product, bool *ret_vlek);
+
+/* Is tcb, by the components that v's product has, at least the policy's minimum? 0 or -EACCES. */
+int snp_judge_minimum(
+	const struct verify_input *in, const char *name, struct snp_tcb tcb, struct verdict *v);
 
 /* snp: the part of verify() for SNP reports. See verify.h. */
 int snp_verify(const struct verify_input *in, struct verify_cache *cache, struct verdict *v);

@@ -31,8 +31,8 @@ struct accepted {
 	uint32_t tees;    /* bits 1 << enum tee_type */
 	struct measurement *measurements;
 	size_t n_measurements;
-	int32_t isv_prod_id;  /* SGX; -1: any */
-	int32_t min_isv_svn;  /* SGX: at least; 0: any */
+	int32_t isv_prod_id;   /* SGX; -1: any */
+	int32_t min_isv_svn;   /* SGX: at least; 0: any */
 	int32_t min_guest_svn; /* SNP */
 };
 
@@ -43,21 +43,21 @@ struct verify_policy {
 	size_t n_accepted_advisories;
 	bool allow_debug;
 	bool allow_simulated;
-	bool require_crl; /* of SNP; Intel's are always needed */
+	bool require_crl;               /* of SNP; Intel's are always needed */
 	uint32_t min_evaluation_number; /* of TCB info and QE identity; 0: any */
 
 	/* TDX. Zero means the default. */
-	bool allow_sept_ve; /* SEPT_VE_DISABLE may be 0 */
+	bool allow_sept_ve;             /* SEPT_VE_DISABLE may be 0 */
 	uint64_t td_attributes_allowed; /* 0: SEPT_VE_DISABLE, PKS, PERFMON, LASS, ICSSD, TPA */
 	uint64_t xfam_allowed;          /* 0: 0x0006DBE7 */
-	bool allow_migration; /* MIGRATABLE, a service TD, SNP's migration agent */
+	bool allow_migration;           /* MIGRATABLE, a service TD, SNP's migration agent */
 
 	/* SNP */
 	uint8_t vmpl;
-	struct snp_tcb min_tcb;    /* of reported and launch TCB, by component */
+	struct snp_tcb min_tcb;               /* of reported and launch TCB, by component */
 	uint64_t snp_required, snp_forbidden; /* policy bits */
 	uint64_t platform_required;           /* platform_info bits (ALIAS_CHECK_COMPLETE) */
-	bool refuse_provisional;   /* committed below current TCB, as clouds' often is */
+	bool refuse_provisional;              /* committed below current TCB, as clouds' often is */
 
 	/* What may run; none: not judged here, unless measurements_required, which then refuses.
 	 * Each TEE needs entries of its own where there are any; simulated ones are bound by theirs
@@ -67,7 +67,7 @@ struct verify_policy {
 	bool measurements_required;
 
 	const unsigned char *report_data; /* 64 bytes, compared in full; NULL: not judged here */
-	int64_t skew_sec; /* that issue dates of collateral may lie ahead of time */
+	int64_t skew_sec;                 /* that issue dates of collateral may lie ahead of time */
 };
 
 enum crl_state { CRL_ABSENT, CRL_CHECKED };
@@ -87,9 +87,9 @@ struct verdict {
 	char message[480];
 
 	/* What was found, as far as the checks came. */
-	enum tcb_status tcb; /* merged; TCB_STATUS_N: not judged */
+	enum tcb_status tcb;                              /* merged; TCB_STATUS_N: not judged */
 	enum tcb_status platform_tcb, module_tcb, qe_tcb; /* Intel; TCB_STATUS_N: none */
-	char tcb_date[21];         /* of the platform's level; "" : unknown */
+	char tcb_date[21];          /* of the platform's level; "" : unknown */
 	uint32_t evaluation_number; /* the smaller of TCB info's and QE identity's */
 	struct span advisories[VERDICT_ADVISORIES_MAX]; /* each once */
 	size_t n_advisories;
@@ -105,6 +105,8 @@ struct verdict {
 	struct pck pck;
 	unsigned char leaf_serial[CERT_SERIAL_MAX];
 	size_t leaf_serial_len;
+	unsigned char issuer_serial[CERT_SERIAL_MAX]; /* of who issued the leaf */
+	size_t issuer_serial_len;
 	uint16_t qe_svn;
 	bool has_snp;
 	enum snp_product product;
@@ -124,7 +126,8 @@ int verify_cache_new(struct verify_cache **ret, size_t max_entries, struct error
 void verify_cache_free(struct verify_cache *c); /* NULL allowed */
 DEFINE_CLEANUP(struct verify_cache *, verify_cache_free)
 
-/* 2023-01-01 and 10000-01-01, Unix seconds: a time outside comes from a clock that was never set. */
+/* 2023-01-01 and 10000-01-01, Unix seconds: a time outside comes from a clock that was never set.
+ */
 #define VERIFY_TIME_MIN 1672531200ll
 #define VERIFY_TIME_END 253402300800ll
 
@@ -153,5 +156,5 @@ int verdict_advise(struct verdict *v, struct span advisory);
 int verdict_judge_tcb(struct verdict *v, const struct verify_input *in);
 /* What every kind of evidence is judged by in the end: TCB status and advisories, then measurements
  * (those of the evidence, named), then report data. 0 or -EACCES. */
-int verdict_judge(struct verdict *v, const struct verify_input *in, const struct measurement *got,
-	size_t n);
+int verdict_judge(
+	struct verdict *v, const struct verify_input *in, const struct measurement *got, size_t n);

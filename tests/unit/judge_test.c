@@ -253,6 +253,81 @@ static void test_soon(void)
 	CU_ASSERT_EQUAL(judge_soon(3600, &six, 0), 1800);
 }
 
+/* What new collateral makes of a verdict. */
+static void test_again_by(void)
+{
+	static const struct {
+		const char *name;
+		enum record_standing standing;
+		enum reason before;
+		bool accepted; /* the evidence was */
+		enum reason again;
+		bool want;
+		enum record_standing now;
+	} turns[] = {
+		{"the same", RECORD_ATTESTED, REASON_Ok, true, REASON_Ok, false, RECORD_ATTESTED},
+		{"out of date", RECORD_ATTESTED, REASON_Ok, true, REASON_TcbOutOfDate, true,
+			RECORD_REFUSED},
+		{"revoked", RECORD_ATTESTED, REASON_Ok, true, REASON_CertificateRevoked, true,
+			RECORD_REFUSED},
+		{"still", RECORD_REFUSED, REASON_TcbOutOfDate, true, REASON_TcbOutOfDate, false,
+			RECORD_REFUSED},
+		{"worse", RECORD_REFUSED, REASON_TcbOutOfDate, true, REASON_TcbRevoked, true,
+			RECORD_REFUSED},
+		{"up again", RECORD_REFUSED, REASON_TcbOutOfDate, true, REASON_Ok, true,
+			RECORD_ATTESTED},
+		{"refused by evidence", RECORD_REFUSED, REASON_TcbOutOfDate, false, REASON_Ok,
+			false, RECORD_REFUSED},
+		{"denied by a person", RECORD_REFUSED, REASON_NodeDenied, true, REASON_Ok, false,
+			RECORD_REFUSED},
+		{"no collateral", RECORD_ATTESTED, REASON_Ok, true, REASON_CollateralMissing, false,
+			RECORD_ATTESTED},
+		{"expired collateral", RECORD_ATTESTED, REASON_Ok, true, REASON_CollateralExpired,
+			false, RECORD_ATTESTED},
+		{"older collateral", RECORD_ATTESTED, REASON_Ok, true, REASON_CollateralRolledBack,
+			false, RECORD_ATTESTED},
+		{"waived", RECORD_WAIVED, REASON_Waived, true, REASON_TcbOutOfDate, false,
+			RECORD_WAIVED},
+		{"expired", RECORD_EXPIRED, REASON_VerdictExpired, true, REASON_Ok, false,
+			RECORD_EXPIRED},
+	};
+
+	for (size_t i = 0; i < ARRAY_SIZE(turns); i++) {
+		struct record r = {.standing = turns[i].standing,
+			.reason = turns[i].before,
+			.valid_until_sec = NOW + HOUR,
+			.since_sec = NOW - HOUR,
+			.epoch = 3,
+			.tcb_status = "UpToDate",
+			.tcb_number = 17,
+			.basis = {.known = true,
+				.accepted = turns[i].accepted,
+				.evaluation_number = 17}};
+		struct verdict v = {.reason = turns[i].again,
+			.message = "why",
+			.tcb = TCB_UpToDate,
+			.evaluation_number = 17};
+		bool got = judge_again_by(&r, &v, 4, NOW);
+
+		CHECK_ROW(turns[i].name, got == turns[i].want && r.standing == turns[i].now, "%d: %s",
+			got, record_standing_name(r.standing));
+		CHECK_ROW(turns[i].name, r.epoch == (got ? 4 : 3), "%lld", (long long)r.epoch);
+		if (got)
+			CHECK_ROW(turns[i].name, r.reason == turns[i].again, "%s",
+				reason_name(r.reason));
+		/* what is told of the TCB follows where it still is accepted */
+		v.evaluation_number = 18;
+		if (turns[i].again == REASON_Ok && r.standing == RECORD_ATTESTED)
+			CHECK_ROW(turns[i].name,
+				judge_again_by(&r, &v, 4, NOW) && r.basis.evaluation_number == 18 &&
+					r.standing == RECORD_ATTESTED,
+				"%u", r.basis.evaluation_number);
+		r.valid_until_sec = NOW - 1;
+		v.reason = REASON_TcbRevoked;
+		CHECK_ROW(turns[i].name, !judge_again_by(&r, &v, 4, NOW), "%s", "after its end");
+	}
+}
+
 static void test_event(void)
 {
 	static const struct {
@@ -296,6 +371,7 @@ CU_TestInfo judge_tests[] = {
 	{"expire", test_expire},
 	{"again", test_again},
 	{"soon", test_soon},
+	{"new collateral", test_again_by},
 	{"event", test_event},
 	CU_TEST_INFO_NULL,
 };

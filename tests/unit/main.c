@@ -9,6 +9,7 @@
 
 #define SUITES(X)                                                                                  \
 	X(access)                                                                                  \
+	X(again)                                                                                   \
 	X(aesm_client)                                                                             \
 	X(aesm_frame)                                                                              \
 	X(aesm_message)                                                                            \
@@ -125,6 +126,7 @@
 	X(record)                                                                                  \
 	X(registration)                                                                            \
 	X(review)                                                                                  \
+	X(review_node)                                                                             \
 	X(roots)                                                                                   \
 	X(secret)                                                                                  \
 	X(server)                                                                                  \

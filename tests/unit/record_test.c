@@ -73,7 +73,7 @@ static void test_round(void)
 	CU_ASSERT_EQUAL(r.since_sec, whole.since_sec);
 	CU_ASSERT_EQUAL(r.epoch, 7);
 	buf_reset(&out);
-	CU_ASSERT_EQUAL(record_write_end(&out, &whole), 0);
+	CU_ASSERT_EQUAL(record_write_end(&out, &whole, SPAN_NONE), 0);
 	CHECK_STR("end", buf_view(&out),
 		"{\"verdict\":\"Refused\",\"reason\":\"TcbOutOfDate\",\"message\":\"update "
 		"\\\"it\\\"\",\"leaderEpoch\":7,\"conditions\":[{\"type\":\"Attested\",\"status\":"
@@ -85,7 +85,11 @@ static void test_round(void)
 static void test_unreadable(void)
 {
 	static const char *const objects[] = {
-		"{}", "[]", "{\"status\":null}", "{\"status\":[]}", "{\"status\":{}}",
+		"{}",
+		"[]",
+		"{\"status\":null}",
+		"{\"status\":[]}",
+		"{\"status\":{}}",
 		"{\"status\":{\"nodeUID\":\"uid\",\"verdict\":\"attested\",\"validUntil\":"
 		"\"2030-01-01T00:00:00Z\"}}",
 		"{\"status\":{\"nodeUID\":\"uid\",\"verdict\":\"Attested\"}}",
@@ -122,8 +126,9 @@ static void test_detail(void)
 	_cleanup_buf_ struct buf status = BUF_INIT(16384);
 
 	for (size_t i = 0; i < VERDICT_ADVISORIES_MAX; i++)
-		v.advisories[i] = SPAN_LIT("INTEL-SA-0000000000000000000000000000000000000000000000000"
-					   "00000000000000000000000000000000000000000000000");
+		v.advisories[i] =
+			SPAN_LIT("INTEL-SA-0000000000000000000000000000000000000000000000000"
+				 "00000000000000000000000000000000000000000000000");
 	for (size_t i = 0; i < VERDICT_MISMATCHES_MAX; i++)
 		v.mismatches[i] = (struct mismatch){.name = "rtmr2", .len = 64};
 	e.simulated.n_measurements = SIMULATED_MEASUREMENTS_MAX;
@@ -142,15 +147,18 @@ static bool read_node(struct marks_seen *ret, const char *text)
 {
 	_cleanup_json_ struct json doc = {0};
 
-	return CHECK_ROW(text, json_parse(&doc, span_str(text), &limits, NULL) == 0 &&
-		marks_read(ret, json_root(&doc)) == 0, "not read");
+	return CHECK_ROW(text,
+		json_parse(&doc, span_str(text), &limits, NULL) == 0 &&
+			marks_read(ret, json_root(&doc)) == 0,
+		"not read");
 }
 
-#define META(labels) "\"metadata\":{\"uid\":\"uid\",\"resourceVersion\":\"9\",\"labels\":" labels "}"
+#define META(labels)                                                                               \
+	"\"metadata\":{\"uid\":\"uid\",\"resourceVersion\":\"9\",\"labels\":" labels "}"
 #define LABEL(name, value) "\"casemate.dev.node-restriction.kubernetes.io/" name "\":\"" value "\""
 #define COND(status, reason, message)                                                              \
 	"\"status\":{\"conditions\":[{\"type\":\"Ready\",\"status\":\"True\"},{\"type\":"          \
-	"\"ConfidentialAttested\",\"status\":\"" status "\",\"reason\":\"" reason                 \
+	"\"ConfidentialAttested\",\"status\":\"" status "\",\"reason\":\"" reason                  \
 	"\",\"message\":\"" message "\"}]}"
 
 static void test_marks(void)
@@ -236,21 +244,28 @@ static void test_patches(void)
 		const char *want;
 	} rows[] = {
 		{"new", "{" META("{\"a\":\"b\"}") "}", RECORD_ATTESTED, false,
-			"{\"metadata\":{\"resourceVersion\":\"9\",\"uid\":\"uid\",\"labels\":{"
-			LABEL("attested", "true") "," LABEL("tee", "sgx") "}},\"status\":{"
-			"\"conditions\":[{\"type\":\"ConfidentialAttested\",\"status\":\"True\","
-			"\"reason\":\"Ok\",\"lastHeartbeatTime\":\"2026-09-21T14:13:20Z\","
-			"\"lastTransitionTime\":\"2026-09-21T14:13:20Z\",\"message\":\"why\"}]}}"},
+			"{\"metadata\":{\"resourceVersion\":\"9\",\"uid\":\"uid\",\"labels\":"
+			"{" LABEL("attested", "true") "," LABEL(
+				"tee", "sgx") "}},\"status\":{"
+					      "\"conditions\":[{\"type\":\"ConfidentialAttested\","
+					      "\"status\":\"True\","
+					      "\"reason\":\"Ok\",\"lastHeartbeatTime\":\"2026-09-"
+					      "21T14:13:20Z\","
+					      "\"lastTransitionTime\":\"2026-09-21T14:13:20Z\","
+					      "\"message\":\"why\"}]}}"},
 		{"as it is",
-			"{" META("{" LABEL("attested", "true") "," LABEL("tee", "sgx") "}") ","
-			COND("True", "Ok", "why") "}", RECORD_ATTESTED, true, NULL},
+			"{" META("{" LABEL("attested", "true") "," LABEL(
+				"tee", "sgx") "}") "," COND("True", "Ok", "why") "}",
+			RECORD_ATTESTED, true, NULL},
 		{"a label drifted",
-			"{" META("{" LABEL("attested", "simulated") "," LABEL("tee", "sgx") "}") ","
-			COND("True", "Ok", "why") "}", RECORD_ATTESTED, false,
-			"{\"metadata\":{\"resourceVersion\":\"9\",\"uid\":\"uid\",\"labels\":{"
-			LABEL("attested", "true") "}}}"},
-		{"labels of somebody", "{" META("{" LABEL("attested", "true") ","
-			LABEL("cvm-host", "") "}") "}", RECORD_STANDING_NONE, false,
+			"{" META("{" LABEL("attested", "simulated") "," LABEL(
+				"tee", "sgx") "}") "," COND("True", "Ok", "why") "}",
+			RECORD_ATTESTED, false,
+			"{\"metadata\":{\"resourceVersion\":\"9\",\"uid\":\"uid\",\"labels\":"
+			"{" LABEL("attested", "true") "}}}"},
+		{"labels of somebody",
+			"{" META("{" LABEL("attested", "true") "," LABEL("cvm-host", "") "}") "}",
+			RECORD_STANDING_NONE, false,
 			"{\"metadata\":{\"resourceVersion\":\"9\",\"uid\":\"uid\",\"labels\":{"
 			"\"casemate.dev.node-restriction.kubernetes.io/attested\":null,"
 			"\"casemate.dev.node-restriction.kubernetes.io/cvm-host\":null}}}"},
@@ -263,7 +278,8 @@ static void test_patches(void)
 			RECORD_REFUSED, false,
 			"{\"metadata\":{\"resourceVersion\":\"9\",\"uid\":\"uid\",\"labels\":{}},"
 			"\"status\":{\"conditions\":[{\"type\":\"ConfidentialAttested\",\"status\":"
-			"\"False\",\"reason\":\"Ok\",\"lastHeartbeatTime\":\"2026-09-21T14:13:20Z\","
+			"\"False\",\"reason\":\"Ok\",\"lastHeartbeatTime\":\"2026-09-21T14:13:"
+			"20Z\","
 			"\"message\":\"why\"}]}}"},
 	};
 
@@ -321,8 +337,10 @@ static void test_taint(void)
 		CHECK_ROW(rows[i].name, marks_taint_in_place(&seen, &want) == !rows[i].want, "");
 		if (!rows[i].want)
 			continue;
-		buf_printf(&text, "[{\"op\":\"test\",\"path\":\"/metadata/resourceVersion\","
-			"\"value\":\"9\"%s", rows[i].want);
+		buf_printf(&text,
+			"[{\"op\":\"test\",\"path\":\"/metadata/resourceVersion\","
+			"\"value\":\"9\"%s",
+			rows[i].want);
 		CU_ASSERT_EQUAL(marks_taint_patch(&out, &seen, &want), 0);
 		CHECK_STR(rows[i].name, buf_view(&out), text.p);
 	}
@@ -342,7 +360,8 @@ static void test_waiver_read(void)
 		{"none", "{}", 0},
 		{"whole", ANNOTATED(UNTIL "," BY "," WHY), NOW},
 		{"by nobody", ANNOTATED(UNTIL "," WHY), 0},
-		{"without a reason", ANNOTATED(UNTIL "," BY ",\"casemate.dev/waiver-why\":\"\""), 0},
+		{"without a reason", ANNOTATED(UNTIL "," BY ",\"casemate.dev/waiver-why\":\"\""),
+			0},
 		{"for ever", ANNOTATED(BY "," WHY), 0},
 		{"until some time",
 			ANNOTATED("\"casemate.dev/waiver-until\":\"later\"," BY "," WHY), 0},
@@ -354,8 +373,8 @@ static void test_waiver_read(void)
 
 		CU_ASSERT_EQUAL(json_parse(&doc, span_str(rows[i].object), &limits, NULL), 0);
 		waiver_read(&w, json_root(&doc));
-		CHECK_ROW(rows[i].name, w.until_sec == rows[i].until, "%lld",
-			(long long)w.until_sec);
+		CHECK_ROW(
+			rows[i].name, w.until_sec == rows[i].until, "%lld", (long long)w.until_sec);
 		CHECK_ROW(rows[i].name, waiver_holds(&w, NOW) == (rows[i].until != 0), "holds");
 		CU_ASSERT_FALSE(waiver_holds(&w, NOW + 1));
 	}
@@ -390,15 +409,19 @@ static void test_waiver(void)
 			.valid_until_sec = rows[i].until,
 			.epoch = 4};
 
-		CHECK_ROW(rows[i].name,
-			waiver_wanted(&r, &w, "uid", NOW - 10) == rows[i].wanted, "wanted");
+		CHECK_ROW(rows[i].name, waiver_wanted(&r, &w, "uid", NOW - 10) == rows[i].wanted,
+			"wanted");
 		CU_ASSERT_FALSE(waiver_wanted(&r, &w, "uid", NOW + 1));
 		CU_ASSERT_FALSE(waiver_wanted(&r, &none, "uid", NOW));
 		waiver_apply(&r, &w, "uid", 3, NOW - 10);
-		CHECK_ROW(rows[i].name, r.standing == RECORD_WAIVED && r.valid_until_sec == NOW &&
-			r.epoch == 4 && record_holds(&r, "uid", NOW), "not waived");
-		CHECK_ROW(rows[i].name, strstr(r.message, "eve vouches") &&
-			!strstr(r.message, "TcbOutOfDate") == (rows[i].standing != RECORD_REFUSED),
+		CHECK_ROW(rows[i].name,
+			r.standing == RECORD_WAIVED && r.valid_until_sec == NOW && r.epoch == 4 &&
+				record_holds(&r, "uid", NOW),
+			"not waived");
+		CHECK_ROW(rows[i].name,
+			strstr(r.message, "eve vouches") &&
+				!strstr(r.message, "TcbOutOfDate") ==
+					(rows[i].standing != RECORD_REFUSED),
 			"%s", r.message);
 		CU_ASSERT_FALSE(waiver_wanted(&r, &w, "uid", NOW - 10));
 		CU_ASSERT_TRUE(waiver_over(&r, &none, NOW - 10));

@@ -189,6 +189,39 @@ static void test_down(void)
 	fix_end(&f);
 }
 
+/* Whoever saw newer collateral, this verifier before it was restarted or another replica. */
+static void test_rolled_back(void)
+{
+	struct basis seen = {.known = true,
+		.pck = {.fmspc = {0x00, 0xa0, 0x67, 0x11, 0x00, 0x00}},
+		.evaluation_number = 18};
+	struct fix f;
+
+	if (fix_begin(&f)) {
+		/* of another kind of platform */
+		seen.pck.fmspc[0] = 1;
+		trust_seen(f.trust, &seen);
+		check(&f, "first", REASON_CollateralMissing, true);
+		wait_for_epoch(&f);
+		check(&f, "then", REASON_Ok, false);
+		seen.pck.fmspc[0] = 0;
+		seen.evaluation_number = 17; /* as that of the collateral */
+		trust_seen(f.trust, &seen);
+		check(&f, "as high", REASON_Ok, false);
+		seen.evaluation_number = 18;
+		trust_seen(f.trust, &seen);
+		check(&f, "higher", REASON_CollateralRolledBack, true);
+		seen.evaluation_number = 16;
+		trust_seen(f.trust, &seen);
+		check(&f, "still", REASON_CollateralRolledBack, true);
+		/* and the service is asked whether it has what was seen */
+		test_time += 61;
+		check(&f, "again", REASON_CollateralRolledBack, true);
+		wait_for_questions(&f, 2 * QUESTIONS);
+	}
+	fix_end(&f);
+}
+
 /* Files come first: with them nobody is asked. */
 static void test_files(void)
 {
@@ -255,6 +288,7 @@ CU_TestInfo trust_tests[] = {
 	{"first", test_first},
 	{"unproven", test_unproven},
 	{"down", test_down},
+	{"rolled back", test_rolled_back},
 	{"files", test_files},
 	CU_TEST_INFO_NULL,
 };

@@ -11,6 +11,7 @@ enum {
 	TIMEOUT_SEC = 20,
 	GAP_MSEC = 50,  /* between two questions */
 	TELL_SEC = 5,   /* an answer is kept back at most */
+	HURRY_SEC = 60, /* between two questions for what may be old */
 	ANSWER_SEC = 8, /* in which those that are due now are answered, as a rule */
 	DIGITS_MAX = 2 * SNP_CHIP_ID + 1,
 };
@@ -174,6 +175,8 @@ static void ask(struct fetch *f, struct fetch_piece *p)
 	struct error err = {0};
 
 	f->asked = (size_t)(p - f->schedule.pieces);
+	p->asked = f->o.clock();
+	p->hurried = false;
 	if (http_call(f->client, &o, &f->call, &err) == 0)
 		return;
 	f->call = NULL;
@@ -375,26 +378,42 @@ static void wait_for(const struct fetch *f, const struct fetch_piece *p, int64_t
 {
 	int64_t now = f->o.clock(), due = p->due > now ? p->due - now : 0;
 
-	if ((!p->body || p->until <= now) && due + ANSWER_SEC > *wait)
+	if ((!p->body || p->until <= now || p->hurried) && due + ANSWER_SEC > *wait)
 		*wait = due + ANSWER_SEC;
+}
+
+static bool is_of_intel(const struct pull_request *rq, const struct pck *pck, bool tdx)
+{
+	return rq->kind == PULL_ROOT_CRL_LIST || (rq->kind == PULL_PCK_CRL && rq->ca == pck->ca) ||
+	       (rq->kind == PULL_QE_IDENTITY && rq->tdx == tdx) ||
+	       (rq->kind == PULL_TCB_INFO && rq->tdx == tdx &&
+		       memcmp(rq->fmspc, pck->fmspc, sizeof(rq->fmspc)) == 0);
 }
 
 int64_t fetch_wait_intel(const struct fetch *f, const struct pck *pck, bool tdx)
 {
 	int64_t wait = 0;
 
-	for (size_t i = 0; i < f->schedule.n; i++) {
-		const struct fetch_piece *p = &f->schedule.pieces[i];
-		const struct pull_request *rq = &p->rq;
-
-		if (rq->kind == PULL_ROOT_CRL_LIST ||
-			(rq->kind == PULL_PCK_CRL && rq->ca == pck->ca) ||
-			(rq->kind == PULL_QE_IDENTITY && rq->tdx == tdx) ||
-			(rq->kind == PULL_TCB_INFO && rq->tdx == tdx &&
-				memcmp(rq->fmspc, pck->fmspc, sizeof(rq->fmspc)) == 0))
-			wait_for(f, p, &wait);
-	}
+	for (size_t i = 0; i < f->schedule.n; i++)
+		if (is_of_intel(&f->schedule.pieces[i].rq, pck, tdx))
+			wait_for(f, &f->schedule.pieces[i], &wait);
 	return wait;
+}
+
+void fetch_hurry_intel(struct fetch *f, const struct pck *pck, bool tdx)
+{
+	int64_t now = f->o.clock();
+
+	for (size_t i = 0; i < f->schedule.n; i++) {
+		struct fetch_piece *p = &f->schedule.pieces[i];
+
+		if (!is_of_intel(&p->rq, pck, tdx) || !p->body || p->hurried)
+			continue;
+		if (p->due > p->asked + HURRY_SEC)
+			p->due = p->asked + HURRY_SEC > now ? p->asked + HURRY_SEC : now;
+		p->hurried = true;
+	}
+	settle(f);
 }
 
 int64_t fetch_wait_snp(const struct fetch *f, enum snp_product product,

@@ -49,6 +49,9 @@ int fetch_want_snp(struct fetch *f, enum snp_product product, const unsigned cha
 /* What stands for all chips of a product: its intermediates and revocation list. */
 int fetch_want_product(struct fetch *f, enum snp_product product, struct error *err);
 
+/* What is there may be old: it is asked for now, unless it was a moment ago. */
+void fetch_hurry_intel(struct fetch *f, const struct pck *pck, bool tdx);
+
 /* Of what was wanted: in how many seconds may it be there? 0: it is, or nobody is asked. */
 int64_t fetch_wait_intel(const struct fetch *f, const struct pck *pck, bool tdx);
 /* chip_id NULL: of the product alone. */

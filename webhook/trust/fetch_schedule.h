@@ -20,8 +20,10 @@ enum {
 /* A piece, and the last good answer about it. */
 struct fetch_piece {
 	struct pull_request rq;
-	int64_t due; /* Unix seconds */
-	bool absent; /* the service said that it has nothing */
+	int64_t due;   /* Unix seconds */
+	int64_t asked; /* Unix seconds: the last time; 0: never */
+	bool hurried;  /* due is nearer than it would be, since what is there may be old */
+	bool absent;   /* the service said that it has nothing */
 	struct backoff backoff;
 	int64_t number, from, until; /* of the answer: see inventory.h */
 	char *chain;                 /* as the header had it; NULL: none */

@@ -10,6 +10,7 @@
 #include "common/net/file_watch.h"
 #include "common/tee/policy.h"
 #include "webhook/trust/fetch.h"
+#include "webhook/trust/seen.h"
 
 enum {
 	CACHE_ENTRIES = 4096,
@@ -21,6 +22,7 @@ enum {
 	/* Chips that no certificate vouches for yet: one in this time is asked for, */
 	CHIP_SEC = 2,
 	CHIP_BURST = 64, /* and so many at once */
+	NEWER_SEC = 60,  /* by when another replica's newer files are here as well */
 };
 
 /* What one configuration of sources made. */
@@ -41,6 +43,7 @@ struct trust {
 	struct origin *origin;
 	struct buf simulated; /* PEM; empty: none */
 	uint64_t epoch;
+	struct seen seen;
 	int64_t chips_sec; /* up to when questions for unproven chips are spent */
 };
 
@@ -324,7 +327,8 @@ static bool lacks_collateral(const struct verdict *v)
 {
 	return v->reason == REASON_CollateralMissing || v->reason == REASON_CollateralExpired ||
 	       v->reason == REASON_CrlMissing || v->reason == REASON_CrlExpired ||
-	       v->reason == REASON_FmspcMismatch || v->reason == REASON_ChipMismatch;
+	       v->reason == REASON_FmspcMismatch || v->reason == REASON_ChipMismatch ||
+	       v->reason == REASON_CollateralRolledBack;
 }
 
 /* A chip's certificate is asked for before anything vouches for the chip. */
@@ -371,9 +375,13 @@ static int want_intel(
 	bool tdx = e->evidence.tee == TEE_TYPE_TDX;
 	int r = 0;
 
-	if (e->verdict.has_pck)
-		r = fetch_want_intel(f, pck, tdx, err);
-	if (r == 0 && e->verdict.has_pck)
+	if (!e->verdict.has_pck)
+		return 0;
+	r = fetch_want_intel(f, pck, tdx, err);
+	/* The service may have what another replica was given. */
+	if (r == 0 && e->verdict.reason == REASON_CollateralRolledBack)
+		fetch_hurry_intel(f, pck, tdx);
+	if (r == 0)
 		*ret_wait = fetch_wait_intel(f, pck, tdx);
 	return r;
 }
@@ -386,6 +394,8 @@ static void tell_wait(struct trust *t, struct examination *e, int64_t wait)
 	if (!lacks_collateral(&e->verdict) || wait == 0)
 		return;
 	e->wait_sec = wait;
+	if (e->verdict.reason == REASON_CollateralRolledBack)
+		return;
 	if (*problem)
 		verdict_refuse(&e->verdict, REASON_CollateralMissing,
 			"collateral of this platform cannot be fetched yet (%s); it is asked for "
@@ -397,6 +407,57 @@ static void tell_wait(struct trust *t, struct examination *e, int64_t wait)
 			"a moment");
 }
 
+/* Is it asked for? Also where it ends soon. */
+static bool is_wanted(const struct verdict *v, int64_t now_sec)
+{
+	return lacks_collateral(v) || v->valid_until < now_sec + NEAR_SEC;
+}
+
+void trust_want(
+	struct trust *t, const struct basis *b, const struct verdict *again, int64_t now_sec)
+{
+	struct fetch *f = t->origin->fetch;
+	struct error err = {0};
+	int r = 0;
+
+	if (!f || !b->known || !is_wanted(again, now_sec))
+		return;
+	if (b->tee == TEE_TYPE_SNP)
+		r = fetch_want_product(f, b->product, &err);
+	else
+		r = fetch_want_intel(f, &b->pck, b->tee == TEE_TYPE_TDX, &err);
+	if (r < 0)
+		log_error(err.message, "Cannot ask for collateral");
+}
+
+void trust_seen(struct trust *t, const struct basis *b)
+{
+	if (b->known && b->tee != TEE_TYPE_SNP)
+		seen_note(&t->seen, b->tee == TEE_TYPE_TDX, b->pck.fmspc, b->evaluation_number);
+}
+
+/* Collateral may not fall back behind what was seen, here or by another replica, before or after a
+ * restart. */
+static void check_number(struct trust *t, struct examination *e)
+{
+	struct verdict *v = &e->verdict;
+	bool tdx = e->evidence.tee == TEE_TYPE_TDX;
+	uint32_t highest;
+
+	if (!v->has_pck || !v->evaluation_number)
+		return;
+	highest = seen_highest(&t->seen, tdx, v->pck.fmspc);
+	if (v->evaluation_number < highest)
+		verdict_refuse(v, REASON_CollateralRolledBack,
+			"the collateral has tcbEvaluationDataNumber %u, and %u was seen for this "
+			"kind of platform: fetch it anew, and ask who served the old one",
+			v->evaluation_number, highest);
+	if (v->reason == REASON_CollateralRolledBack)
+		e->wait_sec = NEWER_SEC;
+	else
+		seen_note(&t->seen, tdx, v->pck.fmspc, v->evaluation_number);
+}
+
 /* What evidence of this platform is judged by is asked for where it is not there, or ends soon. */
 static void seek(struct trust *t, struct examination *e, int64_t now_sec)
 {
@@ -406,8 +467,7 @@ static void seek(struct trust *t, struct examination *e, int64_t now_sec)
 	int64_t wait = 0;
 	int r = 0;
 
-	if (!lacks_collateral(v) && v->valid_until >= now_sec + NEAR_SEC &&
-		!(v->has_snp && v->crl == CRL_ABSENT))
+	if (!is_wanted(v, now_sec) && !(v->has_snp && v->crl == CRL_ABSENT))
 		return;
 	if (intel)
 		r = want_intel(t, e, &wait, &err);
@@ -425,6 +485,8 @@ void trust_examine(void *ctx, struct span text, const unsigned char report_data[
 	const struct examiner x = trust_examiner(t);
 
 	examine(&x, text, report_data, now_sec, ret);
+	if (ret->opened)
+		check_number(t, ret);
 	if (t->origin->fetch && ret->opened)
 		seek(t, ret, now_sec);
 }

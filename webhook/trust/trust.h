@@ -8,6 +8,7 @@
 #include <systemd/sd-event.h>
 
 #include "common/observe/metrics.h"
+#include "common/tee/again.h"
 #include "webhook/trust/examine.h"
 #include "webhook/trust/sources.h"
 
@@ -37,6 +38,13 @@ void trust_simulated(struct trust *t, struct span cert_pem);
 /* When what the vendors publish ends, the soonest of each kind (tcb-info, qe-identity, intel-crl,
  * amd-crl), as a metric with the label kind; what there is none of has no series. */
 void trust_report(const struct trust *t, struct metric *expiry);
+/* Collateral that is older than what b was judged by, of platforms of its kind, counts no more
+ * (CollateralRolledBack). */
+void trust_seen(struct trust *t, const struct basis *b);
+/* b's platform was verified, and again is what the collateral says of it: what that lacks, or what
+ * ends soon, is asked for. */
+void trust_want(
+	struct trust *t, const struct basis *b, const struct verdict *again, int64_t now_sec);
 /* What evidence is judged by now. Borrowed, until the loop goes on; its collateral's epoch tells
  * whether it is another than before. */
 struct examiner trust_examiner(const struct trust *t);

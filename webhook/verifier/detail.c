@@ -74,7 +74,8 @@ static void write_trust(struct buf *out, const struct verdict *v)
 		t.instance, t.configuration, t.executables, t.hardware);
 }
 
-static void write_tcb(struct buf *out, const struct verdict *v)
+/* patch: what there is none of goes. */
+static void write_tcb(struct buf *out, const struct verdict *v, bool patch)
 {
 	size_t n = v->n_advisories < ADVISORIES_SHOWN ? v->n_advisories : ADVISORIES_SHOWN;
 
@@ -84,9 +85,13 @@ static void write_tcb(struct buf *out, const struct verdict *v)
 	if (v->tcb_date[0]) {
 		buf_puts(out, ",\"date\":");
 		buf_json_string(out, span_str(v->tcb_date));
+	} else if (patch) {
+		buf_puts(out, ",\"date\":null");
 	}
 	if (v->evaluation_number)
 		buf_printf(out, ",\"evaluationDataNumber\":%" PRIu32, v->evaluation_number);
+	else if (patch)
+		buf_puts(out, ",\"evaluationDataNumber\":null");
 	buf_puts(out, ",\"advisories\":[");
 	for (size_t i = 0; i < n; i++) {
 		struct span advisory = v->advisories[i];
@@ -198,13 +203,20 @@ static void write_mismatches(struct buf *out, const struct verdict *v)
 
 int detail_write(struct buf *out, const struct verdict *v, const struct evidence *e)
 {
-	write_tcb(out, v);
+	write_tcb(out, v, false);
 	write_trust(out, v);
 	if (e && e->tee != TEE_TYPE_SIMULATED)
 		buf_printf(out, ",\"crl\":\"%s\"", v->crl == CRL_CHECKED ? "checked" : "absent");
 	if (e)
 		write_measurements(out, e);
 	write_mismatches(out, v);
+	return out->err;
+}
+
+int detail_again(struct buf *out, const struct verdict *v)
+{
+	write_tcb(out, v, true);
+	write_trust(out, v);
 	return out->err;
 }
 

@@ -149,6 +149,27 @@ static void judge_evidence(struct record *r, const struct judge_input *in)
 	judge_platform(r, in);
 }
 
+/* What new collateral is applied to later. What cannot be said of this evidence stays as it was
+ * said of the node before, so that the highest number that was seen is not forgotten. */
+static void judge_basis(struct record *r, const struct judge_input *in)
+{
+	const struct basis *before = &in->before->basis;
+
+	if (in->verdict && in->evidence)
+		basis_of(&r->basis, in->verdict, in->evidence);
+	r->basis.accepted = r->basis.accepted && r->standing == RECORD_ATTESTED;
+	if (!before->known || strcmp(in->before->node_uid, in->node_uid) != 0)
+		return;
+	if (!r->basis.known) {
+		r->basis = *before;
+		r->basis.accepted = false;
+	} else if (r->basis.tee == before->tee &&
+		   memcmp(r->basis.pck.fmspc, before->pck.fmspc, sizeof(before->pck.fmspc)) == 0 &&
+		   r->basis.evaluation_number < before->evaluation_number) {
+		r->basis.evaluation_number = before->evaluation_number;
+	}
+}
+
 void judge(struct record *ret, const struct judge_input *in)
 {
 	const struct record *b = in->before;
@@ -177,6 +198,7 @@ void judge(struct record *ret, const struct judge_input *in)
 	}
 	if (is_listed(&in->rules->denied_nodes, in->node))
 		refuse_node(&r);
+	judge_basis(&r, in);
 	if (strcmp(b->node_uid, in->node_uid) == 0 && b->since_sec &&
 		strcmp(record_condition(b->standing), record_condition(r.standing)) == 0)
 		r.since_sec = b->since_sec;
@@ -206,6 +228,43 @@ bool judge_denied(struct record *r, const char *node, const struct judge_rules *
 		refuse_platform(r);
 	else
 		return false;
+	turn(r, condition, epoch, now_sec);
+	return true;
+}
+
+/* What is told of the TCB. */
+static bool differs(const struct record *r, const struct verdict *v)
+{
+	if (v->tcb == TCB_STATUS_N)
+		return false;
+	return strcmp(r->tcb_status, tcb_status_name(v->tcb)) != 0 ||
+	       strcmp(r->tcb_date, v->tcb_date) != 0 || r->tcb_number != v->evaluation_number;
+}
+
+bool judge_again_by(struct record *r, const struct verdict *again, int64_t epoch, int64_t now_sec)
+{
+	const char *condition = record_condition(r->standing);
+	bool accepted = verdict_accepted(again), other;
+
+	if (!r->basis.known || !r->basis.accepted || !verify_again_decides(again->reason) ||
+		now_sec > r->valid_until_sec)
+		return false;
+	/* Refused by evidence, or by a person, is not for collateral to undo. */
+	if (r->standing != RECORD_ATTESTED &&
+		!(r->standing == RECORD_REFUSED && verify_again_decides(r->reason)))
+		return false;
+	other = r->reason != again->reason;
+	if (!other && !differs(r, again))
+		return false;
+	if (!accepted) {
+		refuse(r, again->reason, "new collateral: %s", again->message);
+	} else {
+		r->standing = RECORD_ATTESTED;
+		r->reason = REASON_Ok;
+		r->message[0] = '\0';
+	}
+	if (r->basis.evaluation_number < again->evaluation_number)
+		r->basis.evaluation_number = again->evaluation_number;
 	turn(r, condition, epoch, now_sec);
 	return true;
 }

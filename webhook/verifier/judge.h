@@ -53,6 +53,11 @@ void judge(struct record *ret, const struct judge_input *in);
 bool judge_denied(struct record *r, const char *node, const struct judge_rules *rules,
 	int64_t epoch, int64_t now_sec);
 
+/* What new collateral makes of r: again is verify_again()'s verdict about r's basis. A verdict that
+ * rested on evidence accepted in full turns to a refusal, and back; what is told of the TCB
+ * follows. What again does not decide changes nothing. Returns whether r is another now. */
+bool judge_again_by(struct record *r, const struct verdict *again, int64_t epoch, int64_t now_sec);
+
 /* The record that follows r when its time is over, or its reason to hold: Expired. */
 void judge_expire(struct record *r, int64_t epoch, int64_t now_sec);
 

@@ -35,7 +35,10 @@ struct node {
 	/* Of those who work with it. */
 	bool judging, marking, ending; /* a write is under way */
 	int64_t retry_usec;            /* monotonic: a write has failed; not before this another */
-	int64_t drift_usec;  /* monotonic: since when the Node has not what it should; 0: it has */
+	int64_t drift_usec; /* monotonic: since when the Node has not what it should; 0: it has */
+	/* What the last review was of: collateral, and NodeAttestation (review.h). */
+	uint64_t reviewed_epoch;
+	char reviewed_version[MARK_VERSION_MAX];
 	int64_t warned_sec;  /* validUntil that an Event has warned of */
 	int64_t tokens_usec; /* monotonic: of the limit of requests, see service.c */
 

@@ -214,7 +214,7 @@ static void write_status(struct job *j, const struct node *node)
 	if (whole)
 		record_write(&body, &j->record, buf_view(&j->detail));
 	else
-		record_write_end(&body, &j->record);
+		record_write_end(&body, &j->record, buf_view(&j->detail));
 	buf_putc(&body, '}');
 	send(j, whole ? "PUT" : "PATCH", KUBE_PATCH_MERGE, path, &body, on_status);
 }
@@ -315,10 +315,20 @@ static bool may_end(const struct node *node)
 
 void publish_end(struct publisher *p, struct node *node, const struct record *r)
 {
+	publish_turn(p, node, r, SPAN_NONE);
+}
+
+void publish_turn(
+	struct publisher *p, struct node *node, const struct record *r, struct span detail)
+{
 	struct job *j = may_end(node) ? job_new(p, node, JOB_END) : NULL;
 
 	if (!j)
 		return;
+	if (buf_span(&j->detail, detail) < 0) {
+		job_free(j);
+		return;
+	}
 	j->record = *r;
 	write_status(j, node);
 }

@@ -36,6 +36,9 @@ int publish_record(struct publisher *p, struct node *node, const struct record *
 	struct span detail, publish_done done, void *ctx, struct error *err);
 /* Writes the end of a verdict (record_write_end()), unless one is being written. */
 void publish_end(struct publisher *p, struct node *node, const struct record *r);
+/* The same with what else is different now. */
+void publish_turn(
+	struct publisher *p, struct node *node, const struct record *r, struct span detail);
 /* Brings the Node to what its record says, unless that is being done. */
 void publish_marks(struct publisher *p, struct node *node, int64_t now_sec);
 /* Removes a NodeAttestation whose Node is gone. */

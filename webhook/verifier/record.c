@@ -8,6 +8,7 @@
 #include "common/base/clock.h"
 #include "common/base/codec.h"
 #include "common/base/utf8.h"
+#include "webhook/verifier/reevaluation.h"
 
 enum { ARENA_MAX = 32 * 1024 };
 
@@ -131,6 +132,11 @@ void record_read(struct record *ret, struct json_val object)
 	ret->starts_vms = json_exists(json_find(status, "capacity", "cvmSlots"));
 	if (!json_int(json_get(status, "leaderEpoch"), &ret->epoch) || ret->epoch < 0)
 		ret->epoch = 0;
+	read_text(ret->tcb_status, sizeof(ret->tcb_status), json_find(status, "tcb", "status"), &a);
+	read_text(ret->tcb_date, sizeof(ret->tcb_date), json_find(status, "tcb", "date"), &a);
+	if (!json_int(json_find(status, "tcb", "evaluationDataNumber"), &ret->tcb_number))
+		ret->tcb_number = 0;
+	reevaluation_read(&ret->basis, json_get(status, "reevaluation"));
 }
 
 bool record_holds(const struct record *r, const char *node_uid, int64_t now_sec)
@@ -188,10 +194,11 @@ static void add_verdict(struct buf *out, const struct record *r)
 	buf_puts(out, "}]");
 }
 
-int record_write_end(struct buf *out, const struct record *r)
+int record_write_end(struct buf *out, const struct record *r, struct span detail)
 {
 	buf_putc(out, '{');
 	add_verdict(out, r);
+	buf_span(out, detail);
 	return buf_putc(out, '}');
 }
 
@@ -219,6 +226,7 @@ int record_write(struct buf *out, const struct record *r, struct span detail)
 		add_text(out, "challengedAt", span_str(challenged));
 	add_time(out, "judgedAt", r->judged_sec);
 	add_time(out, "validUntil", r->valid_until_sec);
+	reevaluation_write(out, &r->basis);
 	buf_span(out, detail);
 	return buf_putc(out, '}');
 }

@@ -8,6 +8,7 @@
 
 #include "common/base/buf.h"
 #include "common/base/json.h"
+#include "common/tee/again.h"
 #include "common/tee/binding.h"
 #include "common/tee/reason.h"
 #include "common/tee/verify.h"
@@ -58,6 +59,10 @@ struct record {
 	int64_t since_sec;                   /* the condition Attested is as it is */
 	int64_t epoch;                       /* leaderEpoch */
 	bool starts_vms; /* of an SGX host: its capacity has slots of confidential VMs, too */
+	/* tcb, as far as new collateral changes it */
+	char tcb_status[48], tcb_date[24]; /* "": not said */
+	int64_t tcb_number;                /* evaluationDataNumber; 0: not said */
+	struct basis basis;                /* reevaluation */
 };
 
 /* Reads .status of a NodeAttestation. What is missing or unknown counts as nothing was judged: that
@@ -75,6 +80,6 @@ const char *record_condition(enum record_standing s);
  * or
  * "". 0 or the buffer's error. */
 int record_write(struct buf *out, const struct record *r, struct span detail);
-/* The members of a merge patch of the status by which a verdict ends: verdict, reason, message, the
- * condition and the epoch, nothing else. */
-int record_write_end(struct buf *out, const struct record *r);
+/* The members of a merge patch of the status by which a verdict ends or turns: verdict, reason,
+ * message, the condition and the epoch, and detail as above. */
+int record_write_end(struct buf *out, const struct record *r, struct span detail);

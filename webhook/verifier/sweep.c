@@ -7,6 +7,8 @@
 
 #include "common/base/clock.h"
 #include "common/base/log.h"
+#include "webhook/verifier/detail.h"
+#include "webhook/verifier/review.h"
 
 enum {
 	SWEEP_USEC = 2 * USEC_PER_SEC,
@@ -19,6 +21,7 @@ enum {
 
 struct sweeper {
 	struct sweeper_options o;
+	struct reviewer reviewer;
 	sd_event_source *timer;
 };
 
@@ -93,6 +96,27 @@ static bool deny(struct sweeper *s, struct node *n, int64_t now_sec)
 	return true;
 }
 
+/* Returns whether something is written. */
+static bool review(struct sweeper *s, struct node *n, int64_t now_sec)
+{
+	_cleanup_buf_ struct buf detail = BUF_INIT(DETAIL_MAX);
+	struct record r;
+
+	if (!s->o.trust || n->ending || n->judging || clock_monotonic_usec() < n->retry_usec ||
+		!review_node(&s->reviewer, n, kube_lease_term(s->o.lease), now_sec, &r, &detail))
+		return false;
+	if (r.standing != n->record.standing)
+		publish_event(s->o.publisher, n, r.standing == RECORD_REFUSED,
+			r.standing == RECORD_REFUSED ? "NodeAttestationRefused" : "NodeAttested",
+			r.message[0] ? r.message
+				     : "new collateral: the platform is accepted again");
+	log_info(1, "New collateral changes what is said of a node", LOG_STR("node", n->name),
+		LOG_STR("verdict", record_standing_name(r.standing)),
+		LOG_STR("reason", reason_name(r.reason)));
+	publish_turn(s->o.publisher, n, &r, buf_view(&detail));
+	return true;
+}
+
 static void warn_of_end(struct sweeper *s, struct node *n, int64_t now_sec)
 {
 	const struct record *r = &n->record;
@@ -144,6 +168,8 @@ static void sweep_node(struct sweeper *s, struct node *n, int64_t now_usec, int6
 		end_verdict(s, n, now_sec);
 	else if (n->recorded && deny(s, n, now_sec))
 		return; /* what that puts on the Node, the next sweep does */
+	else if (n->recorded && review(s, n, now_sec))
+		return;
 	warn_of_end(s, n, now_sec);
 	put_right(s, n, over, now_usec, now_sec);
 }
@@ -193,6 +219,7 @@ int sweeper_new(struct sweeper **ret_s, const struct sweeper_options *o, struct 
 	if (!s)
 		return error_oom(err);
 	s->o = *o;
+	s->reviewer.trust = o->trust;
 	r = sd_event_add_time_relative(
 		o->event, &s->timer, CLOCK_MONOTONIC, SWEEP_USEC, 0, on_timer, s);
 	if (r < 0)

@@ -18,6 +18,7 @@ struct sweeper_options {
 	struct publisher *publisher;
 	const struct judge_rules *rules; /* borrowed */
 	bool taint;                      /* as publisher_options */
+	struct trust *trust;             /* NULL: new collateral changes no verdict */
 };
 
 int sweeper_new(struct sweeper **ret_s, const struct sweeper_options *o, struct error *err);

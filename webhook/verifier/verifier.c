@@ -85,8 +85,10 @@ static void take_authorities(void *ctx, const struct bundle *authorities)
 
 static void node_changed(void *ctx, struct node *n)
 {
-	(void)ctx;
-	(void)n;
+	struct verifier *v = ctx;
+
+	/* What any replica has seen, none forgets. */
+	trust_seen(v->trust, &n->record.basis);
 }
 
 static void leading_changed(void *ctx)
@@ -190,7 +192,8 @@ static int setup_nodes(struct verifier *v, struct error *err)
 				.nodes = v->nodes,
 				.publisher = v->publisher,
 				.rules = &v->rules,
-				.taint = o->config->taint},
+				.taint = o->config->taint,
+				.trust = v->trust},
 			err);
 	if (r == 0)
 		r = strays_new(&v->strays,
