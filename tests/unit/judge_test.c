@@ -309,8 +309,8 @@ static void test_again_by(void)
 			.evaluation_number = 17};
 		bool got = judge_again_by(&r, &v, 4, NOW);
 
-		CHECK_ROW(turns[i].name, got == turns[i].want && r.standing == turns[i].now, "%d: %s",
-			got, record_standing_name(r.standing));
+		CHECK_ROW(turns[i].name, got == turns[i].want && r.standing == turns[i].now,
+			"%d: %s", got, record_standing_name(r.standing));
 		CHECK_ROW(turns[i].name, r.epoch == (got ? 4 : 3), "%lld", (long long)r.epoch);
 		if (got)
 			CHECK_ROW(turns[i].name, r.reason == turns[i].again, "%s",
