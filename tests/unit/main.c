@@ -21,6 +21,7 @@
 	X(attest_message)                                                                          \
 	X(audit)                                                                                   \
 	X(authority)                                                                               \
+	X(az_tdx)                                                                                  \
 	X(backoff)                                                                                 \
 	X(binding)                                                                                 \
 	X(buf)                                                                                     \
