@@ -21,6 +21,7 @@ enum {
 	LEASE_BODY_MAX = 4096,
 	LEASE_OBJECT_MAX = 256 * 1024,
 	LEASE_TIMEOUT_USEC = 5 * USEC_PER_SEC,
+	LEASE_ACCURACY_USEC = 20 * USEC_PER_MSEC,
 };
 
 struct kube_lease {
@@ -106,13 +107,25 @@ static void take(struct kube_lease *l, struct span body)
 	l->duration_usec = seconds * USEC_PER_SEC;
 }
 
+/* How long another's lead lasts yet, as far as we know; 0: none does. */
+static int64_t left_of_another(const struct kube_lease *l)
+{
+	int64_t left = l->changed_usec + l->duration_usec - clock_monotonic_usec();
+
+	return l->known && l->exists && !l->leading && left > 0 ? left : 0;
+}
+
 static void plan(struct kube_lease *l)
 {
-	/* Up to a fifth more, so that replicas do not step in time. */
-	int64_t delay = l->o.retry_usec + backoff_chance() % (uint64_t)(l->o.retry_usec / 5 + 1);
+	/* Up to a fifth less, so that replicas do not step in time. */
+	int64_t delay = l->o.retry_usec - backoff_chance() % (uint64_t)(l->o.retry_usec / 5 + 1);
+	int64_t left = left_of_another(l);
 
 	if (l->released)
 		return;
+	/* The Lease of one that is gone is taken when it ends, and not a try later. */
+	if (left && left < delay)
+		delay = left;
 	sd_event_source_set_time_relative(l->timer, (uint64_t)delay);
 	sd_event_source_set_enabled(l->timer, SD_EVENT_ONESHOT);
 }
@@ -293,8 +306,8 @@ int kube_lease_new(struct kube_lease **ret_l, const struct kube_lease_options *o
 	r = set_options(l, o, err);
 	if (r < 0)
 		return r;
-	r = sd_event_add_time_relative(
-		kube_client_event(o->kube), &l->timer, CLOCK_MONOTONIC, 0, 0, on_timer, l);
+	r = sd_event_add_time_relative(kube_client_event(o->kube), &l->timer, CLOCK_MONOTONIC, 0,
+		LEASE_ACCURACY_USEC, on_timer, l);
 	if (r < 0)
 		return error_set(err, r, "a timer for the Lease: %s", strerror(-r));
 	*ret_l = TAKE_PTR(l);

@@ -221,6 +221,32 @@ static void test_cut_off(void)
 	end(&f);
 }
 
+/* The Lease of one that is gone is taken when it ends, however long the time between two tries is. */
+static void test_taken_in_time(void)
+{
+	enum { RETRY_USEC = 10 * USEC_PER_SEC };
+	int64_t began = clock_monotonic_usec();
+	struct fix f;
+
+	if (!begin(&f))
+		return;
+	f.api.version = 1;
+	snprintf(f.api.spec, sizeof(f.api.spec),
+		"{\"holderIdentity\":\"gone\",\"leaseDurationSeconds\":1,\"leaseTransitions\":3}");
+	CU_ASSERT_EQUAL(kube_lease_new(&f.lease[0],
+		&(struct kube_lease_options){.kube = f.kube.client,
+			.namespace_ = "ns",
+			.name = "leader",
+			.identity = "first",
+			.duration_usec = 4 * RETRY_USEC,
+			.deadline_usec = 3 * RETRY_USEC,
+			.retry_usec = RETRY_USEC}, NULL), 0);
+	CU_ASSERT_TRUE(kube_fix_wait(&f.kube, first_leads, &f));
+	CU_ASSERT(clock_monotonic_usec() - began < RETRY_USEC / 2);
+	CU_ASSERT_EQUAL(kube_lease_term(f.lease[0]), 5);
+	end(&f);
+}
+
 /* Whoever deletes the Lease does not set its terms back. */
 static void test_floor(void)
 {
@@ -265,6 +291,7 @@ CU_TestInfo lease_tests[] = {
 	{"one", test_one},
 	{"released", test_released},
 	{"cut off", test_cut_off},
+	{"taken in time", test_taken_in_time},
 	{"floor", test_floor},
 	{"options", test_options},
 	CU_TEST_INFO_NULL,
