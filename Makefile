@@ -108,6 +108,7 @@ help:
 	@echo 'make check-chart  chart and manifests'
 	@echo 'make check-programs  the programs without a cluster: serve --standalone, review, verify'
 	@echo 'make check-cluster   on a one-node Kubernetes; K8S=1.34 for the older one'
+	@echo 'make check-failover  the leader of the verifier dies, is cut off, is frozen: minutes'
 	@echo 'make bench        figures beside a bound measured in the same run'
 	@echo 'make bench-fleet  what 1,000 nodes of kwok cost the verifier; minutes'
 	@echo 'make lint         static analysis, include directions, scripts'
@@ -232,6 +233,8 @@ check-cluster: all image peers
 	tests/cluster/monitoring-test
 	tests/cluster/attest-test
 	tests/cluster/trust-test
+check-failover: all image bench-bins
+	tests/cluster/failover-test
 cluster-up:
 	tests/cluster/up
 cluster-down:
@@ -282,7 +285,7 @@ deps:
 	DEBIAN_FRONTEND=noninteractive apt-get install -y --no-install-recommends $$(sed 's/\#.*//' packages.txt)
 clean:
 	$(RM) -r $(BUILD) compile_commands.json
-.PHONY: all help check-malleability bench bench-fleet image manifests check-chart check-image check-programs check-cluster cluster-up cluster-down test demo demo-down unit check check-san check-tsan fuzz run-fuzz bench-bins peers compdb install headers arrows lint format deps clean \
+.PHONY: all help check-malleability check-failover bench bench-fleet image manifests check-chart check-image check-programs check-cluster cluster-up cluster-down test demo demo-down unit check check-san check-tsan fuzz run-fuzz bench-bins peers compdb install headers arrows lint format deps clean \
 	compile_commands.json
 
 -include $(wildcard $(OBJS:.o=.d) $(GEN_H:.h=.d) \
