@@ -103,6 +103,8 @@ static void profiles_changed(void *ctx, struct profile_set *set)
 	d->world_config = webhook_config_ref(d->config);
 	d->world.policy = &d->config->policy;
 	d->world.profiles = set;
+	if (d->broker)
+		broker_profiles(d->broker);
 	log_info(2, "Took up the profiles", LOG_INT("count", (int64_t)profile_set_count(set)));
 	publish(d);
 }

@@ -50,6 +50,23 @@ class Broker(harness.Server):
                 f.write(os.urandom(32))
         self.put("default", "key", "one", SECRET)
         write(self.profiles, "key.yaml", profile("key", "one"))
+        # made by the broker itself
+        write(
+            self.profiles,
+            "made.yaml",
+            profile(
+                "made",
+                "one",
+                keys=[
+                    {
+                        "name": "one",
+                        "type": "symmetric",
+                        "size": 32,
+                        "grant": {"evidenceOnly": True},
+                    }
+                ],
+            ),
+        )
         # not in the store
         write(self.profiles, "later.yaml", profile("later", "one"))
         # not by evidence alone

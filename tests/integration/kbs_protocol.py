@@ -212,6 +212,25 @@ def test_log_has_no_key(folder, stack):
     check("nor the session", client.cookie.split("=", 1)[1] not in texts)
 
 
+def test_made(folder, stack):
+    """Keys of types that can be made are there by themselves, and outlive a restart."""
+    broker = Broker(folder, stack, "--broker-allow-sample")
+    client = Client(broker)
+    client.attest()
+    check(
+        "a key that nobody imported is released",
+        harness.eventually(lambda: client.resource("default/made/one")[0] == 200, 30),
+        client.resource("default/made/one"),
+    )
+    before = [line["version"] for line in broker.audit() if line.get("reason") == "Ok"]
+    broker.restart()
+    client = Client(broker)
+    client.attest()
+    check_equal("after a restart too", client.resource("default/made/one")[0], 200)
+    after = [line["version"] for line in broker.audit() if line.get("reason") == "Ok"]
+    check_equal("in the same version", set(after), set(before))
+
+
 def test_denied(folder, stack):
     broker = Broker(
         folder, stack, "--broker-allow-sample", "--broker-denied-keys=default/key/one"
@@ -236,6 +255,7 @@ TESTS = [
     test_tokens,
     test_refusals,
     test_log_has_no_key,
+    test_made,
     test_denied,
     test_settings,
 ]

@@ -9,10 +9,14 @@
 #include "common/base/command.h"
 #include "common/base/log.h"
 #include "common/base/settings_file.h"
+#include "common/kbs/key_id.h"
+#include "common/kube/lease.h"
 #include "common/kube/token_review.h"
+#include "common/net/backoff.h"
 #include "common/net/ops.h"
 #include "common/net/tls.h"
 #include "common/tee/protocol.h"
+#include "webhook/broker/keys_keeper.h"
 #include "webhook/broker/shared_keys.h"
 #include "webhook/certs/certs.h"
 #include "webhook/trust/trust.h"
@@ -21,6 +25,7 @@
 
 #define KEYS_SECRET      "casemate-broker-keys"
 #define SIMULATED_SECRET "casemate-simulated-root"
+#define LEASE_NAME       "casemate-broker"
 
 /* A kubelet brings a ConfigMap up to date within about this. */
 #define CA_SPREAD_USEC (180 * (int64_t)USEC_PER_SEC)
@@ -35,6 +40,9 @@ struct broker {
 	struct simulation *simulation;
 	struct deny *deny;
 	struct key_store *store;
+	struct kube_lease *lease; /* NULL: standalone */
+	struct keys_keeper *keeper;
+	char identity[254]; /* of this process; a name of a host may come again */
 	struct audit *audit;
 	struct token_review *reviews;
 	struct witness *witness;
@@ -157,6 +165,60 @@ static int setup_store(struct broker *b, struct error *err)
 	return r < 0 ? error_prefix(err, r, "broker") : 0;
 }
 
+static void leading_changed(void *ctx)
+{
+	struct broker *b = ctx;
+
+	log_info(1, kube_lease_leading(b->lease) ? "Leading" : "Leading no more",
+		LOG_INT("term", kube_lease_term(b->lease)));
+	if (b->keeper)
+		keys_keeper_look(b->keeper);
+}
+
+static const char *namespace_uid(void *ctx, const char *namespace_)
+{
+	const struct rcar_world *w = ((struct broker *)ctx)->o.world;
+
+	return w->namespace_uid(w->ctx, namespace_);
+}
+
+static void on_released(void *ctx, const struct key_id *key, int64_t now_sec)
+{
+	struct broker *b = ctx;
+
+	keys_keeper_released(b->keeper, key->namespace_, key->profile, key->key, now_sec);
+}
+
+static int setup_keeper(struct broker *b, struct error *err)
+{
+	const struct broker_options *o = &b->o;
+	const struct kube_lease_options lease = {.kube = o->kube,
+		.namespace_ = o->namespace_,
+		.name = LEASE_NAME,
+		.identity = b->identity,
+		.changed = leading_changed,
+		.ctx = b};
+	int r = o->kube ? kube_lease_new(&b->lease, &lease, err) : 0;
+
+	if (r == 0)
+		r = keys_keeper_new(&b->keeper,
+			&(struct keys_keeper_options){
+				.event = o->event,
+				.store = b->store,
+				.kube = o->kube,
+				.events = o->events,
+				.lease = b->lease,
+				.namespace_uid = namespace_uid,
+				.ctx = b,
+				.retention_usec = o->config->retention_usec,
+				.metrics = o->metrics,
+			},
+			err);
+	if (r == 0)
+		broker_profiles(b);
+	return r;
+}
+
 static int setup_witness(struct broker *b, struct error *err)
 {
 	const struct token_review_options reviews = {
@@ -235,6 +297,8 @@ static int setup_desk(struct broker *b, struct error *err)
 			.token_key = shared_keys_token(b->keys),
 			.world = o->world,
 			.store = b->store,
+			.released = on_released,
+			.ctx = b,
 			.audit = b->audit,
 			.deny = (const struct deny *const *)&b->deny,
 			.witness = b->witness,
@@ -284,13 +348,15 @@ static int setup_observation(struct broker *b, struct error *err)
 int broker_new(struct broker **ret_b, const struct broker_options *o, struct error *err)
 {
 	static int (*const steps[])(struct broker *, struct error *) = {setup_observation,
-		setup_trust, setup_deny, setup_store, setup_witness, setup_certs, setup_desk,
-		setup_server};
+		setup_trust, setup_deny, setup_store, setup_keeper, setup_witness, setup_certs,
+		setup_desk, setup_server};
 	_cleanup_(broker_free_p) struct broker *b = calloc(1, sizeof(*b));
 
 	if (!b)
 		return error_oom(err);
 	b->o = *o;
+	snprintf(b->identity, sizeof(b->identity), "%.200s_%08x", o->identity,
+		(unsigned)backoff_chance());
 	for (size_t i = 0; i < ARRAY_SIZE(steps); i++) {
 		int r = steps[i](b, err);
 
@@ -315,11 +381,18 @@ void broker_configure(struct broker *b, const struct broker_config *config)
 		deny_free(b->deny);
 		b->deny = deny;
 	}
+	keys_keeper_retention(b->keeper, config->retention_usec);
 	if (trust_configure(b->trust, &config->collateral, &err) < 0)
 		log_error(err.message, "Could not take up collateral; the old sources stay");
 	if (key_store_reload(b->store, &err) < 0)
 		log_error(
 			err.message, "Could not take up the key-encryption key; the old one stays");
+}
+
+void broker_profiles(struct broker *b)
+{
+	if (b->o.world->profiles)
+		keys_keeper_profiles(b->keeper, b->o.world->profiles);
 }
 
 void broker_refresh(struct broker *b)
@@ -335,6 +408,8 @@ void broker_refresh(struct broker *b)
 
 void broker_close_soon(struct broker *b)
 {
+	if (b->lease)
+		kube_lease_release(b->lease);
 	server_close_soon(b->server);
 }
 
@@ -361,6 +436,8 @@ void broker_free(struct broker *b)
 	tls_identity_free(b->tls);
 	shared_keys_free(b->keys);
 	audit_free(b->audit);
+	keys_keeper_free(b->keeper);
+	kube_lease_free(b->lease);
 	key_store_free(b->store);
 	deny_free(b->deny);
 	simulation_free(b->simulation);

@@ -31,7 +31,7 @@ struct broker_options {
 	bool allow_simulated;
 	bool alone;             /* no other role of this process has a certificate to tell of */
 	const char *namespace_; /* of Secrets, ConfigMap and Service; outlives it */
-	const char *identity;   /* of this replica, for the audit log */
+	const char *identity;   /* of this replica, for the audit log and the Lease */
 	const char *tls_min, *tls_ciphers;
 	int64_t ca_lifetime_usec, leaf_lifetime_usec;
 	unsigned threads;
@@ -42,6 +42,8 @@ int broker_new(struct broker **ret_b, const struct broker_options *o, struct err
 /* The deny lists of a new configuration, and the KEK's file anew. What else changed needs a
  * restart. */
 void broker_configure(struct broker *b, const struct broker_config *config);
+/* There are other profiles in the world that it was given. */
+void broker_profiles(struct broker *b);
 /* Brings health and metrics up to date. */
 void broker_refresh(struct broker *b);
 /* The process is ending; no new connections. */

@@ -22,7 +22,8 @@ struct broker_config {
 	bool insecure_kek_in_secret;
 	const char
 		*token_key; /* file (PEM) of the key that signs tokens, standalone; "": made anew */
-	int64_t max_rate;   /* handshakes and attestations a second, before authentication */
+	int64_t retention_usec; /* of keys whose profile is gone */
+	int64_t max_rate;       /* handshakes and attestations a second, before authentication */
 	struct {
 		const char *file; /* "": standard output */
 		int64_t rotate_bytes, keep;

@@ -24,7 +24,7 @@ enum {
 /* What keys are granted by; changes with configuration and profiles. */
 struct rcar_world {
 	const struct policy_config *policy;
-	const struct profile_set *profiles; /* NULL: not known yet */
+	struct profile_set *profiles; /* NULL: not known yet */
 	/* The UID of an enabled namespace; "" when there are none. */
 	const char *(*namespace_uid)(void *ctx, const char *namespace_);
 	void *ctx;
@@ -37,6 +37,8 @@ struct rcar_options {
 	EVP_PKEY *const *token_key;      /* points to NULL: there is none yet */
 	const struct rcar_world *world;
 	struct key_store *store;
+	void (*released)(void *ctx, const struct key_id *key, int64_t now_sec); /* NULL allowed */
+	void *ctx;
 	struct audit *audit;
 	const struct deny *const *deny;
 	struct witness *witness; /* NULL: no tokens are taken */

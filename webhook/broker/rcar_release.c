@@ -125,6 +125,9 @@ static void release(struct visit *v)
 	log_info(2, "Released a key", LOG_STR("key", path.p ? path.p : ""),
 		LOG_INT("version", v->version), LOG_STR("tee", v->session.tee),
 		LOG_STR("node", v->session.who.node), LOG_STR("pod", v->session.who.pod));
+	if (v->desk->o.released)
+		v->desk->o.released(
+			v->desk->o.ctx, &v->key, clock_unix_usec() / (int64_t)USEC_PER_SEC);
 	buf_span(v->response->body, buf_view(&v->jwe));
 	visit_leave(v);
 }
