@@ -98,9 +98,10 @@ static int furnish(const struct key_folders *f, const char *name, struct error *
 	if (r < 0)
 		return r;
 	snprintf(path, sizeof(path), "%s/%s/" DELIVERY_EXEC_NAME, f->dir, name);
-	fd = open(path, O_WRONLY | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0444);
+	/* Nothing to write to what is there: without capabilities root may not. */
+	fd = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0444);
 	if (fd < 0)
-		return failed(err, path, "make it");
+		return errno == EEXIST ? 0 : failed(err, path, "make it");
 	close(fd);
 	return 0;
 }

@@ -197,10 +197,26 @@ static int ask_key(struct key_release *r, struct error *err)
 	return ask(r, "GET", path, SPAN_NONE, on_key, err);
 }
 
+/* "kbs-session-id=…; Path=/" becomes "kbs-session-id=…". The session is in the cookie itself: what
+ * comes last counts. */
+static int take_cookie(struct key_release *r, const struct http_result *res, struct error *err)
+{
+	const char *header = http_result_header(res, "Set-Cookie");
+	size_t n = header ? strcspn(header, "; \t") : 0;
+
+	if (!span_starts((struct span){header, n}, RCAR_COOKIE "=") || n > COOKIE_MAX)
+		return error_set(
+			err, -EBADMSG, "the answer of the broker at %s has no session", r->o.url);
+	secret_free(&r->cookie);
+	return secret_copy(&r->cookie, (struct span){header, n}) < 0 ? error_oom(err) : 0;
+}
+
 static int on_attested(struct key_release *r, const struct http_result *res, struct error *err)
 {
-	(void)res;
-	return ask_key(r, err);
+	/* A broker that keeps sessions itself need not repeat it. */
+	int n = http_result_header(res, "Set-Cookie") ? take_cookie(r, res, err) : 0;
+
+	return n < 0 ? n : ask_key(r, err);
 }
 
 /* --- evidence --- */
@@ -270,17 +286,6 @@ static int prove(struct key_release *r, struct error *err)
 	if (n < 0)
 		return error_set(err, n, "what the evidence is to bind cannot be written");
 	return r->o.prover->start(r->o.prover->ctx, report_data, &r->job, on_evidence, r, err);
-}
-
-/* "kbs-session-id=…; Path=/" becomes "kbs-session-id=…". */
-static int take_cookie(struct key_release *r, const struct http_result *res, struct error *err)
-{
-	const char *header = http_result_header(res, "Set-Cookie");
-	size_t n = header ? strcspn(header, "; \t") : 0;
-
-	if (!span_starts((struct span){header, n}, RCAR_COOKIE "=") || n > COOKIE_MAX)
-		return error_set(err, -EBADMSG, "the broker's answer has no session");
-	return secret_copy(&r->cookie, (struct span){header, n}) < 0 ? error_oom(err) : 0;
 }
 
 static int on_challenge(struct key_release *r, const struct http_result *res, struct error *err)

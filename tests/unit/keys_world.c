@@ -53,7 +53,8 @@ static void attest(struct keys_world *w, const char *request, struct fake_reply 
 	w->attested = strdup(body + 4);
 	atomic_store(&w->bound, session && rcar_attest_read(&a, span_str(w->attested), NULL) == 0 &&
 					is_bound(w, &a));
-	fake_respond(reply, 200, NULL, "{\"token\":\"t\"}");
+	fake_respond(reply, 200, "Set-Cookie: " RCAR_COOKIE "=attested; Path=/\r\n",
+		"{\"token\":\"t\"}");
 }
 
 static void resource(struct keys_world *w, const char *request, struct fake_reply *reply)
@@ -63,7 +64,9 @@ static void resource(struct keys_world *w, const char *request, struct fake_repl
 	struct jwk to = {0};
 	int status = atomic_load(&w->status);
 
-	if (status != 200) {
+	if (!strcasestr(request, "\r\ncookie: " RCAR_COOKIE "=attested\r\n")) {
+		fake_respond(reply, 401, NULL, "{}");
+	} else if (status != 200) {
 		fake_respond(reply, status, NULL, atomic_load(&w->refusal));
 	} else if (!strstr(request, RCAR_PATH_RESOURCE "ns/profile/key ") ||
 		   rcar_attest_read(&a, span_str(w->attested), NULL) < 0 ||
