@@ -87,6 +87,7 @@ FUZZ_AUX := $(call objs,$(filter-out $(FUZZ_SRC),$(call srcs,tests/fuzz)))
 RENDER  := $(B)/tests/integration/page/render
 TSM_ASK := $(B)/tests/integration/tsm/ask
 PUT_KEY := $(B)/tests/integration/kbs/put_key
+CHURN   := $(B)/tests/integration/keys/churn
 BENCHES := $(patsubst %.c,$(B)/%,$(wildcard tests/bench/*.c))
 PEERS   := $(B)/tests/cluster/plugin_peer
 OBJS    := $(foreach p,$(PARTS) tests/unit tests/tee tests/fuzz tests/bench tests/integration,$(call objs,$(call srcs,$(p)))) $(PEERS:=.o)
@@ -153,7 +154,7 @@ $(GRPC_PEER): $(GRPC_PEER).o $(B)/tests/unit/grpc_fixture.o $(call lib,common)
 	$(Q)$(CC) $(ldflags) -o $@ $^ $(libs)
 $(RENDER): $(RENDER).o $(B)/tests/unit/status_fixture.o $(LIBS)
 	$(Q)$(CC) $(ldflags) -o $@ $^ $(libs)
-$(BENCHES) $(PEERS) $(TSM_ASK) $(PUT_KEY): $(B)/%: $(B)/%.o $(LIBS)
+$(BENCHES) $(PEERS) $(TSM_ASK) $(PUT_KEY) $(CHURN): $(B)/%: $(B)/%.o $(LIBS)
 	$(Q)$(CC) $(ldflags) -o $@ $^ $(libs)
 
 $(B)/gen/%.pb-c.c $(B)/gen/%.pb-c.h: %.proto
@@ -206,7 +207,7 @@ check-chart:
 	tests/chart/monitoring-test
 check-image: all
 	tests/chart/image-test
-check-programs: all $(GRPC_PEER) $(RENDER) $(MAKE_EVIDENCE) $(TSM_ASK) $(PUT_KEY)
+check-programs: all $(GRPC_PEER) $(RENDER) $(MAKE_EVIDENCE) $(TSM_ASK) $(PUT_KEY) $(CHURN)
 	tests/integration/standalone-test
 	tests/integration/review-test
 	tests/integration/verify-test
@@ -214,6 +215,7 @@ check-programs: all $(GRPC_PEER) $(RENDER) $(MAKE_EVIDENCE) $(TSM_ASK) $(PUT_KEY
 	MAKE_EVIDENCE=$(MAKE_EVIDENCE) tests/integration/collateral-test
 	tests/integration/metrics-test
 	PUT_KEY=$(PUT_KEY) tests/integration/kbs-test
+	CHURN=$(CHURN) tests/integration/keys-test
 	tests/integration/grpc-test
 	TSM_ASK=$(TSM_ASK) tests/integration/tsm-test
 	B=$(B) tests/integration/guest-test

@@ -13,3 +13,5 @@ int command_verify(int argc, char **argv);
 int command_collateral(int argc, char **argv);
 int command_inspect(int argc, char **argv);
 int command_uninstall_verdicts(int argc, char **argv);
+int command_key(int argc, char **argv);
+int command_audit(int argc, char **argv);

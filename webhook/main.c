@@ -13,6 +13,8 @@ static const struct command commands[] = {
 	{"collateral", command_collateral,
 		"what evidence is judged against: shows, bundles, fetches it"},
 	{"uninstall", command_uninstall_verdicts, "removes verdicts from all Nodes"},
+	{"key", command_key, "stored keys: lists, imports, rotates, backs up, restores them"},
+	{"audit", command_audit, "is an audit log whole? against its checkpoints"},
 	{"probe", command_probe, "is a health endpoint happy? for images without a shell"},
 };
 

@@ -4,7 +4,6 @@
 #include <errno.h>
 #include <stdio.h>
 
-#include "common/base/log.h"
 #include "webhook/broker/deny.h"
 #include "webhook/broker/store_private.h"
 
@@ -36,9 +35,6 @@ static int open_kek(struct key_store *s, const struct key_store_options *o, stru
 		s->kek_file = strdup(o->kek_file);
 		return s->kek_file ? kek_ring_load(&s->keks, o->kek_file, err) : error_oom(err);
 	}
-	log_warn("The key-encryption key is in a Secret beside the keys that it wraps: whoever "
-		 "reads "
-		 "Secrets, or etcd, has them all. For development only");
 	return store_kek_new(&s->secret_kek, o->kube, o->namespace_,
 		o->kek_secret ? o->kek_secret : KEK_SECRET, on_change, s, err);
 }
@@ -184,6 +180,16 @@ int key_store_read(
 	*ret = rec;
 	rec = (struct key_record){0};
 	return 0;
+}
+
+int key_store_revision(struct key_store *s, const struct key_owner *o, char ret[KEY_REVISION_MAX],
+	struct error *err)
+{
+	_cleanup_buf_ struct buf text = BUF_INIT(4 * TEXT_MAX);
+	char name[KEY_RECORD_NAME_MAX];
+
+	key_record_name(name, o);
+	return s->place.read(s->place.self, name, &text, ret, err);
 }
 
 int key_store_each(

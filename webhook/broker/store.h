@@ -56,6 +56,11 @@ int key_store_fetch(struct key_store *s, const struct key_owner *o, const char *
 int key_store_read(
 	struct key_store *s, const struct key_owner *o, struct key_record *ret, struct error *err);
 
+/* As what a record would be read now, be it damaged: to write over it knowingly. -ENOENT: there is
+ * none. */
+int key_store_revision(struct key_store *s, const struct key_owner *o, char ret[KEY_REVISION_MAX],
+	struct error *err);
+
 /* Every record's name, until fn returns something else than 0, which is returned. */
 int key_store_each(
 	struct key_store *s, int (*fn)(void *ctx, const char *name), void *ctx, struct error *err);

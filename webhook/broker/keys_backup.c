@@ -1,0 +1,163 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "webhook/broker/keys_backup.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <sys/stat.h>
+
+#include "common/base/settings_file.h"
+
+#define HEAD "casemate-backup/1\n"
+
+enum { BACKUP_MAX = 512 << 20, RECORDS_MAX = 100000 };
+
+struct gathering {
+	struct key_store *s;
+	struct buf *out;
+	size_t n;
+	struct error *err;
+};
+
+static int gather(void *ctx, const char *name)
+{
+	struct gathering *g = ctx;
+	_cleanup_buf_ struct buf text = BUF_INIT(KEY_RECORD_BYTES_MAX + 1024);
+	_cleanup_record_ struct key_record rec = {0};
+	int r = key_store_read_name(g->s, name, &rec, g->err);
+
+	if (r == -ENOENT) /* it went meanwhile */
+		return 0;
+	if (r == 0)
+		r = key_record_rewrap(&rec, key_store_keks(g->s), g->err);
+	if (r == 0)
+		r = key_record_write(&text, &rec, key_store_keks(g->s), g->err);
+	if (r < 0)
+		return r;
+	buf_printf(g->out, "%zu\n", text.len);
+	buf_span(g->out, buf_view(&text));
+	g->n++;
+	return g->out->err ? error_set(g->err, g->out->err, "a backup is too large") : 0;
+}
+
+static int write_file(const char *path, const struct buf *b, struct error *err)
+{
+	char temporary[4096];
+	_cleanup_close_ int fd = -1;
+	size_t done = 0;
+
+	if (snprintf(temporary, sizeof(temporary), "%s.new", path) >= (int)sizeof(temporary))
+		return error_set(err, -ENAMETOOLONG, "%s: too long", path);
+	(void)unlink(temporary);
+	fd = open(temporary, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
+	while (fd >= 0 && done < b->len) {
+		ssize_t n = write(fd, b->p + done, b->len - done);
+
+		if (n < 0 && errno != EINTR)
+			break;
+		done += n > 0 ? (size_t)n : 0;
+	}
+	if (fd < 0 || done < b->len || fsync(fd) < 0 || rename(temporary, path) < 0) {
+		int code = errno ? -errno : -EIO;
+
+		error_set(err, code, "%s: %m", path);
+		(void)unlink(temporary);
+		return code;
+	}
+	return 0;
+}
+
+int keys_backup_write(struct key_store *s, const char *path, size_t *ret_records, struct error *err)
+{
+	_cleanup_buf_ struct buf out = BUF_INIT(BACKUP_MAX);
+	struct gathering g = {.s = s, .out = &out, .err = err};
+	int r;
+
+	buf_puts(&out, HEAD);
+	r = key_store_each(s, gather, &g, err);
+	if (r == 0)
+		r = buf_puts(&out, "0\n") < 0 ? error_oom(err) : 0;
+	if (r == 0)
+		r = write_file(path, &out, err);
+	if (r == 0)
+		*ret_records = g.n;
+	return r;
+}
+
+/* The next record's text; *ret_end: there is none any more. */
+static int next_record(struct span *rest, struct span *ret, bool *ret_end)
+{
+	const char *end = rest->len ? memchr(rest->p, '\n', rest->len < 16 ? rest->len : 16) : NULL;
+	size_t n = 0;
+
+	if (!end || end == rest->p)
+		return -EBADMSG;
+	for (const char *p = rest->p; p < end; p++) {
+		if (*p < '0' || *p > '9')
+			return -EBADMSG;
+		n = n * 10 + (size_t)(*p - '0');
+	}
+	*rest = (struct span){end + 1, rest->len - (size_t)(end + 1 - rest->p)};
+	*ret_end = n == 0;
+	if (n == 0)
+		return rest->len ? -EBADMSG : 0;
+	if (n > rest->len)
+		return -EBADMSG;
+	*ret = (struct span){rest->p, n};
+	*rest = (struct span){rest->p + n, rest->len - n};
+	return 0;
+}
+
+/* Goes through a backup; fn NULL: only looks whether it is whole. */
+static int walk(struct span text, const struct kek_ring *keks,
+	int (*fn)(void *ctx, struct key_record *rec), void *ctx, struct error *err)
+{
+	for (size_t i = 0; i <= RECORDS_MAX; i++) {
+		_cleanup_record_ struct key_record rec = {0};
+		struct span record = SPAN_NONE;
+		bool end = false;
+		int r = next_record(&text, &record, &end);
+
+		if (r < 0)
+			return error_set(err, r, "it is no whole backup (record %zu)", i + 1);
+		if (end)
+			return 0;
+		r = key_record_read(&rec, record, keks, err);
+		if (r < 0)
+			return error_prefix(err, r, "record %zu", i + 1);
+		r = fn ? fn(ctx, &rec) : 0;
+		if (r != 0)
+			return r;
+	}
+	return error_set(err, -E2BIG, "more than %d records", RECORDS_MAX);
+}
+
+int keys_backup_read(const char *path, const struct kek_ring *keks,
+	int (*fn)(void *ctx, struct key_record *rec), void *ctx, struct error *err)
+{
+	_cleanup_arena_ struct arena a = ARENA_INIT((size_t)BACKUP_MAX + 65536);
+	struct span text, rest;
+	int r = settings_read_file(path, BACKUP_MAX, &a, &text, err);
+
+	if (r < 0)
+		return r;
+	rest = span_after(text, HEAD);
+	if (!rest.p)
+		return error_set(err, -EBADMSG, "%s: it is no backup of keys", path);
+	r = walk(rest, keks, NULL, NULL, err);
+	if (r < 0)
+		return error_prefix(err, r, "%s", path);
+	return walk(rest, keks, fn, ctx, err);
+}
+
+int keys_restore_revision(
+	struct key_store *s, const struct key_owner *o, struct key_record *rec, struct error *err)
+{
+	char revision[KEY_REVISION_MAX] = "";
+	int r = key_store_revision(s, o, revision, err);
+
+	if (r < 0 && r != -ENOENT)
+		return r;
+	memcpy(rec->revision, revision, sizeof(rec->revision));
+	return 0;
+}
