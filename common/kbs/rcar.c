@@ -132,14 +132,13 @@ static int put_digest(struct buf *out, const char *name, struct span token)
 
 int rcar_additional_write(struct buf *out, const struct rcar_requester *r)
 {
-	if (!r->container.len && !r->image.len && !r->node_token.len && !r->pod_token.len)
+	if (!r->container.len && !r->node_token.len && !r->pod_token.len)
 		return 0;
-	if (!plain(r->container) || !plain(r->image))
+	if (!plain(r->container))
 		return -EINVAL;
 	if (buf_puts(out, "{\"casemate\":{") < 0)
 		return out->err;
 	put_plain(out, "container", r->container);
-	put_plain(out, "image", r->image);
 	if (put_digest(out, "nodeToken", r->node_token) < 0 ||
 		put_digest(out, "podToken", r->pod_token) < 0)
 		return -ENOMEM;
@@ -193,7 +192,7 @@ static int add_requester(struct secret *s, const struct rcar_requester *w)
 		const char *name;
 		struct span value;
 	} members[] = {{"nodeToken", w->node_token}, {"podToken", w->pod_token},
-		{"container", w->container}, {"image", w->image}};
+		{"container", w->container}};
 	bool first = true;
 	int r = secret_add(s, SPAN_LIT(",\"casemate\":{"));
 
@@ -204,15 +203,14 @@ static int add_requester(struct secret *s, const struct rcar_requester *w)
 
 static bool has_requester(const struct rcar_requester *w)
 {
-	return w->node_token.len || w->pod_token.len || w->container.len || w->image.len;
+	return w->node_token.len || w->pod_token.len || w->container.len;
 }
 
 int rcar_attest_write(struct secret *ret, const struct rcar_attest_out *o)
 {
 	_cleanup_buf_ struct buf open = BUF_INIT(RCAR_REQUEST_MAX);
 	_cleanup_secret_ struct secret s = {0};
-	size_t tokens = o->who.node_token.len + o->who.pod_token.len + o->who.container.len +
-			o->who.image.len + 128;
+	size_t tokens = o->who.node_token.len + o->who.pod_token.len + o->who.container.len + 128;
 	int r;
 
 	buf_puts(&open, "{\"init-data\":null,\"runtime-data\":{\"nonce\":");
@@ -267,9 +265,7 @@ static int read_requester(struct rcar_attest *a, struct json_val v, struct error
 	r = take(&w->node_token, a, v, "nodeToken", RCAR_TOKEN_MAX, err);
 	if (r == 0)
 		r = take(&w->pod_token, a, v, "podToken", RCAR_TOKEN_MAX, err);
-	if (r == 0)
-		r = take(&w->container, a, v, "container", RCAR_CONTAINER_MAX - 1, err);
-	return r < 0 ? r : take(&w->image, a, v, "image", RCAR_CONTAINER_MAX - 1, err);
+	return r < 0 ? r : take(&w->container, a, v, "container", RCAR_CONTAINER_MAX - 1, err);
 }
 
 static int read_init_data(struct rcar_attest *a, struct json_val v, struct error *err)

@@ -2,7 +2,8 @@
  *
  * The messages of Confidential Containers' key broker protocol, version 0.4.0: request, challenge,
  * attestation, response; both sides. What Casemate adds to them is the member "casemate" of an
- * attestation, and "reason" in a refusal. */
+ * attestation, "reason" in a refusal, and POST of a layer's packet (common/kbs/packet.h) to
+ * RCAR_PATH_UNWRAP, which is answered like a resource with what the packet wraps. */
 #pragma once
 
 #include "common/base/buf.h"
@@ -15,6 +16,7 @@
 #define RCAR_PATH_AUTH     "/kbs/v0/auth"
 #define RCAR_PATH_ATTEST   "/kbs/v0/attest"
 #define RCAR_PATH_RESOURCE "/kbs/v0/resource/" /* NAMESPACE/PROFILE/KEY follows */
+#define RCAR_PATH_UNWRAP   "/kbs/v0/unwrap/"   /* the same; Casemate's own */
 #define RCAR_COOKIE        "kbs-session-id"
 #define RCAR_ERROR_TYPE    "https://github.com/confidential-containers/kbs/errors/"
 
@@ -23,7 +25,7 @@ enum {
 	RCAR_NONCE_TEXT = 45,       /* of its base64, with NUL */
 	RCAR_REPORT_DATA = 48,      /* SHA-384 */
 	RCAR_TEE_MAX = 32,          /* a tee's name, with NUL */
-	RCAR_CONTAINER_MAX = 256,   /* a container's name or an image's digest, with NUL */
+	RCAR_CONTAINER_MAX = 256,   /* a container's name, with NUL */
 	RCAR_TOKEN_MAX = 16 * 1024, /* a Kubernetes token */
 	RCAR_REQUEST_MAX = 1024 * 1024,
 	RCAR_DETAIL_MAX = 1024, /* of a refusal */
@@ -50,12 +52,11 @@ int rcar_challenge_read(char ret_nonce[RCAR_NONCE_TEXT], struct span body, struc
  * SPAN_NONE. */
 struct rcar_requester {
 	struct span node_token, pod_token;
-	struct span container; /* or */
-	struct span image;     /* "sha256:…": the manifest to be unwrapped */
+	struct span container;
 };
 
 /* Appends the additional_evidence that binds r to the evidence: compact JSON with the tokens'
- * SHA-256 in hex; nothing when r has nothing. container and image are plain names, without
+ * SHA-256 in hex; nothing when r has nothing. container is a plain name, without
  * characters that JSON escapes (-EINVAL). */
 int rcar_additional_write(struct buf *out, const struct rcar_requester *r);
 

@@ -16,7 +16,7 @@ enum {
 	NODE_BURST = 200,
 };
 
-static const char *const kinds[RCAR_KIND_N] = {"auth", "attest", "resource"};
+static const char *const kinds[RCAR_KIND_N] = {"auth", "attest", "resource", "unwrap"};
 
 /*
  * Beginning and end
@@ -57,6 +57,7 @@ static void visit_free(struct visit *v)
 	secret_free(&v->cookie);
 	secret_free(&v->bearer);
 	rcar_attest_free(&v->attest);
+	packet_free(&v->packet);
 	buf_free(&v->jwe);
 	free(v);
 }
@@ -212,7 +213,6 @@ static void on_testimony(void *ctx, const struct testimony *t)
 	}
 	/* what the evidence binds, which is seen to later */
 	copy(v->session.who.container, sizeof(v->session.who.container), r->container);
-	copy(v->session.image, sizeof(v->session.image), r->image);
 	judge(v, t->who.node[0] ? t : NULL);
 }
 
@@ -267,7 +267,7 @@ static void begin(void *ctx)
 {
 	struct visit *v = ctx;
 
-	if (v->kind != RCAR_RESOURCE &&
+	if ((v->kind == RCAR_AUTH || v->kind == RCAR_ATTEST) &&
 		!rates_take(v->desk->rates, RATE_ALL, "", v->desk->o.max_rate, v->desk->o.max_rate,
 			clock_monotonic_usec())) {
 		visit_refuse(v, REASON_RateLimited, "the broker is asked too often; %s",
@@ -280,6 +280,9 @@ static void begin(void *ctx)
 		return;
 	case RCAR_ATTEST:
 		take_attestation(v);
+		return;
+	case RCAR_UNWRAP:
+		visit_unwrap(v);
 		return;
 	default:
 		visit_resource(v);

@@ -6,6 +6,7 @@
 #include <pthread.h>
 
 #include "common/base/secret.h"
+#include "common/kbs/packet.h"
 #include "webhook/broker/nonces.h"
 #include "webhook/broker/rates.h"
 #include "webhook/broker/rcar.h"
@@ -24,6 +25,7 @@ struct visit {
 	struct session session;
 	struct witness_call *asked;
 	/* of a release */
+	struct packet packet; /* of RCAR_UNWRAP */
 	struct buf jwe;
 	unsigned version;
 };
@@ -45,3 +47,19 @@ void visit_refuse(struct visit *v, enum reason reason, const char *fmt, ...)
 	__attribute__((format(printf, 3, 4)));
 /* Of a request for a key. */
 void visit_resource(struct visit *v);
+/* Of a layer's packet, which the key that it names unwraps. */
+void visit_unwrap(struct visit *v);
+
+/* rcar_release.c: what both have in common. */
+/* The session has attested, nothing in it is denied, and the namespace has not asked too often;
+ * else the visit is refused. */
+bool visit_ready(struct visit *v);
+/* What grant_decide() says of the key, for that pod and image (missing, SPAN_NONE: none), in a. */
+int visit_judge(struct visit *v, struct json_val pod, struct span image, struct arena *a,
+	enum reason *ret_reason, const char **ret_message);
+/* A decision against: it is in the audit log too. */
+void visit_deny(struct visit *v, enum reason reason, const char *message);
+/* The key was granted: fetched, and it or what it unwraps goes to who asked. */
+void visit_fetch(struct visit *v);
+
+enum { MESSAGES_MAX = 1024 * 1024 /* of the arena that visit_judge() takes */ };

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
  * A request for a key: session, deny lists, the live Pod where the agent asks, grant, store, audit
- * log, and only then the answer. */
+ * log, and only then the answer. What rcar_unwrap.c does for layers ends here too. */
 #include <errno.h>
 #include <stdio.h>
 
@@ -13,8 +13,7 @@
 #include "webhook/broker/token.h"
 
 enum {
-	MESSAGES_MAX = 1024 * 1024, /* what grant_decide() takes at most */
-	NAMESPACE_RATE = 100,       /* keys a second */
+	NAMESPACE_RATE = 100, /* keys a second */
 	NAMESPACE_BURST = 1000,
 	KEY_PATH_MAX = 400,
 };
@@ -67,8 +66,7 @@ static void count(struct visit *v, enum reason reason)
 	metric_add(ok ? v->desk->approvals : v->desk->violations, 1, NULL);
 }
 
-/* A decision against: it is in the audit log too. */
-static void deny_key(struct visit *v, enum reason reason, const char *message)
+void visit_deny(struct visit *v, enum reason reason, const char *message)
 {
 	struct error err = {0};
 
@@ -132,6 +130,25 @@ static void release(struct visit *v)
 	visit_leave(v);
 }
 
+static void fetch(struct visit *v, unsigned version);
+
+/* A layer is of the version that was the newest when the image was encrypted. */
+static void unwrap(struct visit *v, const struct secret *key)
+{
+	_cleanup_secret_ struct secret plain = {0};
+	struct error err = {0};
+	int r = packet_open(&plain, &v->packet, secret_view(key), &err);
+
+	if (r == -EBADMSG && v->version > 1)
+		fetch(v, v->version - 1);
+	else if (r < 0)
+		visit_deny(v, REASON_Malformed, err.message);
+	else if (seal(v, secret_view(&plain), &err) < 0)
+		visit_refuse(v, REASON_Internal, "%s", err.message);
+	else
+		release(v);
+}
+
 static void on_key(void *ctx, const struct secret *key, unsigned version, enum reason reason,
 	const struct error *why)
 {
@@ -140,14 +157,16 @@ static void on_key(void *ctx, const struct secret *key, unsigned version, enum r
 
 	v->version = version;
 	if (!key)
-		deny_key(v, reason, why->message);
+		visit_deny(v, reason, why->message);
+	else if (v->kind == RCAR_UNWRAP)
+		unwrap(v, key);
 	else if (seal(v, secret_view(key), &err) < 0)
 		visit_refuse(v, REASON_Internal, "%s", err.message);
 	else
 		release(v);
 }
 
-static void fetch(struct visit *v)
+static void fetch(struct visit *v, unsigned version)
 {
 	const struct rcar_world *w = v->desk->o.world;
 	const struct key_id *id = &v->key;
@@ -161,14 +180,19 @@ static void fetch(struct visit *v)
 	};
 	struct error err = {0};
 
-	if (key_store_fetch(v->desk->o.store, &owner, id->key, 0, on_key, v, &err) < 0)
+	if (key_store_fetch(v->desk->o.store, &owner, id->key, version, on_key, v, &err) < 0)
 		visit_refuse(v, REASON_Internal, "%s", err.message);
 }
 
-static void decide(struct visit *v, struct json_val pod)
+void visit_fetch(struct visit *v)
+{
+	fetch(v, 0);
+}
+
+int visit_judge(struct visit *v, struct json_val pod, struct span image, struct arena *a,
+	enum reason *ret_reason, const char **ret_message)
 {
 	const struct rcar_options *o = &v->desk->o;
-	_cleanup_arena_ struct arena a = ARENA_INIT(MESSAGES_MAX);
 	const struct grant_request q = {
 		.config = o->world->policy,
 		.profiles = o->world->profiles,
@@ -176,20 +200,27 @@ static void decide(struct visit *v, struct json_val pod)
 		.proven = &v->session.proven,
 		.who = &v->session.who,
 		.pod = pod,
-		.image = v->session.image[0] ? span_str(v->session.image) : SPAN_NONE,
+		.image = image,
 		.allow_simulated = o->world->policy->allow_simulated,
 		.allow_sample = o->rules.allow_sample,
 		.now_sec = clock_unix_usec() / (int64_t)USEC_PER_SEC,
 	};
+
+	return grant_decide(&q, a, ret_reason, ret_message);
+}
+
+static void decide(struct visit *v, struct json_val pod)
+{
+	_cleanup_arena_ struct arena a = ARENA_INIT(MESSAGES_MAX);
 	enum reason reason = REASON_Internal;
 	const char *message = "";
 
-	if (grant_decide(&q, &a, &reason, &message) < 0)
+	if (visit_judge(v, pod, SPAN_NONE, &a, &reason, &message) < 0)
 		visit_refuse(v, REASON_Internal, "out of memory");
 	else if (reason != REASON_Ok)
-		deny_key(v, reason, message);
+		visit_deny(v, reason, message);
 	else
-		fetch(v);
+		visit_fetch(v);
 }
 
 static void on_pod(void *ctx, struct json_val pod, enum reason reason, const char *message)
@@ -198,7 +229,7 @@ static void on_pod(void *ctx, struct json_val pod, enum reason reason, const cha
 
 	v->asked = NULL;
 	if (reason != REASON_Ok)
-		deny_key(v, reason, message);
+		visit_deny(v, reason, message);
 	else
 		decide(v, pod);
 }
@@ -222,31 +253,39 @@ static int open_session(struct visit *v, enum reason *ret_reason, struct error *
 	return error_set(err, -EACCES, "this session has not attested yet");
 }
 
-void visit_resource(struct visit *v)
+bool visit_ready(struct visit *v)
 {
 	const struct rcar_options *o = &v->desk->o;
 	enum reason reason = REASON_Internal;
 	struct error err = {0};
-	int r;
 
 	if (open_session(v, &reason, &err) < 0) {
 		visit_refuse(v, reason, "%s", err.message);
-		return;
+		return false;
 	}
 	if (!o->world->profiles) {
 		visit_refuse(v, REASON_StoreUnavailable, "the profiles are not known yet");
-		return;
+		return false;
 	}
 	reason = denied(*o->deny, &v->session);
 	if (reason != REASON_Ok) {
-		deny_key(v, reason, reason_explanation(reason));
-		return;
+		visit_deny(v, reason, reason_explanation(reason));
+		return false;
 	}
-	if (!rates_take(v->desk->rates, RATE_NAMESPACE, v->key.namespace_, NAMESPACE_RATE,
-		    NAMESPACE_BURST, clock_monotonic_usec())) {
-		visit_refuse(v, REASON_RateLimited, "keys of this namespace are asked too often");
+	if (rates_take(v->desk->rates, RATE_NAMESPACE, v->key.namespace_, NAMESPACE_RATE,
+		    NAMESPACE_BURST, clock_monotonic_usec()))
+		return true;
+	visit_refuse(v, REASON_RateLimited, "keys of this namespace are asked too often");
+	return false;
+}
+
+void visit_resource(struct visit *v)
+{
+	const struct rcar_options *o = &v->desk->o;
+	int r;
+
+	if (!visit_ready(v))
 		return;
-	}
 	if (!v->session.who.node[0]) {
 		decide(v, (struct json_val){0});
 		return;

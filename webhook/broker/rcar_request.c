@@ -112,7 +112,7 @@ static bool read_path(struct key_id *ret, struct http_response *res, const char 
 
 		if (!slash != (n == 2)) {
 			rcar_refusal(res, 404, REASON_Malformed,
-				"a key's path is " RCAR_PATH_RESOURCE "NAMESPACE/PROFILE/KEY");
+				"a key's path ends with NAMESPACE/PROFILE/KEY");
 			return false;
 		}
 		parts[n] = (struct span){rest.p, slash ? (size_t)(slash - rest.p) : rest.len};
@@ -129,14 +129,17 @@ static bool read_path(struct key_id *ret, struct http_response *res, const char 
 bool rcar_accept(struct http_exchange *x, const struct http_request *req, struct http_response *res,
 	struct rcar_request *ret)
 {
-	static const char *const methods[RCAR_KIND_N] = {"POST", "POST", "GET"};
+	static const char *const methods[RCAR_KIND_N] = {"POST", "POST", "GET", "POST"};
 	struct span path = span_after(span_str(req->path), RCAR_PATH_RESOURCE);
+	struct span layer = span_after(span_str(req->path), RCAR_PATH_UNWRAP);
 
 	*ret = (struct rcar_request){.kind = RCAR_RESOURCE};
 	if (strcmp(req->path, RCAR_PATH_AUTH) == 0)
 		ret->kind = RCAR_AUTH;
 	else if (strcmp(req->path, RCAR_PATH_ATTEST) == 0)
 		ret->kind = RCAR_ATTEST;
+	else if (layer.p)
+		ret->kind = RCAR_UNWRAP;
 	else if (!path.p) {
 		rcar_refusal(res, 404, REASON_Malformed, "no such path of the key broker");
 		return false;
@@ -148,5 +151,7 @@ bool rcar_accept(struct http_exchange *x, const struct http_request *req, struct
 	}
 	ret->session = cookie(http_header(x, "Cookie"), RCAR_COOKIE);
 	ret->bearer = bearer(http_header(x, "Authorization"));
-	return ret->kind != RCAR_RESOURCE || read_path(&ret->key, res, path.p);
+	if (ret->kind == RCAR_AUTH || ret->kind == RCAR_ATTEST)
+		return true;
+	return read_path(&ret->key, res, layer.p ? layer.p : path.p);
 }

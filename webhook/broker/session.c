@@ -109,7 +109,6 @@ static void write_session(struct buf *out, const struct session *s)
 	put_bytes(out, s->key, s->key_len);
 	put_proven(out, &s->proven);
 	put_requester(out, &s->who);
-	put_string(out, s->image);
 }
 
 int session_seal(struct buf *out, const struct sealing_keys *keys, const struct session *s,
@@ -262,8 +261,7 @@ static bool read_session(struct session *s, struct span in)
 	s->issued_usec = (int64_t)issued;
 	s->expires_usec = (int64_t)expires;
 	if (s->attested && (!take_bytes(&in, s->key, sizeof(s->key), &s->key_len) ||
-				   !take_proven(&in, s) || !take_requester(&in, &s->who) ||
-				   !take_string(&in, s->image, sizeof(s->image))))
+				   !take_proven(&in, s) || !take_requester(&in, &s->who)))
 		return false;
 	return in.len == 0;
 }

@@ -31,7 +31,6 @@ struct session {
 	struct proven proven;
 	char names[PROVEN_REGISTERS_MAX][SESSION_NAME_MAX];
 	struct requester who;
-	char image[RCAR_CONTAINER_MAX]; /* to be unwrapped; "": none */
 };
 
 /* A new challenge. -EIO: no randomness. */

@@ -19,6 +19,8 @@ enum {
 	CLAIMS_NODES = 500,
 	CLAIMS_DEPTH = 16,
 	POD_NODES = 200000,
+	PODS_MAX = 16 * 1024 * 1024, /* bytes of a namespace's pods on one node */
+	PODS_NODES = 2000000,
 	SKEW_SEC = 60,
 };
 
@@ -39,6 +41,7 @@ struct witness_call {
 	struct kube_call *kube; /* of the API server */
 	witness_done done;
 	witness_pod_done pod_done;
+	bool list; /* of Pods, and not one */
 	void *ctx;
 };
 
@@ -135,10 +138,9 @@ static void on_record(void *ctx, const struct kube_result *res)
 }
 
 /* Names come from the API server's own answers, so they need no escapes. */
-static int get(struct witness_call *c, const char *path, kube_done done)
+static int get(struct witness_call *c, const char *path, size_t max, kube_done done)
 {
-	const struct kube_request rq = {
-		.method = "GET", .path = path, .max_response = RESPONSE_MAX};
+	const struct kube_request rq = {.method = "GET", .path = path, .max_response = max};
 	struct error err = {0};
 
 	return kube_call(c->w->o.kube, &rq, done, c, &c->kube, &err);
@@ -154,7 +156,7 @@ static void ask_record(struct witness_call *c)
 	}
 	snprintf(path, sizeof(path), "/apis/casemate.dev/v1alpha1/nodeattestations/%s",
 		c->t.who.node);
-	if (get(c, path, on_record) < 0)
+	if (get(c, path, RESPONSE_MAX, on_record) < 0)
 		testify(c, REASON_Internal, "the API server cannot be asked");
 }
 
@@ -314,15 +316,16 @@ void witness_go(struct witness_call *c)
 
 static void on_pod(void *ctx, const struct kube_result *res)
 {
-	static const struct json_limits limits = {RESPONSE_MAX, POD_NODES, JSON_MAX_DEPTH};
+	static const struct json_limits limits = {PODS_MAX, PODS_NODES, JSON_MAX_DEPTH};
 	struct witness_call *c = ctx;
 	_cleanup_json_ struct json doc = {0};
 	bool ok =
 		!res->code && res->status == 200 && json_parse(&doc, res->body, &limits, NULL) == 0;
+	struct json_val got = c->list ? json_get(json_root(&doc), "items") : json_root(&doc);
 
 	c->kube = NULL;
 	if (ok)
-		c->pod_done(c->ctx, json_root(&doc), REASON_Ok, "");
+		c->pod_done(c->ctx, got, REASON_Ok, "");
 	else
 		c->pod_done(c->ctx, (struct json_val){0},
 			res->status == 404 ? REASON_WorkloadNotAllowed : REASON_PodUnknown,
@@ -331,20 +334,38 @@ static void on_pod(void *ctx, const struct kube_result *res)
 	call_free(c);
 }
 
-struct witness_call *witness_pod(struct witness *w, const struct requester *who,
+static struct witness_call *ask_pods(struct witness *w, const char *path, bool list,
 	witness_pod_done done, void *ctx, int *ret_r)
 {
 	struct witness_call *c = call_new(w, ctx);
-	char path[PATH_MAX_BYTES];
 
 	*ret_r = -ENOMEM;
 	if (!c)
 		return NULL;
 	c->pod_done = done;
-	snprintf(path, sizeof(path), "/api/v1/namespaces/%s/pods/%s", who->namespace_, who->pod);
-	*ret_r = get(c, path, on_pod);
+	c->list = list;
+	*ret_r = get(c, path, list ? PODS_MAX : RESPONSE_MAX, on_pod);
 	if (*ret_r == 0)
 		return c;
 	call_free(c);
 	return NULL;
+}
+
+struct witness_call *witness_pod(struct witness *w, const struct requester *who,
+	witness_pod_done done, void *ctx, int *ret_r)
+{
+	char path[PATH_MAX_BYTES];
+
+	snprintf(path, sizeof(path), "/api/v1/namespaces/%s/pods/%s", who->namespace_, who->pod);
+	return ask_pods(w, path, false, done, ctx, ret_r);
+}
+
+struct witness_call *witness_pods(struct witness *w, const char *namespace_, const char *node,
+	witness_pod_done done, void *ctx, int *ret_r)
+{
+	char path[PATH_MAX_BYTES];
+
+	snprintf(path, sizeof(path), "/api/v1/namespaces/%s/pods?fieldSelector=spec.nodeName%%3D%s",
+		namespace_, node);
+	return ask_pods(w, path, true, done, ctx, ret_r);
 }

@@ -47,4 +47,7 @@ typedef void (*witness_pod_done)(
 /* The requester's Pod as it is now. done runs later. */
 struct witness_call *witness_pod(struct witness *w, const struct requester *who,
 	witness_pod_done done, void *ctx, int *ret_r);
+/* The namespace's Pods on that node, as an array. done runs later. */
+struct witness_call *witness_pods(struct witness *w, const char *namespace_, const char *node,
+	witness_pod_done done, void *ctx, int *ret_r);
 void witness_cancel(struct witness_call *c); /* no done after this; NULL allowed */
