@@ -17,6 +17,7 @@
 #include "nodeagent/config.h"
 #include "nodeagent/enforce.h"
 #include "nodeagent/keys/keys.h"
+#include "nodeagent/keys/provider.h"
 #include "nodeagent/kubelet/plugin.h"
 #include "nodeagent/kubelet/pod_resources.h"
 #include "nodeagent/kubelet/sgx.h"
@@ -58,6 +59,7 @@ struct agent {
 	struct pod_resources *pod_resources;
 	struct keys *keys; /* NULL: none are delivered here */
 	struct key_prover prover;
+	struct key_provider *key_provider; /* NULL: layers are not unwrapped here */
 	struct capacity *capacity;
 	struct pods *pods;         /* NULL: not watched */
 	struct epc_cgroup *cgroup; /* NULL: EPC is not limited by cgroup */

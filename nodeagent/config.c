@@ -103,6 +103,10 @@ static const struct setting agent_settings[] = {
 	{.name = "keys.program", .type = SETTING_STRING, .offset = AT(keys.program),
 		.def = "/usr/bin/casemate-exec", .meta = "FILE",
 		.help = "casemate-exec, which containers get"},
+	{.name = "keys.provider", .type = SETTING_STRING, .offset = AT(keys.provider),
+		.def = "/run/casemate/keyprovider/keyprovider.sock", .meta = "FILE",
+		.help = "socket of the key provider that containerd's and CRI-O's decoders ask for "
+			"the keys of encrypted images; \"\": none"},
 	{.name = "keys.limit", .type = SETTING_INT, .offset = AT(keys.limit), .def = "110",
 		.min = 1, .max = LIMIT_MAX, .help = "containers with keys at once"},
 	{.name = "health.listen", .type = SETTING_STRING, .offset = AT(health_listen),
@@ -142,6 +146,7 @@ static int check_paths(const struct agent_config *c, struct error *err)
 		{"keys.dir", c->keys.dir},
 		{"keys.stateDir", c->keys.state_dir},
 		{"keys.program", c->keys.program},
+		{"keys.provider", *c->keys.provider ? c->keys.provider : "/"},
 	};
 
 	for (size_t i = 0; i < ARRAY_SIZE(absolute); i++)

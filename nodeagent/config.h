@@ -58,6 +58,7 @@ struct agent_config {
 	struct {
 		bool enabled;
 		const char *dir, *state_dir, *program;
+		const char *provider; /* a socket; "": layers are not unwrapped */
 		int64_t limit;
 	} keys;
 

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * The agent brings keys to the containers of its node: what it is made of, and what the log says. */
+ * The agent brings keys to the containers of its node: what it is made of, and what the log says.
+ */
 #include <stdio.h>
 
 #include "common/base/log.h"
@@ -39,6 +40,26 @@ static void on_ended(void *ctx, const struct keys_event *e)
 			LOG_STR("message", e->why->message));
 }
 
+/* For the layers of encrypted images. */
+static int provide(struct agent *a, struct error *err)
+{
+	const struct agent_config *c = a->config;
+
+	if (!*c->keys.provider)
+		return 0;
+	return key_provider_new(&a->key_provider,
+		&(struct key_provider_options){
+			.event = a->event,
+			.socket = c->keys.provider,
+			.url = c->broker.url,
+			.ca_file = c->broker.ca,
+			.token_file = c->verifier.token,
+			.prover = &a->prover,
+			.metrics = a->metrics,
+		},
+		err);
+}
+
 int agent_deliver(struct agent *a, struct error *err)
 {
 	const struct agent_config *c = a->config;
@@ -72,7 +93,8 @@ int agent_deliver(struct agent *a, struct error *err)
 	if (r < 0)
 		return error_prefix(err, r, "keys");
 	resource = keys_resource(a->keys);
-	return plugins_add(a->plugins, &resource, err);
+	r = plugins_add(a->plugins, &resource, err);
+	return r < 0 ? r : provide(a, err);
 }
 
 static bool alive(void *ctx, const char *uid)

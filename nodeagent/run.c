@@ -387,7 +387,9 @@ static void teardown(struct agent *a)
 	pod_resources_free(a->pod_resources);
 	agent_show_stop(a);
 	ops_free(a->ops);
-	keys_free(a->keys); /* while there is still what makes evidence */
+	/* while there is still what makes evidence */
+	keys_free(a->keys);
+	key_provider_free(a->key_provider);
 	agent_prove_stop(a);
 	platform_monitor_free(a->monitor);
 	plugins_free(a->plugins);

@@ -2,6 +2,7 @@
 #include "common/net/grpc_connection.h"
 
 #include <errno.h>
+#include <openssl/crypto.h>
 #include <malloc.h>
 #include <stdio.h>
 #include <string.h>
@@ -30,6 +31,15 @@ struct grpc_connection {
 	void *ctx;
 };
 
+/* It may hold part of a key. */
+static void drop_rest(struct grpc_connection *c)
+{
+	if (c->rest)
+		OPENSSL_cleanse(c->rest, c->rest_len);
+	free(c->rest);
+	c->rest = NULL;
+}
+
 static void connection_destroy(struct grpc_connection *c)
 {
 	bool large;
@@ -41,7 +51,7 @@ static void connection_destroy(struct grpc_connection *c)
 		close(c->fd);
 	large = c->session && grpc_session_most_held(c->session) >= TRIM_MIN;
 	grpc_session_free(c->session);
-	free(c->rest);
+	drop_rest(c);
 	free(c);
 	/* What one peer made us hold must not stay with a daemon for ever. */
 	if (large)
@@ -64,8 +74,7 @@ static void connection_end(struct grpc_connection *c, const char *why, bool tell
 	c->timer = sd_event_source_disable_unref(c->timer);
 	close(c->fd);
 	c->fd = -1;
-	free(c->rest);
-	c->rest = NULL;
+	drop_rest(c);
 	grpc_session_close(c->session, why, tell);
 }
 
@@ -97,8 +106,7 @@ static int put_rest(struct grpc_connection *c)
 	c->rest_sent += sent;
 	if (r < 0)
 		return r;
-	free(c->rest);
-	c->rest = NULL;
+	drop_rest(c);
 	return 0;
 }
 
@@ -126,6 +134,7 @@ static int connection_flush(struct grpc_connection *c)
 		r = put(c, piece, n, &sent);
 		if (r == -EAGAIN)
 			r = keep_rest(c, piece + sent, n - sent);
+		OPENSSL_cleanse(piece, n);
 	}
 	return r;
 }

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "common/net/grpc_session.h"
 
+#include <openssl/crypto.h>
 #include <stdio.h>
 
 #include "common/net/grpc_private.h"
@@ -45,6 +46,13 @@ void grpc_flow_link(struct grpc_flow *f, struct grpc_session *s, int32_t id)
 	s->n_flows++;
 }
 
+/* Some messages hold keys. */
+static void chunk_free(struct grpc_chunk *c)
+{
+	OPENSSL_cleanse(c->data, c->len);
+	free(c);
+}
+
 void grpc_flow_drop_out(struct grpc_flow *f)
 {
 	while (f->out) {
@@ -52,7 +60,7 @@ void grpc_flow_drop_out(struct grpc_flow *f)
 
 		f->out = c->next;
 		f->s->unsent -= c->len - c->sent;
-		free(c);
+		chunk_free(c);
 	}
 	f->out_last = NULL;
 }
@@ -136,7 +144,7 @@ static size_t flow_take(struct grpc_flow *f, uint8_t *buf, size_t length)
 		f->out = c->next;
 		if (!f->out)
 			f->out_last = NULL;
-		free(c);
+		chunk_free(c);
 	}
 	return n;
 }

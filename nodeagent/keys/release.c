@@ -171,18 +171,23 @@ static int ask(struct key_release *r, const char *method, const char *path, stru
 
 static int ask_key(struct key_release *r, struct error *err);
 
+static const char *key_name(const struct key_release *r, size_t i)
+{
+	return r->o.layer.p ? r->o.layer_key : r->o.keys->v[i];
+}
+
 static int on_key(struct key_release *r, const struct http_result *res, struct error *err)
 {
 	int n = jwe_open(&r->keys[r->n_keys], res->body, r->key, err);
 
 	if (n < 0)
-		return error_prefix(err, n, "key %s", r->o.keys->v[r->n_keys]);
+		return error_prefix(err, n, "key %s", key_name(r, r->n_keys));
 	r->n_keys++;
 	if (r->keys[r->n_keys - 1].len > DELIVERY_KEY_MAX)
 		return error_set(err, -E2BIG,
 			"key %s: longer than %d bytes can be delivered to nobody",
-			r->o.keys->v[r->n_keys - 1], DELIVERY_KEY_MAX);
-	if (r->n_keys < r->o.keys->n)
+			key_name(r, r->n_keys - 1), DELIVERY_KEY_MAX);
+	if (!r->o.layer.p && r->n_keys < r->o.keys->n)
 		return ask_key(r, err);
 	end_done(r);
 	return 0;
@@ -190,11 +195,12 @@ static int on_key(struct key_release *r, const struct http_result *res, struct e
 
 static int ask_key(struct key_release *r, struct error *err)
 {
+	bool layer = r->o.layer.p;
 	char path[sizeof(RCAR_PATH_RESOURCE) + 64 + DELIVERY_NAME_MAX + 2];
 
-	snprintf(path, sizeof(path), RCAR_PATH_RESOURCE "%s/%s", r->o.namespace_,
-		r->o.keys->v[r->n_keys]);
-	return ask(r, "GET", path, SPAN_NONE, on_key, err);
+	snprintf(path, sizeof(path), "%s%s/%s", layer ? RCAR_PATH_UNWRAP : RCAR_PATH_RESOURCE,
+		r->o.namespace_, key_name(r, r->n_keys));
+	return ask(r, layer ? "POST" : "GET", path, r->o.layer, on_key, err);
 }
 
 /* "kbs-session-id=…; Path=/" becomes "kbs-session-id=…". The session is in the cookie itself: what

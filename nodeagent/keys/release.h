@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * One release: the agent proves its node to the key broker for one container of one pod, and gets the
- * keys that it asks for (the CoCo KBS protocol's RCAR, common/kbs/rcar.h). Each has an ephemeral key
- * of its own, which the evidence binds together with both tokens and the container. On the loop's
- * thread. */
+ * One release: the agent proves its node to the key broker for one container of one pod, and gets
+ * the keys that it asks for (the CoCo KBS protocol's RCAR, common/kbs/rcar.h). Each has an
+ * ephemeral key of its own, which the evidence binds together with both tokens and the container.
+ * On the loop's thread. */
 #pragma once
 
 #include <systemd/sd-event.h>
@@ -28,9 +28,9 @@ struct key_prover {
 
 /* Why there are no keys. */
 struct key_refusal {
-	bool again;   /* nothing was judged; asking later may help */
+	bool again; /* nothing was judged; asking later may help */
 	char reason[64], message[480];
-	size_t key;   /* the one it is about; SIZE_MAX: all of them */
+	size_t key; /* the one it is about; SIZE_MAX: all of them */
 };
 
 struct key_release_options {
@@ -43,6 +43,11 @@ struct key_release_options {
 	const char *namespace_, *container;
 	struct span pod_token;
 	const struct key_names *keys;
+	/* Instead of keys: a layer's packet (common/kbs/packet.h), wrapped under the key
+	 * "PROFILE/KEY" of the namespace. What it wraps is the only one of done's keys. There is no
+	 * token of a pod: images come before pods start. */
+	struct span layer;
+	const char *layer_key;
 	/* The end, once, unless cancelled; the release is free then. keys (valid during the call):
 	 * one for each asked for, or NULL and why not. */
 	void (*done)(void *ctx, const struct secret *keys, const struct key_refusal *why);

@@ -8,6 +8,7 @@
 #include "common/base/clock.h"
 #include "common/base/codec.h"
 #include "common/kbs/jwe.h"
+#include "common/kbs/packet.h"
 #include "common/kbs/rcar.h"
 #include "nodeagent/kubelet/deviceplugin.pb-c.h"
 #include "nodeagent/kubelet/message.h"
@@ -79,6 +80,32 @@ static void resource(struct keys_world *w, const char *request, struct fake_repl
 	jwk_free(&to);
 }
 
+/* The broker's key is KEYS_WORLD_KEK. */
+static void unwrap(struct keys_world *w, const char *request, struct fake_reply *reply)
+{
+	_cleanup_rcar_attest_ struct rcar_attest a = {0};
+	_cleanup_buf_ struct buf jwe = BUF_INIT(1 << 16);
+	_cleanup_packet_ struct packet packet = {0};
+	_cleanup_secret_ struct secret plain = {0};
+	const char *body = strstr(request, "\r\n\r\n");
+	struct jwk to = {0};
+	int status = atomic_load(&w->status);
+
+	if (status != 200) {
+		fake_respond(reply, status, NULL, atomic_load(&w->refusal));
+	} else if (!strstr(request, "POST " RCAR_PATH_UNWRAP "ns/profile/key ") ||
+		   rcar_attest_read(&a, span_str(w->attested), NULL) < 0 || a.who.pod_token.len ||
+		   jwk_read(&to, a.tee_pubkey, NULL) < 0 ||
+		   packet_read(&packet, span_str(body + 4), NULL) < 0 ||
+		   packet_open(&plain, &packet, SPAN_LIT(KEYS_WORLD_KEK), NULL) < 0 ||
+		   jwe_seal(&jwe, &to, secret_view(&plain), NULL) < 0) {
+		fake_respond(reply, 500, NULL, "{}");
+	} else {
+		fake_respond(reply, 200, NULL, jwe.p);
+	}
+	jwk_free(&to);
+}
+
 static void get_pod(struct keys_world *w, struct fake_reply *reply)
 {
 	const char *annotation = atomic_load(&w->annotation);
@@ -103,6 +130,8 @@ static void answer(void *ctx, unsigned n, const char *request, struct fake_reply
 		attest(w, request, reply);
 	else if (strstr(request, RCAR_PATH_RESOURCE))
 		resource(w, request, reply);
+	else if (strstr(request, RCAR_PATH_UNWRAP))
+		unwrap(w, request, reply);
 	else if (strstr(request, "/api/v1/namespaces/ns/pods/pod-1"))
 		get_pod(w, reply);
 	else

@@ -15,6 +15,7 @@
 #include "tests/unit/kube_fix.h"
 
 #define KEYS_WORLD_UID "11111111-2222-3333-4444-555555555555"
+#define KEYS_WORLD_KEK "0123456789abcdef0123456789abcdef"
 enum { KEYS_WORLD_ASKERS = 8 };
 
 struct keys_world {

@@ -89,6 +89,7 @@
 	X(keyprovider)                                                                             \
 	X(key_folders)                                                                             \
 	X(key_message)                                                                             \
+	X(key_provider)                                                                            \
 	X(key_sockets)                                                                             \
 	X(keyring)                                                                                 \
 	X(key_record)                                                                              \
