@@ -284,7 +284,7 @@ const char *attest_tee(const struct attest *a)
 int attest_bind(struct attest *a, const unsigned char report_data[64], struct evidence_job **ret,
 	evidence_done done, void *ctx, struct error *err)
 {
-	_cleanup_evidence_request_ struct evidence_request q = {0};
+	_cleanup_evidence_request_ struct evidence_request q = {.quotes = a->o.quotes};
 	_cleanup_arena_ struct arena m = ARENA_INIT(TOKEN_ARENA_MAX);
 	struct token_claims claims;
 	struct span token;

@@ -46,19 +46,10 @@ static void round_free(struct round *r)
 	free(r);
 }
 
-static void count_quote(struct round *r, const char *result)
-{
-	metric_add(
-		r->o.quotes, 1, METRIC_VALUES(evidence_source_name(r->platform->source), result));
-}
-
 void round_cancel(struct round *r)
 {
-	if (!r)
-		return;
-	if (r->job)
-		count_quote(r, "abandoned");
-	round_free(r);
+	if (r)
+		round_free(r);
 }
 
 /* The end: nothing of r may be touched afterwards. */
@@ -148,8 +139,6 @@ static void on_evidence(void *ctx, int result, struct span evidence, const struc
 	};
 	struct error err = {0};
 
-	if (r->job)
-		count_quote(r, evidence_result_name(result));
 	r->job = NULL;
 	if (result < 0) {
 		end(r, NULL, -1, why);
@@ -195,7 +184,7 @@ int round_evidence(struct evidence_request *q, const struct round_platform *p,
 
 static int prove(struct round *r, struct error *err)
 {
-	_cleanup_evidence_request_ struct evidence_request q = {0};
+	_cleanup_evidence_request_ struct evidence_request q = {.quotes = r->o.quotes};
 	const struct node_binding binding = {
 		.challenge = buf_view(&r->challenge),
 		.node = span_str(r->claims.node),

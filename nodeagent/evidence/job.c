@@ -28,6 +28,12 @@ static void job_free(struct evidence_job *job)
 	free(job);
 }
 
+static void count(const struct evidence_job *job, const char *result)
+{
+	metric_add(job->request.quotes, 1,
+		METRIC_VALUES(evidence_source_name(job->request.source), result));
+}
+
 /* On the loop. */
 static void deliver(void *ctx)
 {
@@ -36,10 +42,12 @@ static void deliver(void *ctx)
 	/* The thread may still be under its lock. */
 	pthread_mutex_lock(&job->lock);
 	pthread_mutex_unlock(&job->lock);
-	/* Abandoned after it was posted. */
-	if (job->queue)
+	/* Unless it was abandoned after it was posted. */
+	if (job->queue) {
+		count(job, evidence_result_name(job->r));
 		job->done(job->ctx, job->r, job->r == 0 ? buf_view(&job->evidence) : SPAN_NONE,
 			&job->err);
+	}
 	job_free(job);
 }
 
@@ -102,6 +110,7 @@ void evidence_abandon(struct evidence_job *job)
 	if (!job)
 		return;
 	pthread_mutex_lock(&job->lock);
+	count(job, "abandoned");
 	job->queue = NULL;
 	pthread_mutex_unlock(&job->lock);
 }

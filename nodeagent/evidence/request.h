@@ -8,6 +8,7 @@
 
 #include "common/base/buf.h"
 #include "common/base/error.h"
+#include "common/observe/metrics.h"
 #include "common/tee/evidence.h"
 #include "nodeagent/evidence/sgx.h"
 #include "nodeagent/evidence/tsm.h"
@@ -30,6 +31,7 @@ enum { TSM_ROOT_MAX = 256 };
 struct evidence_request {
 	enum evidence_source source;
 	unsigned char report_data[64];
+	struct metric *quotes; /* casemate_agent_quotes_total; borrowed; NULL: not counted */
 
 	/* EVIDENCE_SIMULATED: what is signed, but for the report data; the key and its
 	 * certificate (PEM). Owned. */

@@ -124,6 +124,7 @@ static void judge_row(const struct row *row, struct record *ret)
 		.thumbprint = "sha256:t",
 		.evidence = host ? NULL : &e,
 		.verdict = host ? NULL : &v,
+		.starts_vms = true,
 		.sharing = row->sharing,
 		.epoch = 2,
 		.now_usec = USEC(NOW) + 7,
@@ -149,6 +150,7 @@ static void test_judge(void)
 		struct record r;
 
 		judge_row(&rows[i], &r);
+		CHECK_ROW(rows[i].name, r.starts_vms, "forgotten");
 		CHECK_ROW(rows[i].name, r.standing == rows[i].want && r.reason == rows[i].reason,
 			"%s, %s: %s", record_standing_name(r.standing), reason_name(r.reason),
 			r.message);

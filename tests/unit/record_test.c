@@ -72,6 +72,10 @@ static void test_round(void)
 	CU_ASSERT_EQUAL(r.valid_until_sec, whole.valid_until_sec);
 	CU_ASSERT_EQUAL(r.since_sec, whole.since_sec);
 	CU_ASSERT_EQUAL(r.epoch, 7);
+	CU_ASSERT_FALSE(r.starts_vms);
+	buf_reset(&out);
+	record_write(&out, &whole, SPAN_LIT(",\"capacity\":{\"epcBytes\":1,\"cvmSlots\":0}"));
+	CU_ASSERT_TRUE(read_back(&r, &out) && r.starts_vms);
 	buf_reset(&out);
 	CU_ASSERT_EQUAL(record_write_end(&out, &whole, SPAN_NONE), 0);
 	CHECK_STR("end", buf_view(&out),
