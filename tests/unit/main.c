@@ -61,6 +61,7 @@
 	X(fetch)                                                                                   \
 	X(file_watch)                                                                              \
 	X(files)                                                                                   \
+	X(first_node)                                                                              \
 	X(format)                                                                                  \
 	X(grant)                                                                                   \
 	X(grpc)                                                                                    \
