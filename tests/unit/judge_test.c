@@ -255,6 +255,50 @@ static void test_soon(void)
 	CU_ASSERT_EQUAL(judge_soon(3600, &six, 0), 1800);
 }
 
+/* The highest number that was seen of a node's platform is kept, whatever comes next from it. */
+static void test_highest(void)
+{
+	static const struct {
+		const char *name, *uid;
+		bool has_pck;
+		uint32_t number, want; /* 0: nothing is kept */
+	} lines[] = {
+		{"the same", "u", true, 18, 18},
+		{"a higher one", "u", true, 19, 19},
+		{"an older one", "u", true, 17, 18},
+		{"none could be read", "u", false, 0, 18},
+		{"another node of that name", "v", true, 17, 17},
+		{"and none", "v", false, 0, 0},
+	};
+	const struct record before = {.node_uid = "u",
+		.basis = {.known = true, .accepted = true, .evaluation_number = 18}};
+	const struct challenge c = {.issued_usec = USEC(NOW)};
+	const struct evidence e = {.tee = TEE_TYPE_SGX};
+
+	for (size_t i = 0; i < ARRAY_SIZE(lines); i++) {
+		const struct verdict v = {.reason = REASON_QuoteSignatureInvalid,
+			.has_pck = lines[i].has_pck,
+			.evaluation_number = lines[i].number};
+		struct record r;
+
+		judge(&r, &(struct judge_input){.rules = &rules,
+				  .node = "n",
+				  .node_uid = lines[i].uid,
+				  .before = &before,
+				  .challenge = &c,
+				  .platform = RECORD_SGX,
+				  .digest = digest,
+				  .thumbprint = "t",
+				  .evidence = &e,
+				  .verdict = &v,
+				  .now_usec = USEC(NOW)});
+		CHECK_ROW(lines[i].name,
+			r.basis.known == (lines[i].want > 0) && !r.basis.accepted &&
+				r.basis.evaluation_number == lines[i].want,
+			"%u", r.basis.evaluation_number);
+	}
+}
+
 /* What new collateral makes of a verdict. */
 static void test_again_by(void)
 {
@@ -373,6 +417,7 @@ CU_TestInfo judge_tests[] = {
 	{"expire", test_expire},
 	{"again", test_again},
 	{"soon", test_soon},
+	{"highest number", test_highest},
 	{"new collateral", test_again_by},
 	{"event", test_event},
 	CU_TEST_INFO_NULL,
