@@ -45,6 +45,24 @@ static struct status_connection kubelet_link(const struct agent *a)
 		a->plugins ? kubelet_problem(a) : "");
 }
 
+static struct status_keys keys_of(const struct agent *a)
+{
+	struct keys_view v;
+
+	if (!a->keys)
+		return STATUS_KEYS_NONE;
+	v = keys_view(a->keys);
+	return (struct status_keys){
+		.broker = a->config->broker.url,
+		.folders = v.folders,
+		.waiting = v.waiting,
+		.delivered = v.delivered,
+		.refused = v.refused,
+		.failed = v.failed,
+		.problem = v.problem,
+	};
+}
+
 /* Everything but the containers, which the kubelet must be asked for. The arrays are in m. */
 static int fill(struct agent *a, struct status *s, struct arena *m)
 {
@@ -89,6 +107,7 @@ static int fill(struct agent *a, struct status *s, struct arena *m)
 			},
 		.containers_problem = "",
 		.attestation = a->attest ? attest_view(a->attest) : ATTEST_VIEW_NONE,
+		.keys = keys_of(a),
 	};
 	return 0;
 }

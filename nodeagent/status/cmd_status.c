@@ -148,6 +148,7 @@ static int look(const struct options *o, struct arena *a, struct buf *out, struc
 		.epc = {.published = -1, .requested = -1},
 		.containers_problem = "",
 		.attestation = ATTEST_VIEW_NONE,
+		.keys = STATUS_KEYS_NONE,
 	};
 	int r;
 

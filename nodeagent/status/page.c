@@ -181,6 +181,20 @@ static void attestation(struct buf *b, const struct attest_view *a)
 		fact(b, "Evidence", a->platform, a->source);
 }
 
+static void keys(struct buf *b, const struct status_keys *k)
+{
+	_cleanup_buf_ struct buf note = BUF_INIT(4096);
+
+	if (!*k->broker)
+		return;
+	buf_printf(&note, "%llu requests answered, %llu refused, %llu that could not be judged",
+		(unsigned long long)k->delivered, (unsigned long long)k->refused,
+		(unsigned long long)k->failed);
+	if (*k->problem)
+		buf_printf(&note, "; last: %s", k->problem);
+	fact(b, "Keys for containers", "Ready", note.p ? note.p : "");
+}
+
 static void facts(struct buf *b, const struct status *s)
 {
 	buf_puts(b,
@@ -192,6 +206,7 @@ static void facts(struct buf *b, const struct status *s)
 	if (s->api_server.state != STATUS_NOT_CONFIGURED)
 		fact(b, "Capacity of the Node", status_capacity_name(s->capacity_state),
 			s->capacity_problem);
+	keys(b, &s->keys);
 	buf_puts(b, "</dl>\n</section>\n");
 }
 

@@ -60,6 +60,15 @@ struct status_container {
 	int64_t epc_used_bytes; /* charged to its cgroup; -1: the kernel does not tell */
 };
 
+/* What was delivered to containers, since the agent started. */
+struct status_keys {
+	const char *broker; /* its URL; "": no keys are delivered here */
+	unsigned folders, waiting;
+	uint64_t delivered, refused, failed; /* requests */
+	const char *problem;                 /* the last one that was not delivered; "" */
+};
+#define STATUS_KEYS_NONE ((struct status_keys){.broker = "", .problem = ""})
+
 struct status {
 	enum status_source source;
 	const char *node, *version;
@@ -83,6 +92,7 @@ struct status {
 	const char *containers_problem; /* "" or why this list is old or empty */
 
 	struct attest_view attestation;
+	struct status_keys keys;
 };
 
 /* Joins what the kubelet says of each resource to one entry a container, in order of namespace, pod

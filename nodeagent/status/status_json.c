@@ -203,6 +203,19 @@ static void put_attestation(struct buf *b, const struct attest_view *a)
 	buf_putc(b, '}');
 }
 
+static void put_keys(struct buf *b, const struct status_keys *k)
+{
+	open_(b, "keys", '{');
+	put_string(b, "broker", k->broker);
+	put_amount(b, "allocations", k->folders);
+	put_amount(b, "waiting", k->waiting);
+	put_amount(b, "delivered", (int64_t)k->delivered);
+	put_amount(b, "refused", (int64_t)k->refused);
+	put_amount(b, "failed", (int64_t)k->failed);
+	put_string(b, "problem", k->problem);
+	buf_putc(b, '}');
+}
+
 int status_json(const struct status *s, struct buf *b)
 {
 	buf_putc(b, '{');
@@ -223,5 +236,6 @@ int status_json(const struct status *s, struct buf *b)
 	buf_putc(b, '}');
 	put_containers(b, s);
 	put_attestation(b, &s->attestation);
+	put_keys(b, &s->keys);
 	return buf_puts(b, "}\n");
 }

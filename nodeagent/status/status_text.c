@@ -200,6 +200,22 @@ static void put_containers(struct buf *b, const struct status *s)
 		buf_puts(b, "  and more, see --json\n");
 }
 
+static void put_keys(struct buf *b, const struct status_keys *k)
+{
+	if (!*k->broker)
+		return;
+	buf_puts(b, "\nKeys\n  of ");
+	format_text(b, k->broker, FORMAT_PLAIN);
+	buf_printf(b, ": %llu requests answered, %llu refused, %llu that could not be judged\n",
+		(unsigned long long)k->delivered, (unsigned long long)k->refused,
+		(unsigned long long)k->failed);
+	if (*k->problem) {
+		buf_puts(b, "  last: ");
+		format_text(b, k->problem, FORMAT_PLAIN);
+		buf_putc(b, '\n');
+	}
+}
+
 /* Of what is not on this node, just why not. */
 static void put_platform(struct buf *b, const struct platform *p)
 {
@@ -239,6 +255,7 @@ int status_text(const struct status *s, struct buf *b)
 	if (s->source == STATUS_AGENT) {
 		put_devices(b, s);
 		put_containers(b, s);
+		put_keys(b, &s->keys);
 	}
 	put_platform(b, s->platform);
 	return b->err;

@@ -44,6 +44,7 @@ static void bare_node(struct status_fixture *f)
 		.containers = f->containers,
 		.containers_problem = "",
 		.attestation = ATTEST_VIEW_NONE,
+		.keys = STATUS_KEYS_NONE,
 	};
 }
 
@@ -142,6 +143,7 @@ static void hostile_node(struct status_fixture *f)
 		status_hostile;
 	f->status.containers_problem = status_hostile;
 	f->status.attestation.reason = f->status.attestation.message = status_hostile;
+	f->status.keys.broker = f->status.keys.problem = status_hostile;
 }
 
 static void many_node(struct status_fixture *f)

@@ -127,7 +127,7 @@ static void test_json_members(void)
 	static const char *const members[] = {"node", "nodeUID", "version", "source", "time",
 		"startedAt", "healthy", "problems", "simulated", "tees", "findings", "epc",
 		"capacity", "devices", "connections", "containers", "containersCut",
-		"containersProblem", "attestation"};
+		"containersProblem", "attestation", "keys"};
 	static struct status_fixture f;
 
 	for (const char *const *name = status_fixture_names; *name; name++) {
