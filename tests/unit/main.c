@@ -18,6 +18,7 @@
 	X(arena)                                                                                   \
 	X(ask)                                                                                     \
 	X(attest)                                                                                  \
+	X(attestation)                                                                             \
 	X(attest_message)                                                                          \
 	X(audit)                                                                                   \
 	X(authority)                                                                               \
@@ -134,6 +135,7 @@
 	X(secret)                                                                                  \
 	X(server)                                                                                  \
 	X(server_life)                                                                             \
+	X(session)                                                                                 \
 	X(settings)                                                                                \
 	X(sgx)                                                                                     \
 	X(sgx_evidence)                                                                            \
