@@ -171,6 +171,7 @@
 	X(verify_merge)                                                                            \
 	X(watch)                                                                                   \
 	X(workload_match)                                                                          \
+	X(witness)                                                                                 \
 	X(yaml)                                                                                    \
 	X(yaml_scalar)
 
