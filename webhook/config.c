@@ -455,7 +455,8 @@ bool webhook_config_needs_restart(const struct webhook_config *a, const struct w
 	       memcmp(&a->limits, &b->limits, sizeof(a->limits)) != 0 ||
 	       strcmp(a->verifier.listen, b->verifier.listen) != 0 ||
 	       a->verifier.taint != b->verifier.taint ||
-	       !span_equal(a->verifier.policy, b->verifier.policy);
+	       !span_equal(a->verifier.policy, b->verifier.policy) ||
+	       broker_config_needs_restart(&a->broker, &b->broker);
 }
 
 struct server_limits webhook_config_limits(const struct webhook_config *c)

@@ -135,7 +135,7 @@ static int take_config(void *ctx, const char **ret_file, struct error *err)
 	if (webhook_config_needs_restart(d->config, next))
 		log_warn("Some changed settings take effect only after a restart (addresses, "
 			 "metrics, threads, tls, limits, kubeconfig, verifier.policy, "
-			 "verifier.taint)");
+			 "verifier.taint, most of broker)");
 	/* The sets built under the old configuration may still be read: the service keeps
 	 * it alive for as long as they are. */
 	old = d->config;

@@ -186,3 +186,14 @@ int broker_config_finish(struct broker_config *c, bool standalone, struct error 
 			"are stored wrapped by a key-encryption key");
 	return 0;
 }
+
+bool broker_config_needs_restart(const struct broker_config *a, const struct broker_config *b)
+{
+	return strcmp(a->listen, b->listen) != 0 || strcmp(a->agent, b->agent) != 0 ||
+	       !span_equal(a->policy, b->policy) || a->allow_sample != b->allow_sample ||
+	       a->rsa_oaep_sha1 != b->rsa_oaep_sha1 || a->max_rate != b->max_rate ||
+	       strcmp(a->simulated_root, b->simulated_root) != 0 || strcmp(a->keys, b->keys) != 0 ||
+	       strcmp(a->kek_file, b->kek_file) != 0 || strcmp(a->token_key, b->token_key) != 0 ||
+	       strcmp(a->audit.file, b->audit.file) != 0 || strcmp(a->tls.cert, b->tls.cert) != 0 ||
+	       strcmp(a->tls.key, b->tls.key) != 0;
+}

@@ -43,3 +43,5 @@ extern const size_t n_broker_settings;
 
 /* Checks them against each other and completes them. -EINVAL with what to change. */
 int broker_config_finish(struct broker_config *c, bool standalone, struct error *err);
+/* Is there a change from a to b that only a restart takes up? */
+bool broker_config_needs_restart(const struct broker_config *a, const struct broker_config *b);

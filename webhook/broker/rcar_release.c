@@ -290,6 +290,11 @@ void visit_resource(struct visit *v)
 		decide(v, (struct json_val){0});
 		return;
 	}
+	if (!v->session.who.pod[0]) {
+		deny_key(v, REASON_WorkloadNotAllowed,
+			"no pod's token came with the agent's, so there is no pod to judge");
+		return;
+	}
 	if (!o->witness) {
 		visit_refuse(v, REASON_PodUnknown, "there is no API server to ask for the pod");
 		return;
