@@ -63,7 +63,7 @@ static void write_digits(struct buf *out, const char *d, int n, int e)
 /* The fewest digits that come back as the same double. */
 static int write_number(struct buf *out, struct span raw)
 {
-	char text[NUMBER_MAX], *p = text, *e, digits[DIGITS_MAX];
+	char text[NUMBER_MAX], *p = text, *e, digits[DIGITS_MAX] = {0};
 	double v;
 	int n = 0;
 

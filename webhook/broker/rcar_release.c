@@ -291,7 +291,7 @@ void visit_resource(struct visit *v)
 		return;
 	}
 	if (!v->session.who.pod[0]) {
-		deny_key(v, REASON_WorkloadNotAllowed,
+		visit_deny(v, REASON_WorkloadNotAllowed,
 			"no pod's token came with the agent's, so there is no pod to judge");
 		return;
 	}
