@@ -152,6 +152,31 @@ ROWS = [
         f"casemate_webhook_leader{{{VERIFIER}}}": "0x20", f"casemate_webhook_leader{{{BESIDE}}}": "1x20"}),
     ("CasemateVerifierWithoutLeader", "one takes over", 6, 0, {f"casemate_webhook_leader{{{VERIFIER}}}": "1 0 1x20"}),
 
+    ("CasematePodsOnUntrustedNodes", "some, as the leader says", 6, 1, {
+        f'casemate_webhook_pods_on_untrusted_nodes{{{VERIFIER}, verdict="Refused"}}': "3x20",
+        f'casemate_webhook_pods_on_untrusted_nodes{{{BESIDE}, verdict="Refused"}}': "0x20"}),
+    ("CasematePodsOnUntrustedNodes", "none", 6, 0, {
+        f'casemate_webhook_pods_on_untrusted_nodes{{{VERIFIER}, verdict="Refused"}}': "0x20"}),
+    ("CasematePodsOnUntrustedNodes", "they went", 6, 0, {
+        f'casemate_webhook_pods_on_untrusted_nodes{{{VERIFIER}, verdict="Refused"}}': "3x2 0x20"}),
+
+    ("CasemateTcbOutOfDate", "an old one", 16, 1, {
+        f'casemate_webhook_nodes_by_reason{{{VERIFIER}, reason="TcbOutOfDate"}}': "1x20",
+        f'casemate_webhook_nodes_by_reason{{{BESIDE}, reason="TcbOutOfDate"}}': "1x20"}),
+    ("CasemateTcbOutOfDate", "other reasons", 16, 0, {
+        f'casemate_webhook_nodes_by_reason{{{VERIFIER}, reason="Ok"}}': "4x20",
+        f'casemate_webhook_nodes_by_reason{{{VERIFIER}, reason="QuoteSignatureInvalid"}}': "1x20"}),
+
+    ("CasemateVerdictsLapsing", "some", 16, 1, {
+        f'casemate_webhook_verdicts_lapsing{{{VERIFIER}, platform="sgx"}}': "2x20"}),
+    ("CasemateVerdictsLapsing", "new evidence comes", 16, 0, {
+        f'casemate_webhook_verdicts_lapsing{{{VERIFIER}, platform="sgx"}}': "2x5 0x20"}),
+
+    ("CasemateCollateralExpiring", "in a day", 70, 1, {
+        f'casemate_webhook_collateral_expiry_timestamp_seconds{{{VERIFIER}, kind="crl"}}': "86400x80"}),
+    ("CasemateCollateralExpiring", "in a month", 70, 0, {
+        f'casemate_webhook_collateral_expiry_timestamp_seconds{{{VERIFIER}, kind="crl"}}': "2592000x80"}),
+
     ("CasemateNodeNotTrusted", "refused, as both replicas say", 16, 1, {
         f'casemate_webhook_nodes{{{VERIFIER}, verdict="Refused", platform="sgx"}}': "2x20",
         f'casemate_webhook_nodes{{{BESIDE}, verdict="Refused", platform="sgx"}}': "2x20"}),

@@ -7,7 +7,8 @@ Asks for a challenge, makes simulated evidence and sends it; prints each answer'
 a line each. Faults: replay (the same challenge with new evidence), again (the very same request), tamper
 (a bit of the signed body), other-node, other-uid (what the evidence says), other-token (bound to another
 token), other-key, old-challenge (one bit of it), protocol (a version nobody speaks), no-token, host
-(tdx-host, no evidence), status=STATUS (a TCB status). --challenge-token: whose challenge it is.
+(tdx-host, no evidence), status=STATUS (a TCB status). --challenge-token: whose challenge it is. --evidence: a file to send in place
+of what is made.
 """
 import argparse
 import base64
@@ -105,10 +106,14 @@ def evidence_request(args, client, challenge, key, certificate):
     document = simulated(key, certificate, node, uid, data, status)
     if "tamper" in faults:
         document["body"] = document["body"].replace('"svn": 1', '"svn": 2')
+    evidence = json.dumps(document).encode()
+    if args.evidence:
+        with open(args.evidence, "rb") as file:
+            evidence = file.read()
     host = "host" in faults
     return {"protocol": 1, "challenge": encoded(challenge), "publicKey": encoded(key.public),
             "platform": "tdx-host" if host else args.platform,
-            "evidence": "" if host else encoded(json.dumps(document).encode()),
+            "evidence": "" if host else encoded(evidence),
             "capacity": {"epcBytes": 134217728, "cvmSlots": 0}}
 
 
@@ -129,6 +134,7 @@ def main():
         parser.add_argument("--" + option, required=True)
     parser.add_argument("--platform", default="simulated")
     parser.add_argument("--challenge-token")
+    parser.add_argument("--evidence", help="a file to send in place of what is made here")
     parser.add_argument("--wait", type=float, default=0, help="seconds between challenge and evidence")
     parser.add_argument("fault", nargs="*")
     args = parser.parse_args()

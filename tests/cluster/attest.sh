@@ -5,19 +5,11 @@
 
 WORK=$(mktemp -d)
 AGENT=casemate-agent
-PREFIX=casemate.dev.node-restriction.kubernetes.io
 
 # The account of agents and its policies are there, but no agent: the test is the agent.
 install() {
 	install_casemate --set verifier.enabled=true --set config.allowSimulated=true \
 		--set agent.nodeSelector.nowhere=here "$@"
-}
-
-# Casemate's own agent, in place of the test.
-install_agent() {
-	install_casemate --set verifier.enabled=true --set config.allowSimulated=true \
-		--set agent.simulate=sgx:epc=128Mi --set "agent.hostAliases[0].ip=$(verifier_ip)" \
-		--set "agent.hostAliases[0].hostnames={casemate-verifier.$SYSTEM.svc}" "$@"
 }
 
 #
@@ -53,10 +45,6 @@ attest() {
 	return $code
 }
 
-verifier_ip() {
-	kubectl -n "$SYSTEM" get service casemate-verifier -o jsonpath='{.spec.clusterIP}'
-}
-
 # refused STATUS REASON NODE [FAULT...]: the round ends so.
 refused() {
 	local status=$1 reason=$2 answer
@@ -79,20 +67,6 @@ refused() {
 # record NODE JQ-FILTER
 record() {
 	kubectl get nodeattestation "$1" -o json | jq -e "$2"
-}
-
-label() { # NODE NAME: its value, - when there is none
-	kubectl get node "$1" -o json | jq -r --arg k "$PREFIX/$2" '.metadata.labels[$k] // "-"'
-}
-
-label_is() { # NODE NAME VALUE
-	local got
-
-	got=$(label "$1" "$2")
-	[[ $got == "$3" ]] || {
-		echo "label $2 is $got"
-		return 1
-	}
 }
 
 condition_is() { # NODE STATUS REASON

@@ -4,6 +4,7 @@
 ROOT=$(cd "$HERE/../.." && pwd)
 SYSTEM=casemate-system
 WEBHOOK=$ROOT/build/gcc/webhook/casemate-webhook
+PREFIX=casemate.dev.node-restriction.kubernetes.io
 
 # The image as `make image` built it; its tag is the chart's appVersion.
 image_tag() {
@@ -34,6 +35,32 @@ install_casemate() {
 	casemate_values | helm upgrade --install casemate "$ROOT/charts/casemate" \
 		--namespace "$SYSTEM" --create-namespace --values - --wait --timeout 120s "$@" &&
 		wait_for 30 casemate_serves
+}
+
+verifier_ip() {
+	kubectl -n "$SYSTEM" get service casemate-verifier -o jsonpath='{.spec.clusterIP}'
+}
+
+# install_agent [HELM-OPTION...]: with a verifier that was there before, and agents that prove themselves to
+# it. Where it is they know by its address: there is no DNS here.
+install_agent() {
+	install_casemate --set verifier.enabled=true --set config.allowSimulated=true \
+		--set agent.simulate=sgx:epc=128Mi --set "agent.hostAliases[0].ip=$(verifier_ip)" \
+		--set "agent.hostAliases[0].hostnames={casemate-verifier.$SYSTEM.svc}" "$@"
+}
+
+label() { # NODE NAME: its value, - when there is none
+	kubectl get node "$1" -o json | jq -r --arg k "$PREFIX/$2" '.metadata.labels[$k] // "-"'
+}
+
+label_is() { # NODE NAME VALUE
+	local got
+
+	got=$(label "$1" "$2")
+	[[ $got == "$3" ]] || {
+		echo "label $2 is $got"
+		return 1
+	}
 }
 
 # Where no node is attested yet, that is its answer.

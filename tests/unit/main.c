@@ -30,6 +30,7 @@
 	X(cabundle)                                                                                \
 	X(capacity)                                                                                \
 	X(capacity_plan)                                                                           \
+	X(census)                                                                                  \
 	X(cert)                                                                                    \
 	X(cert_rules)                                                                              \
 	X(certs)                                                                                   \

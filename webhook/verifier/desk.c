@@ -50,7 +50,7 @@ struct desk {
 	pthread_mutex_t lock; /* of visits: threads of the server add some */
 	struct visit *visits;
 	unsigned n;
-	struct metric *verifications, *duration, *requests;
+	struct metric *verifications, *duration, *requests, *refusals;
 };
 
 static const char *const kinds[MESSAGE_KIND_N] = {"challenge", "evidence", "simulated"};
@@ -125,6 +125,7 @@ static void refuse(struct visit *v, int status, enum reason reason, const char *
 	log_info(2, "Refused a request", LOG_STR("request", kinds[v->kind]),
 		LOG_STR("node", v->node), LOG_INT("status", status),
 		LOG_STR("reason", reason_name(reason)), LOG_STR("message", message));
+	metric_add(v->desk->refusals, 1, METRIC_VALUES(kinds[v->kind], reason_name(reason)));
 	desk_refusal(v->response, status, reason, message);
 	leave(v);
 }
@@ -511,6 +512,7 @@ static int register_metrics(struct desk *d, struct error *err)
 {
 	static const char *const by_verdict[] = {"platform", "verdict", "reason", NULL};
 	static const char *const by_code[] = {"request", "code", NULL};
+	static const char *const by_reason[] = {"request", "reason", NULL};
 	static const double bounds[] = {
 		.00005, .0001, .00025, .0005, .001, .0025, .005, .01, .025, .1, 1};
 
@@ -520,10 +522,18 @@ static int register_metrics(struct desk *d, struct error *err)
 		"Nodes' evidence judged, by platform, verdict and reason.", by_verdict);
 	d->requests = metrics_counter(d->o.metrics, "casemate_webhook_verifier_requests_total",
 		"Requests of node agents by kind and HTTP code.", by_code);
+	d->refusals = metrics_counter(d->o.metrics, "casemate_webhook_verifier_refusals_total",
+		"Requests of node agents that were refused, before any evidence was judged.",
+		by_reason);
 	d->duration = metrics_histogram(d->o.metrics,
 		"casemate_webhook_verification_duration_seconds",
 		"How long the verification of evidence takes.", NULL, bounds, ARRAY_SIZE(bounds));
-	return d->verifications && d->requests && d->duration ? 0 : error_oom(err);
+	if (!d->verifications || !d->requests || !d->refusals || !d->duration)
+		return error_oom(err);
+	for (size_t i = 0; i < MESSAGE_KIND_N; i++)
+		metric_add(
+			d->refusals, 0, METRIC_VALUES(kinds[i], reason_name(REASON_TokenInvalid)));
+	return 0;
 }
 
 int desk_new(struct desk **ret_d, const struct desk_options *o, struct error *err)

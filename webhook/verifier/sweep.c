@@ -7,6 +7,7 @@
 
 #include "common/base/clock.h"
 #include "common/base/log.h"
+#include "webhook/verifier/census.h"
 #include "webhook/verifier/detail.h"
 #include "webhook/verifier/review.h"
 
@@ -16,7 +17,6 @@ enum {
 	SETTLE_USEC = 4 * USEC_PER_SEC,  /* for who judged to write what it puts on the Node */
 	GONE_USEC = 30 * USEC_PER_SEC,   /* for Kubernetes to remove what a Node owned */
 	BUSY_MAX = 16,                   /* writes under way */
-	WARN_FRACTION = 5, /* of the validity is left: an agent should have come long ago */
 };
 
 struct sweeper {
@@ -123,7 +123,8 @@ static void warn_of_end(struct sweeper *s, struct node *n, int64_t now_sec)
 	char until[CLOCK_RFC3339_MAX], note[256];
 
 	if (!was_accepted(r) || !record_holds(r, n->seen.uid, now_sec) ||
-		r->valid_until_sec - now_sec >= s->o.rules->validity_sec / WARN_FRACTION ||
+		r->valid_until_sec - now_sec >=
+			s->o.rules->validity_sec / CENSUS_LAPSING_FRACTION ||
 		n->warned_sec == r->valid_until_sec)
 		return;
 	n->warned_sec = r->valid_until_sec;

@@ -16,6 +16,7 @@
 #include "common/tee/protocol.h"
 #include "webhook/certs/certs.h"
 #include "webhook/verifier/ca_map.h"
+#include "webhook/verifier/census.h"
 #include "webhook/verifier/desk.h"
 #include "webhook/replicas/keyring.h"
 #include "webhook/replicas/shared_secret.h"
@@ -52,7 +53,8 @@ struct verifier {
 	struct certs *certs;
 	struct desk *desk;
 	struct server *server;
-	struct metric *leader, *node_counts, *collateral;
+	struct census *census;
+	struct metric *leader, *collateral;
 };
 
 static int take_keys(
@@ -292,19 +294,18 @@ static int setup_server(struct verifier *v, struct error *err)
 
 static int setup_observation(struct verifier *v, struct error *err)
 {
-	static const char *const labels[] = {"verdict", "platform", NULL};
 	static const char *const by_kind[] = {"kind", NULL};
 
 	if (health_add(v->o.health, "nodes", HEALTH_READY) < 0)
 		return error_oom(err);
 	v->leader = metrics_gauge(v->o.metrics, "casemate_webhook_leader",
 		"Is this replica the one that sweeps?", NULL);
-	v->node_counts = metrics_gauge(v->o.metrics, "casemate_webhook_nodes",
-		"Nodes by their verdict, as it holds now, and platform.", labels);
 	v->collateral =
 		metrics_gauge(v->o.metrics, "casemate_webhook_collateral_expiry_timestamp_seconds",
 			"When what vendors publish ends, the soonest of each kind.", by_kind);
-	return v->leader && v->node_counts && v->collateral ? 0 : error_oom(err);
+	if (!v->leader || !v->collateral)
+		return error_oom(err);
+	return census_new(&v->census, v->o.metrics, err);
 }
 
 int verifier_new(struct verifier **ret_v, const struct verifier_options *o, struct error *err)
@@ -329,30 +330,6 @@ int verifier_new(struct verifier **ret_v, const struct verifier_options *o, stru
 	return 0;
 }
 
-/* By what holds at this moment, whether the record says so already or not. */
-static enum record_standing standing_now(const struct node *n, int64_t now_sec)
-{
-	if (n->record.standing == RECORD_STANDING_NONE ||
-		strcmp(n->record.node_uid, n->seen.uid) != 0)
-		return RECORD_STANDING_NONE;
-	return record_holds(&n->record, n->seen.uid, now_sec) ? n->record.standing : RECORD_EXPIRED;
-}
-
-static void count_nodes(struct verifier *v)
-{
-	unsigned counts[RECORD_STANDING_N][RECORD_PLATFORM_N] = {0};
-	int64_t now_sec = clock_unix_usec() / USEC_PER_SEC;
-
-	for (struct node *n = nodes_first(v->nodes); n; n = n->hh.next)
-		if (n->exists)
-			counts[standing_now(n, now_sec)][n->record.platform]++;
-	for (unsigned s = 1; s < RECORD_STANDING_N; s++)
-		for (unsigned p = 1; p < RECORD_PLATFORM_N; p++)
-			metric_set(v->node_counts, counts[s][p],
-				METRIC_VALUES(record_standing_name((enum record_standing)s),
-					record_platform_name((enum record_platform)p)));
-}
-
 void verifier_refresh(struct verifier *v)
 {
 	bool known = nodes_synced(v->nodes) && v->keys.n;
@@ -364,7 +341,7 @@ void verifier_refresh(struct verifier *v)
 	metric_set(v->leader, kube_lease_leading(v->lease), NULL);
 	nodes_report(v->nodes);
 	trust_report(v->trust, v->collateral);
-	count_nodes(v);
+	census_take(v->census, v->nodes, &v->rules, clock_unix_usec() / USEC_PER_SEC);
 	strays_report(v->strays);
 }
 
@@ -402,6 +379,7 @@ void verifier_free(struct verifier *v)
 	simulation_free(v->simulation);
 	shared_secret_free(v->keys_secret);
 	trust_free(v->trust);
+	census_free(v->census);
 	OPENSSL_cleanse(&v->keys, sizeof(v->keys));
 	free(v);
 }
