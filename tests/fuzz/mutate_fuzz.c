@@ -3,6 +3,7 @@
  * Input: a pod. Under every configuration: a refusal has a message and no patch; a patch applies;
  * what it gives is what it would give again (an empty second patch, the same TEE); and nothing
  * that is not Casemate's has changed. */
+#include "common/kbs/delivery.h"
 #include "webhook/policy/policy.h"
 
 enum { ARENA_MAX = 32 << 20, PATCH_MAX = 8 << 20, CONFIGS = 4 };
@@ -22,6 +23,12 @@ static const struct span objects[] = {
 		"\"tee\":\"sgx\",\"podSelector\":{\"matchLabels\":{\"app\":\"pay\"}},"
 		"\"epc\":{\"default\":\"32Mi\",\"max\":\"1Gi\"},\"quote\":{\"mode\":\"aesm\"}"),
 	PROFILE("vm", "\"tee\":\"tdx\",\"podSelector\":{\"matchLabels\":{\"tier\":\"x\"}}"),
+	PROFILE("keys",
+		"\"tee\":\"node\",\"podSelector\":{\"matchLabels\":{\"app\":\"keys\"}},\"keys\":["
+		"{\"name\":\"a\",\"type\":\"password\",\"deliver\":{\"env\":\"A\"}},"
+		"{\"name\":\"b\",\"type\":\"ec\",\"deliver\":{\"env\":\"B\"}},"
+		"{\"name\":\"c\",\"type\":\"ec\",\"deliver\":{\"file\":"
+		"\"/run/casemate/files/c\"}}]"),
 };
 
 static void require(bool holds)
@@ -61,14 +68,14 @@ static void configure(struct state *s, int i)
 			NULL) == 0);
 }
 
-/* Every member of a but those named is in b, the same. */
+/* Every member of a but those named (and the files that are promised) is in b, the same. */
 static void kept_but(struct json_val a, struct json_val b, const char *const *names)
 {
 	_cleanup_arena_ struct arena keys = ARENA_INIT(ARENA_MAX);
 	struct json_iter it;
 
-	json_each(it, a) {
-		bool named = false;
+	json_each (it, a) {
+		bool named = span_starts(json_str(it.key, &keys), DELIVERY_FILES_PREFIX);
 
 		for (size_t i = 0; names[i]; i++)
 			named = named || json_str_is(it.key, names[i]);
@@ -89,20 +96,37 @@ static void same_start(struct json_val a, struct json_val b)
 {
 	struct json_iter it;
 
-	json_each(it, a)
+	json_each (it, a)
 		require(json_equal(it.value, json_at(b, it.index)));
+}
+
+/* The command is the same, behind casemate-exec or without it. */
+static void check_command(struct json_val a, struct json_val b)
+{
+	size_t skip = json_count(b) - json_count(a);
+	struct json_iter it;
+
+	if (!json_is_array(a)) {
+		require(json_equal(a, b));
+		return;
+	}
+	require(skip == 0 || (skip == 2 && json_str_is(json_at(b, 0), DELIVERY_EXEC) &&
+				     json_str_is(json_at(b, 1), "--")));
+	json_each (it, a)
+		require(json_equal(it.value, json_at(b, skip + it.index)));
 }
 
 static void check_containers(struct json_val a, struct json_val b)
 {
-	static const char *const ours[] = {"resources", "env", "volumeMounts", NULL};
+	static const char *const ours[] = {"resources", "env", "volumeMounts", "command", NULL};
 	struct json_iter it;
 
 	require(json_count(a) == json_count(b));
-	json_each(it, a) {
+	json_each (it, a) {
 		struct json_val c = json_at(b, it.index);
 
 		same_but(it.value, c, ours);
+		check_command(json_get(it.value, "command"), json_get(c, "command"));
 		same_start(json_get(it.value, "env"), json_get(c, "env"));
 		same_start(json_get(it.value, "volumeMounts"), json_get(c, "volumeMounts"));
 		require(json_equal(json_find(it.value, "resources", "limits", "cpu"),

@@ -83,6 +83,16 @@ static void test_added(void)
 					"\\u0022pay/k\\u0022,\\u0022l\\u0022:\\u0022pay/l\\u0022}'",
 				CLASS_NODE "," VOLUMES
 					   "," APPS(NAMED("a", "'image':'i'," RES "," MOUNTS)))},
+		{.name = "once, where two containers have one name",
+			.profiles = files,
+			.pod = BEFORE(APPS(NAMED("a", "'image':'i'") "," NAMED("a", "'image':'i'"))),
+			.reason = REASON_Injected,
+			.want = POD(PAY "," INJECTED
+					",'casemate.dev/files.a':'{\\u0022k.pem\\u0022:"
+					"\\u0022pay/k\\u0022,\\u0022l\\u0022:\\u0022pay/l\\u0022}'",
+				CLASS_NODE "," VOLUMES "," APPS(
+					NAMED("a", "'image':'i'," RES "," MOUNTS) ","
+					NAMED("a", "'image':'i'," RES "," MOUNTS)))},
 		{.name = "somebody else's promise is replaced",
 			.profiles = files,
 			.pod = POD(PAY ",'casemate.dev/files.a':'{}'",

@@ -109,13 +109,23 @@ static void want_annotation(struct pairs *p, const char *key, struct span own, s
 		add_pair(p, key, want, own.p != NULL);
 }
 
+/* Is the promise of container i made already? Names are unique in pods that the API server takes.
+ */
+static bool is_promised(const struct keys_plan *keys, size_t i)
+{
+	for (size_t j = 0; j < i; j++)
+		if (keys->c[j].files_key && strcmp(keys->c[j].files_key, keys->c[i].files_key) == 0)
+			return true;
+	return false;
+}
+
 /* Which files the agent is to write. */
 static void want_files(struct target *t, const struct keys_plan *keys, struct pairs *p)
 {
 	for (size_t i = 0; keys->c && i < t->k->pod.n; i++) {
 		struct json_val own;
 
-		if (!keys->c[i].files_key)
+		if (!keys->c[i].files_key || is_promised(keys, i))
 			continue;
 		own = json_get(t->k->pod.annotations, keys->c[i].files_key);
 		if (!json_str_is(own, keys->c[i].files_value))
