@@ -58,7 +58,7 @@ static bool named(struct span names, uint32_t offset, const char *name)
 int elf_section(struct span file, const char *name, struct span *ret, struct error *err)
 {
 	struct span table, names;
-	Elf64_Ehdr h;
+	Elf64_Ehdr h = {0};
 	Elf64_Shdr s;
 	int r = read_header(file, &h, err);
 

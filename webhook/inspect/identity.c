@@ -77,7 +77,7 @@ int identity_write(struct buf *out, struct span file, struct error *err)
 {
 	unsigned char signer[MRSIGNER_SIZE];
 	const unsigned char *bytes = NULL;
-	struct sigstruct s;
+	struct sigstruct s = {0};
 	int r = find(file, &s, &bytes, err);
 
 	if (r == 0)

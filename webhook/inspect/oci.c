@@ -86,7 +86,7 @@ static void add_words(struct image *im, struct json_val words)
 static int read_config(struct image *im, struct json_val descriptor)
 {
 	_cleanup_json_ struct json doc = {0};
-	struct span digest, text;
+	struct span digest = SPAN_NONE, text = SPAN_NONE;
 	struct json_val config;
 	int r = read_digest(im, descriptor, &digest);
 
@@ -109,7 +109,7 @@ static int read_index(struct image *im, struct json_val index, unsigned depth);
 static int read_descriptor(struct image *im, struct json_val descriptor, unsigned depth)
 {
 	_cleanup_json_ struct json doc = {0};
-	struct span digest, text;
+	struct span digest = SPAN_NONE, text = SPAN_NONE;
 	struct json_val root;
 	int r = read_digest(im, descriptor, &digest);
 

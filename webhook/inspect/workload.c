@@ -44,13 +44,14 @@ static void write_digests(
 {
 	struct span spec = digest_of(json_str(json_get(container, "image"), a));
 	struct span runs = digest_of(json_str(json_get(status, "imageID"), a));
+	bool both = spec.p && runs.p && !span_equal(spec, runs);
 
 	buf_puts(out, ",\"imageDigests\":[");
 	if (spec.p)
 		buf_json_string(out, spec);
-	if (spec.p && runs.p && !span_equal(spec, runs))
+	if (both)
 		buf_putc(out, ',');
-	if (runs.p && !span_equal(spec, runs))
+	if (both || (runs.p && !spec.p))
 		buf_json_string(out, runs);
 	buf_putc(out, ']');
 }
