@@ -542,6 +542,38 @@ static void test_headers(void)
 	fix_end(&f);
 }
 
+static void answer_with_line(void *ctx, unsigned n, const char *request, struct fake_reply *reply)
+{
+	char line[128];
+
+	(void)ctx;
+	(void)n;
+	snprintf(line, sizeof(line), "%.*s", (int)strcspn(request, "\r"), request);
+	fake_respond(reply, 200, NULL, line);
+}
+
+/* A proxy is handed the whole address; it alone knows the host. */
+static void test_proxy(void)
+{
+	struct http_client_options o = {.user_agent = "t"};
+	struct fix f;
+	char proxy[64];
+
+	if (fix_begin(&f, answer_with_line)) {
+		snprintf(proxy, sizeof(proxy), "http://127.0.0.1:%u", fake_server_port(f.server));
+		o.proxy = proxy;
+		http_client_free(f.client);
+		f.client = NULL;
+		CU_ASSERT_EQUAL(http_client_new(&f.client, f.event, &o, NULL), 0);
+		CU_ASSERT_EQUAL(
+			fix_call(&f, (struct http_call_options){.url = "http://pccs.invalid/x"}),
+			0);
+		fix_wait(&f, 1);
+		CHECK_STR("line", buf_view(&f.body), "GET http://pccs.invalid/x HTTP/1.1");
+	}
+	fix_end(&f);
+}
+
 static void test_loopback(void)
 {
 	static const struct {
@@ -609,6 +641,7 @@ static void test_scrub(void)
 }
 
 CU_TestInfo http_tests[] = {
+	{"proxy", test_proxy},
 	{"requests as sent", test_requests},
 	{"what is refused", test_refused},
 	{"results", test_results},
