@@ -167,18 +167,21 @@ static int judge_examined(struct judging *j, const struct examination *e)
 	return check_init_data(j, &e->evidence);
 }
 
-/* The document of the simulated TEE comes as base64; the others' as the evidence itself. */
+/* The document of the simulated TEE, and a node's SNP report with the certificates that its host gave,
+ * come as base64; the others' as the evidence itself. */
 static int judge_evidence(struct judging *j)
 {
 	_cleanup_arena_ struct arena a = ARENA_INIT(EVIDENCE_MAX);
 	_cleanup_buf_ struct buf document = BUF_INIT(EVIDENCE_MAX);
+	struct json_val encoded = json_get(j->a->primary, "evidence");
 	struct span text = json_raw(j->a->primary);
 	struct examination e = {0};
 	unsigned char report_data[64] = {0};
 	int r;
 
-	if (strcmp(j->s->tee, tee_type_name(TEE_TYPE_SIMULATED)) == 0) {
-		text = json_str(json_get(j->a->primary, "evidence"), &a);
+	if (json_exists(encoded) ||
+		strcmp(j->s->tee, tee_type_name(TEE_TYPE_SIMULATED)) == 0) {
+		text = json_str(encoded, &a);
 		if (!text.p || codec_unbase64(&document, CODEC_BASE64, text) < 0)
 			return malformed(j, error_set(j->err, -EBADMSG,
 						    "primary_evidence.evidence is not base64"));
