@@ -130,6 +130,8 @@ static int check_map(struct verifying *v, struct span text, struct error *err)
 	if (r < 0)
 		return error_prefix(err, r, "%s", v->o.checkpoints);
 	json_each (it, json_get(json_root(&doc), "data")) {
+		if (json_str_is(it.key, "key.pem"))
+			continue;
 		r = check_point(v, json_str(it.value, &v->arena), err);
 		if (r < 0)
 			return r;

@@ -13,6 +13,7 @@
 #include "tests/unit/kube_fix.h"
 #include "tests/unit/test.h"
 #include "webhook/broker/audit_check.h"
+#include "webhook/broker/audit_publish.h"
 #include "webhook/broker/grant.h"
 
 enum { LINES = 6, TEXT_MAX = 1024 * 1024 };
@@ -385,6 +386,46 @@ static void test_full(void)
 		-ENOENT);
 }
 
+/* Of a file: a line when there is something new, the last one at the end. */
+static void test_published(void)
+{
+	_cleanup_(EVP_PKEY_free_p) EVP_PKEY *key = EVP_EC_gen("P-256");
+	_cleanup_(audit_check_free_p) struct audit_check *c = audit_check_new();
+	_cleanup_buf_ struct buf text = BUF_INIT(TEXT_MAX);
+	struct audit_publisher *p = NULL;
+	struct audit_totals totals;
+	sd_event *event = NULL;
+	char path[120], point[AUDIT_CHECKPOINT_MAX] = "";
+	struct fix f;
+	FILE *file;
+
+	if (!begin(&f) || sd_event_new(&event) < 0)
+		return;
+	open_log(&f, 0);
+	add(&f, 1);
+	add(&f, 2);
+	CU_ASSERT_EQUAL(
+		audit_publisher_new(&p,
+			&(struct audit_publisher_options){
+				.event = event, .audit = f.audit, .key = &key, .path = f.path},
+			NULL),
+		0);
+	audit_publisher_free(p);
+	gather(&f, &text);
+	CU_ASSERT_EQUAL(check_text(c, buf_view(&text), false), 0);
+	snprintf(path, sizeof(path), "%s.checkpoints", f.path);
+	file = fopen(path, "r");
+	CU_ASSERT(file && fgets(point, sizeof(point), file));
+	if (file)
+		fclose(file);
+	point[strcspn(point, "\n")] = '\0';
+	CU_ASSERT_EQUAL(audit_check_point(c, span_str(point), key, NULL), 0);
+	audit_check_totals(c, &totals);
+	CU_ASSERT(totals.unchecked == 0 && totals.lines == 2);
+	sd_event_unref(event);
+	end(&f);
+}
+
 static void test_mixed(void)
 {
 	_cleanup_(audit_check_free_p) struct audit_check *c = audit_check_new();
@@ -410,6 +451,7 @@ const CU_TestInfo audit_tests[] = {
 	{"rotated alone", test_rotated_alone},
 	{"a changed end", test_changed_end},
 	{"nowhere to write", test_full},
+	{"checkpoints published", test_published},
 	{"among other lines", test_mixed},
 	CU_TEST_INFO_NULL,
 };

@@ -16,6 +16,7 @@
 #include "common/net/ops.h"
 #include "common/net/tls.h"
 #include "common/tee/protocol.h"
+#include "webhook/broker/audit_publish.h"
 #include "webhook/broker/keys_keeper.h"
 #include "webhook/broker/shared_keys.h"
 #include "webhook/certs/certs.h"
@@ -26,6 +27,7 @@
 #define KEYS_SECRET      "casemate-broker-keys"
 #define SIMULATED_SECRET "casemate-simulated-root"
 #define LEASE_NAME       "casemate-broker"
+#define AUDIT_CONFIG_MAP "casemate-broker-audit"
 
 /* A kubelet brings a ConfigMap up to date within about this. */
 #define CA_SPREAD_USEC (180 * (int64_t)USEC_PER_SEC)
@@ -44,6 +46,7 @@ struct broker {
 	struct keys_keeper *keeper;
 	char identity[254]; /* of this process; a name of a host may come again */
 	struct audit *audit;
+	struct audit_publisher *checkpoints;
 	struct token_review *reviews;
 	struct witness *witness;
 	struct tls_identity *tls;
@@ -219,6 +222,21 @@ static int setup_keeper(struct broker *b, struct error *err)
 	return r;
 }
 
+static int setup_checkpoints(struct broker *b, struct error *err)
+{
+	return audit_publisher_new(&b->checkpoints,
+		&(struct audit_publisher_options){
+			.event = b->o.event,
+			.audit = b->audit,
+			.key = shared_keys_token(b->keys),
+			.kube = b->o.kube,
+			.namespace_ = b->o.namespace_,
+			.config_map = AUDIT_CONFIG_MAP,
+			.path = b->o.config->audit.file,
+		},
+		err);
+}
+
 static int setup_witness(struct broker *b, struct error *err)
 {
 	const struct token_review_options reviews = {
@@ -348,8 +366,8 @@ static int setup_observation(struct broker *b, struct error *err)
 int broker_new(struct broker **ret_b, const struct broker_options *o, struct error *err)
 {
 	static int (*const steps[])(struct broker *, struct error *) = {setup_observation,
-		setup_trust, setup_deny, setup_store, setup_keeper, setup_witness, setup_certs,
-		setup_desk, setup_server};
+		setup_trust, setup_deny, setup_store, setup_checkpoints, setup_keeper,
+		setup_witness, setup_certs, setup_desk, setup_server};
 	_cleanup_(broker_free_p) struct broker *b = calloc(1, sizeof(*b));
 
 	if (!b)
@@ -434,6 +452,7 @@ void broker_free(struct broker *b)
 	certs_free(b->certs);
 	ca_map_free(b->ca_map);
 	tls_identity_free(b->tls);
+	audit_publisher_free(b->checkpoints);
 	shared_keys_free(b->keys);
 	audit_free(b->audit);
 	keys_keeper_free(b->keeper);
