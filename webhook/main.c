@@ -14,6 +14,8 @@ static const struct command commands[] = {
 		"what evidence is judged against: shows, bundles, fetches it"},
 	{"uninstall", command_uninstall_verdicts, "removes verdicts from all Nodes"},
 	{"key", command_key, "stored keys: lists, imports, rotates, backs up, restores them"},
+	{"keyprovider", command_keyprovider,
+		"wraps the keys of an image's layers: for image tools"},
 	{"audit", command_audit, "is an audit log whole? against its checkpoints"},
 	{"probe", command_probe, "is a health endpoint happy? for images without a shell"},
 };
