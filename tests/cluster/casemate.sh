@@ -97,3 +97,30 @@ busybox_container() { # NAME [MORE YAML, one line each]
 		printf '    %s\n' "$line"
 	done
 }
+
+address_of() {
+	kubectl -n "$SYSTEM" get service "$1" -o jsonpath='{.spec.clusterIP}'
+}
+
+# install_with_keys [HELM-OPTION...]: verifier and broker as well, on a simulated platform. This cluster
+# has no DNS: where their Services are is known after the first time.
+install_with_keys() {
+	local options=(--set config.allowSimulated=true --set verifier.enabled=true
+		--set broker.enabled=true --set broker.insecureKekInSecret=true "$@")
+
+	install_casemate "${options[@]}" &&
+		install_casemate "${options[@]}" \
+			--set "agent.hostAliases[0].ip=$(address_of casemate-verifier)" \
+			--set "agent.hostAliases[0].hostnames={casemate-verifier.$SYSTEM.svc}" \
+			--set "agent.hostAliases[1].ip=$(address_of casemate-broker)" \
+			--set "agent.hostAliases[1].hostnames={casemate-broker.$SYSTEM.svc}"
+}
+
+# encrypt_in_broker FILE: writes how image tools reach the key provider: a command in the broker's pod,
+# where the keys are.
+encrypt_in_broker() {
+	jq -n --arg kubectl "$HERE/kubectl" --arg cluster "$CLUSTER" --arg system "$SYSTEM" '{"key-providers": {casemate: {cmd: {
+		path: $kubectl,
+		args: ["--name", $cluster, "-n", $system, "exec", "-i", "deploy/casemate-broker", "--",
+			"casemate-webhook", "keyprovider", "--namespace", $system, "--insecure-kek-in-secret"]}}}}' >"$1"
+}
