@@ -235,6 +235,7 @@ check-cluster: all image peers
 	tests/cluster/monitoring-test
 	tests/cluster/attest-test
 	tests/cluster/keys-test
+	tests/cluster/images-test
 	tests/cluster/trust-test
 check-failover: all image bench-bins
 	tests/cluster/failover-test

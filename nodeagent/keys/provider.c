@@ -27,7 +27,7 @@ struct key_provider {
 	char *url, *ca_file, *token_file;
 	struct grpc_server *server;
 	struct metric *asked;
-	LIST_HEAD(, layer) layers;
+	LIST_HEAD(layers, layer) layers;
 	unsigned n;
 };
 
