@@ -35,7 +35,6 @@ static const struct setting table[] = {
 		.help = "other lines stand between those of the audit log (a container's log)"},
 };
 
-DEFINE_CLEANUP(EVP_PKEY *, EVP_PKEY_free)
 DEFINE_CLEANUP(BIO *, BIO_free)
 DEFINE_CLEANUP(X509 *, X509_free)
 DEFINE_CLEANUP(FILE *, fclose)

@@ -87,6 +87,7 @@ static int files_each(
 
 	if (!dir)
 		return failed(f, ".", -errno, err);
+	/* cppcheck-suppress readdirCalled */
 	while ((entry = readdir(dir))) {
 		struct file_name name;
 		size_t n = strlen(entry->d_name);
