@@ -322,6 +322,7 @@ static int setup_desk(struct broker *b, struct error *err)
 			.witness = b->witness,
 			.max_rate = o->config->max_rate,
 			.rsa_oaep_sha1 = o->config->rsa_oaep_sha1,
+			.events = o->events,
 			.metrics = o->metrics,
 			.version = CASEMATE_VERSION,
 		},

@@ -73,6 +73,21 @@ void visit_leave(struct visit *v)
 	http_finish(x);
 }
 
+void visit_tell(struct visit *v, const char *type, const char *event, const char *fmt, ...)
+{
+	const struct requester *who = &v->session.who;
+	const struct kube_object_ref pod = {"v1", "Pod", who->namespace_, who->pod, who->pod_uid};
+	char note[2 * RCAR_DETAIL_MAX];
+	va_list ap;
+
+	if (!v->desk->o.events || !who->pod_uid[0])
+		return;
+	va_start(ap, fmt);
+	vsnprintf(note, sizeof(note), fmt, ap);
+	va_end(ap);
+	kube_event(v->desk->o.events, &pod, type, event, "ReleaseKey", note);
+}
+
 void visit_refuse(struct visit *v, enum reason reason, const char *fmt, ...)
 {
 	char message[RCAR_DETAIL_MAX];
@@ -86,6 +101,11 @@ void visit_refuse(struct visit *v, enum reason reason, const char *fmt, ...)
 		LOG_STR("tee", v->session.tee), LOG_STR("node", v->session.who.node),
 		LOG_STR("pod", v->session.who.pod), LOG_INT("status", status),
 		LOG_STR("reason", reason_name(reason)), LOG_STR("message", message));
+	/* What only asking again may change is no news. */
+	if (status == 403 || status == 404)
+		visit_tell(v, "Warning", "KeyRefused", "%s%s%s: %s (%s)", v->key.profile,
+			v->key.key[0] ? "/" : "the node's proof", v->key.key, message,
+			reason_name(reason));
 	if (v->kind == RCAR_ATTEST && status != 429)
 		metric_add(v->desk->failures, 1, METRIC_VALUES(v->session.tee));
 	rcar_refusal(v->response, status, reason, message);

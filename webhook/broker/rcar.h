@@ -6,6 +6,7 @@
  */
 #pragma once
 
+#include "common/kube/event.h"
 #include "common/net/loop.h"
 #include "common/net/server.h"
 #include "common/observe/metrics.h"
@@ -44,6 +45,7 @@ struct rcar_options {
 	struct witness *witness; /* NULL: no tokens are taken */
 	int64_t max_rate;        /* handshakes and attestations a second */
 	bool rsa_oaep_sha1;      /* see struct jwk */
+	struct kube_event_recorder *events; /* KeyReleased, KeyRefused on Pods; NULL: none */
 	struct metrics *metrics;
 	const char *version; /* of Casemate */
 };

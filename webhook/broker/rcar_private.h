@@ -45,6 +45,9 @@ struct rcar_desk {
 void visit_leave(struct visit *v);
 void visit_refuse(struct visit *v, enum reason reason, const char *fmt, ...)
 	__attribute__((format(printf, 3, 4)));
+/* An Event on the Pod whose token it is; none where nobody's is. */
+void visit_tell(struct visit *v, const char *type, const char *event, const char *fmt, ...)
+	__attribute__((format(printf, 4, 5)));
 /* Of a request for a key. */
 void visit_resource(struct visit *v);
 /* Of a layer's packet, which the key that it names unwraps. */

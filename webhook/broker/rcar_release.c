@@ -126,6 +126,8 @@ static void release(struct visit *v)
 	if (v->desk->o.released)
 		v->desk->o.released(
 			v->desk->o.ctx, &v->key, clock_unix_usec() / (int64_t)USEC_PER_SEC);
+	visit_tell(v, "Normal", "KeyReleased", "keys of EnclaveProfile %s are released to this pod",
+		v->key.profile);
 	buf_span(v->response->body, buf_view(&v->jwe));
 	visit_leave(v);
 }
