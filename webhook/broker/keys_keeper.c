@@ -342,7 +342,7 @@ static void make_plan(struct visit *v)
 
 static bool has_news(const struct counted *c)
 {
-	for (size_t i = 0; c && i < c->n; i++)
+	for (size_t i = 0; i < c->n; i++)
 		if (c->keys[i].n)
 			return true;
 	return false;
@@ -355,7 +355,7 @@ static void write_status(struct visit *v)
 	struct counted *c = find_counted(v->k, v->name);
 	int64_t now = clock_monotonic_usec();
 	bool due = !c || !c->written_usec || now >= c->written_usec + STATUS_USEC;
-	bool count = due && has_news(c);
+	bool count = c && due && has_news(c);
 	const struct keys_report report = {.profile = v->p,
 		.specs = v->specs,
 		.states = v->k->plan.state,

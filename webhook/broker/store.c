@@ -152,9 +152,10 @@ int key_store_read_name(
 	return r < 0 && r != -ENOENT ? error_prefix(err, r, "%s", name) : r;
 }
 
+/* A record that names no owner is nobody's. */
 static bool same_owner(const struct key_owner *a, const struct key_owner *b)
 {
-	return strcmp(a->namespace_, b->namespace_) == 0 &&
+	return a->namespace_ && strcmp(a->namespace_, b->namespace_) == 0 &&
 	       strcmp(a->namespace_uid, b->namespace_uid) == 0 &&
 	       strcmp(a->profile, b->profile) == 0 && strcmp(a->profile_uid, b->profile_uid) == 0;
 }
