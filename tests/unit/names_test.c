@@ -109,9 +109,40 @@ static void test_distance(void)
 	}
 }
 
+static void test_image_digests(void)
+{
+	static const struct {
+		const char *image, *want, *want_id; /* NULL: none */
+	} table[] = {
+		{"a/b@sha256:12", "sha256:12", "sha256:12"},
+		{"a:5000/b:tag@sha256:12", "sha256:12", "sha256:12"},
+		{"a@b@sha256:12", "sha256:12", "sha256:12"},
+		{"a@", "", ""},
+		{"a:tag", NULL, NULL},
+		{"a/sha256:12", NULL, NULL},
+		{"sha256:12", NULL, "sha256:12"}, /* as an image: the tag 12 of sha256 */
+		{"", NULL, NULL},
+	};
+
+	for (size_t i = 0; i < ARRAY_SIZE(table); i++) {
+		struct span image = span_str(table[i].image);
+		struct span got = name_image_digest(image), id = name_image_id_digest(image);
+
+		CHECK_ROW(table[i].image,
+			table[i].want ? got.p && span_is(got, table[i].want) : !got.p,
+			"got " SPAN_FMT, SPAN_ARG(got));
+		CHECK_ROW(table[i].image,
+			table[i].want_id ? id.p && span_is(id, table[i].want_id) : !id.p,
+			"ID: got " SPAN_FMT, SPAN_ARG(id));
+	}
+	CU_ASSERT_PTR_NULL(name_image_digest(SPAN_NONE).p);
+	CU_ASSERT_PTR_NULL(name_image_id_digest(SPAN_NONE).p);
+}
+
 CU_TestInfo names_tests[] = {
 	{"grammars", test_grammars},
 	{"the longest path", test_longest_path},
 	{"distance", test_distance},
+	{"digests of images", test_image_digests},
 	CU_TEST_INFO_NULL,
 };

@@ -37,6 +37,8 @@ static void test_image(void)
 		UNADMITTED("another digest", SET(AT "/image", "'r/x@" DIGEST_B "'"),
 			REASON_ImageNotAllowed, "container \"app\""),
 		NO("a tag", SET(AT "/image", "'r/x:latest'"), "is not pinned"),
+		NO("a tag that looks like a digest", SET(AT "/image", "'" DIGEST_A "'"),
+			"is not pinned"),
 		NO("no image", REMOVE(AT "/image"), "is not pinned"),
 		NO("another image runs", SET(STATUS "/0/imageID", "'r/x@" DIGEST_B "'"),
 			"spec.workload.containers[0] (app).imageDigests lacks that of the "

@@ -9,6 +9,7 @@
 
 #include "common/kbs/key_id.h"
 #include "webhook/broker/rcar_private.h"
+#include "webhook/policy/names.h"
 #include "webhook/policy/tee.h"
 
 /* What the pods come to: the first that may, or why the last may not. */
@@ -50,15 +51,6 @@ static int judge_image(struct search *s, struct json_val pod, struct span image)
 	return s->reason == REASON_Ok;
 }
 
-/* The digest of "repository@sha256:…", or SPAN_NONE. */
-static struct span digest(struct span image)
-{
-	for (size_t i = image.len; i > 0; i--)
-		if (image.p[i - 1] == '@')
-			return (struct span){image.p + i, image.len - i};
-	return SPAN_NONE;
-}
-
 static int judge_pod(struct search *s, struct json_val pod)
 {
 	static const char *const lists[] = {"initContainers", "containers"};
@@ -71,7 +63,8 @@ static int judge_pod(struct search *s, struct json_val pod)
 		struct json_iter it;
 
 		json_each (it, json_find(pod, "spec", lists[i])) {
-			struct span image = digest(json_str(json_get(it.value, "image"), &a));
+			struct span image =
+				name_image_digest(json_str(json_get(it.value, "image"), &a));
 			int r = image.p ? judge_image(s, pod, image) : 0;
 
 			if (r != 0)

@@ -5,6 +5,7 @@
 
 #include "common/kbs/delivery.h"
 #include "webhook/broker/workload_match.h"
+#include "webhook/policy/names.h"
 #include "webhook/policy/result.h"
 
 static bool absent(struct json_val v)
@@ -22,18 +23,10 @@ static bool holds(struct json_val list, struct span s)
 	return false;
 }
 
-/* "sha256:…" of "repository@sha256:…", or of what is a digest alone; else SPAN_NONE. */
-static struct span digest_of(struct span image)
+static int one_of_digests(
+	const struct running *c, struct span digest, struct span image, const char *field)
 {
-	for (size_t i = image.p ? image.len : 0; i > 0; i--)
-		if (image.p[i - 1] == '@')
-			return (struct span){image.p + i, image.len - i};
-	return span_starts(image, "sha256:") ? image : SPAN_NONE;
-}
-
-static int one_of_digests(const struct running *c, struct span image, const char *field)
-{
-	if (holds(json_get(c->want, "imageDigests"), digest_of(image)))
+	if (holds(json_get(c->want, "imageDigests"), digest))
 		return 0;
 	return grant_refuse(c->d, REASON_WorkloadNotAllowed,
 		"%s.imageDigests lacks that of the container's %s, \"" SPAN_FMT "\"", c->at, field,
@@ -54,19 +47,19 @@ int running_image(const struct running *c)
 			c->at);
 	if (!text.p && json_is_string(image))
 		return -ENOMEM;
-	if (!text.p || !digest_of(text).p)
+	if (!text.p || !name_image_digest(text).p)
 		return grant_refuse(c->d, REASON_WorkloadNotAllowed,
 			"container %s: image \"" SPAN_FMT "\" is not pinned, and what a tag names "
 			"can change at each start; name it as repository@sha256:…, with a digest "
 			"of %s.imageDigests",
 			c->name, SHOWN(text), c->at);
-	r = one_of_digests(c, text, "image");
+	r = one_of_digests(c, name_image_digest(text), text, "image");
 	if (r || absent(id) || json_str_is(id, "")) /* not started yet */
 		return r;
 	text = json_str(id, c->d->a);
 	if (!text.p && json_is_string(id))
 		return -ENOMEM;
-	return one_of_digests(c, text, "imageID (what runs)");
+	return one_of_digests(c, name_image_id_digest(text), text, "imageID (what runs)");
 }
 
 /* command and args as one list. */

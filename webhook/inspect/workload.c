@@ -4,6 +4,7 @@
 #include <errno.h>
 
 #include "common/kbs/delivery.h"
+#include "webhook/policy/names.h"
 
 #define SERVICE_ACCOUNT_DIR "/var/run/secrets/kubernetes.io/serviceaccount"
 
@@ -20,14 +21,6 @@ static void add(struct list *l, struct span json)
 	buf_span(l->out, json);
 }
 
-static struct span digest_of(struct span image)
-{
-	for (size_t i = image.p ? image.len : 0; i > 0; i--)
-		if (image.p[i - 1] == '@')
-			return (struct span){image.p + i, image.len - i};
-	return span_starts(image, "sha256:") ? image : SPAN_NONE;
-}
-
 static struct json_val named(struct json_val list, struct json_val name)
 {
 	struct json_iter it;
@@ -42,8 +35,8 @@ static struct json_val named(struct json_val list, struct json_val name)
 static void write_digests(
 	struct buf *out, struct json_val container, struct json_val status, struct arena *a)
 {
-	struct span spec = digest_of(json_str(json_get(container, "image"), a));
-	struct span runs = digest_of(json_str(json_get(status, "imageID"), a));
+	struct span spec = name_image_digest(json_str(json_get(container, "image"), a));
+	struct span runs = name_image_id_digest(json_str(json_get(status, "imageID"), a));
 	bool both = spec.p && runs.p && !span_equal(spec, runs);
 
 	buf_puts(out, ",\"imageDigests\":[");

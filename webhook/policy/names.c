@@ -116,6 +116,21 @@ bool name_is_hex(struct span s, size_t n_bytes)
 	return true;
 }
 
+struct span name_image_digest(struct span image)
+{
+	for (size_t i = image.p ? image.len : 0; i > 0; i--)
+		if (image.p[i - 1] == '@')
+			return (struct span){image.p + i, image.len - i};
+	return SPAN_NONE;
+}
+
+struct span name_image_id_digest(struct span id)
+{
+	struct span digest = name_image_digest(id);
+
+	return !digest.p && span_starts(id, "sha256:") ? id : digest;
+}
+
 unsigned name_distance(struct span a, struct span b)
 {
 	enum { N = DISTANCE_MAX_LEN + 1 };

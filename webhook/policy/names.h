@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
  * The grammars of Kubernetes' names (RFC 1123 labels and subdomains, label keys and values,
- * k8s.io/apimachinery/pkg/util/validation) and of what profiles hand to a process. */
+ * k8s.io/apimachinery/pkg/util/validation), of images, and of what profiles hand to a process. */
 #pragma once
 
 #include <stdbool.h>
@@ -27,6 +27,12 @@ bool name_is_path(struct span s);
 
 /* Is n bytes of lower- or upper-case hexadecimal? */
 bool name_is_hex(struct span s, size_t n_bytes);
+
+/* What follows the last "@": the digest of an image named as "repository@sha256:…". SPAN_NONE: a
+ * tag names it, which may come to mean another image. */
+struct span name_image_digest(struct span image);
+/* The same of a container status' imageID, which some runtimes give as a digest alone. */
+struct span name_image_id_digest(struct span id);
 
 /* How many single-character edits lead from a to b, if at most 2; else 3. */
 unsigned name_distance(struct span a, struct span b);

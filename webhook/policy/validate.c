@@ -4,6 +4,7 @@
 #include <errno.h>
 
 #include "webhook/policy/access.h"
+#include "webhook/policy/names.h"
 #include "webhook/policy/podsecurity.h"
 #include "webhook/policy/result.h"
 #include "webhook/policy/workload.h"
@@ -75,15 +76,6 @@ static struct json_val annotation(struct json_val pod, const char *key)
 
 static const char *const image_lists[] = {"containers", "initContainers"};
 
-/* The digest of "repository@sha256:…", or SPAN_NONE. */
-static struct span digest_of(struct span image)
-{
-	for (size_t i = image.len; i > 0; i--)
-		if (image.p[i - 1] == '@')
-			return (struct span){image.p + i, image.len - i};
-	return SPAN_NONE;
-}
-
 /* The workload entry of a profile for this container; NULL: any image may run. */
 static const struct profile_workload *workload_of(const struct profile *p, struct json_val name)
 {
@@ -100,7 +92,7 @@ static int judge_image(const struct profile *p, struct json_val container, bool 
 	struct json_val name = json_get(container, "name");
 	const struct profile_workload *w = workload_of(p, name);
 	struct span image = json_str(json_get(container, "image"), a);
-	struct span digest = digest_of(image), shown = json_str(name, a);
+	struct span digest = name_image_digest(image), shown = json_str(name, a);
 
 	if (!image.p && json_is_string(json_get(container, "image")))
 		return -ENOMEM;
