@@ -36,6 +36,15 @@ static int make(struct secret *data, struct error *err)
 	return secret_add(data, SPAN_LIT("\"}")) < 0 ? error_oom(err) : 1;
 }
 
+static bool same_keks(const struct kek_ring *a, const struct kek_ring *b)
+{
+	bool same = a->n == b->n;
+
+	for (size_t i = 0; same && i < a->n; i++)
+		same = strcmp(a->v[i].id, b->v[i].id) == 0;
+	return same;
+}
+
 static int step(
 	void *ctx, struct json_val secret, int64_t now_sec, struct secret *data, struct error *err)
 {
@@ -44,7 +53,6 @@ static int step(
 	_cleanup_secret_ struct secret text = {0};
 	struct kek_ring fresh = {0};
 	struct store_kek *k = ctx;
-	bool first = k->ring.n == 0;
 	int r;
 
 	(void)now_sec;
@@ -65,7 +73,7 @@ static int step(
 		return r;
 	}
 	k->problem[0] = '\0';
-	if (!first && fresh.n == k->ring.n && strcmp(fresh.v[0].id, k->ring.v[0].id) == 0) {
+	if (same_keks(&fresh, &k->ring)) {
 		kek_ring_free(&fresh);
 		return 0;
 	}
