@@ -19,8 +19,10 @@ enum {
 	COUNTED_MAX = 10000, /* profiles with releases that are not written yet */
 };
 
-#define LOOK_USEC   (60 * (int64_t)USEC_PER_SEC)
-#define SOON_USEC   (100 * (int64_t)USEC_PER_MSEC)
+#define LOOK_USEC (60 * (int64_t)USEC_PER_SEC)
+#define SOON_USEC (100 * (int64_t)USEC_PER_MSEC)
+/* When another was faster, and what it wrote has not been seen yet or never will be. */
+#define FASTER_USEC (5 * (int64_t)USEC_PER_SEC)
 #define STATUS_USEC (60 * (int64_t)USEC_PER_SEC)
 
 /* What this replica released of a profile's keys, and when it last wrote of it. */
@@ -48,9 +50,10 @@ struct keys_keeper {
 	struct keys_keeper_options o;
 	struct profile_set *profiles;
 	sd_event_source *timer;
-	size_t cursor;    /* of the slice to come */
-	bool again;       /* another look was asked for while one is under way */
-	int64_t next_sec; /* when the next rotation is due, as far as this look has come */
+	int64_t look_usec; /* when it runs, monotonic; 0: it does not */
+	size_t cursor;     /* of the slice to come */
+	bool again;        /* another look was asked for while one is under way */
+	int64_t next_sec;  /* when the next rotation is due, as far as this look has come */
 	struct counted *counted;
 	struct job jobs[BUSY_MAX];
 	struct keys_plan plan; /* one at a time */
@@ -76,8 +79,14 @@ static bool leading(const struct keys_keeper *k)
 	return !k->o.lease || kube_lease_leading(k->o.lease);
 }
 
+/* What is planned is not put off, or frequent changes would keep us from ever looking. */
 static void plan_look(struct keys_keeper *k, int64_t delay)
 {
+	int64_t at = clock_monotonic_usec() + delay;
+
+	if (k->look_usec && k->look_usec <= at)
+		return;
+	k->look_usec = at;
 	sd_event_source_set_time_relative(k->timer, (uint64_t)delay);
 	sd_event_source_set_enabled(k->timer, SD_EVENT_ONESHOT);
 }
@@ -192,11 +201,13 @@ static void on_stored(void *ctx, int r, const struct error *err)
 		announce(j->k, j);
 	else if (r != -EEXIST)
 		log_error(err->message, "Cannot store keys", LOG_STR("profile", j->profile));
-	if (r < 0 && r != -EEXIST) { /* the minute's look tries again */
-		j->k = NULL;
+	if (r == 0) {
+		end_job(j);
 		return;
 	}
-	end_job(j);
+	if (r == -EEXIST)
+		plan_look(j->k, FASTER_USEC);
+	j->k = NULL; /* the minute's look tries again */
 }
 
 static void on_patched(void *ctx, const struct kube_result *res)
@@ -520,6 +531,7 @@ static int on_timer(sd_event_source *source, uint64_t usec, void *ctx)
 
 	(void)source;
 	(void)usec;
+	k->look_usec = 0;
 	if (!k->profiles || *key_store_problem(k->o.store)) {
 		plan_look(k, LOOK_USEC);
 		return 0;
@@ -572,6 +584,7 @@ int keys_keeper_new(
 		o->event, &k->timer, CLOCK_MONOTONIC, SOON_USEC, 0, on_timer, k);
 	if (r < 0)
 		return error_set(err, r, "a timer of the keys: %s", strerror(-r));
+	plan_look(k, SOON_USEC);
 	if (o->metrics)
 		k->rotations = metrics_counter(o->metrics, "casemate_webhook_key_rotations_total",
 			"Writes of new versions of keys that were due.", NULL);
