@@ -97,6 +97,7 @@
 	X(keyring)                                                                                 \
 	X(key_record)                                                                              \
 	X(key_store)                                                                               \
+	X(keys_keeper)                                                                             \
 	X(keys_make)                                                                               \
 	X(keys_plan)                                                                               \
 	X(keys)                                                                                    \
@@ -151,6 +152,7 @@
 	X(status)                                                                                  \
 	X(status_output)                                                                           \
 	X(store)                                                                                   \
+	X(store_secrets)                                                                           \
 	X(strays)                                                                                  \
 	X(sync)                                                                                    \
 	X(tcb)                                                                                     \
