@@ -43,7 +43,8 @@ static void render(
 		.n_containers = 1,
 		.containers_problem = strings[5],
 		.attestation = {ATTEST_REFUSED, ATTEST_PHASE_PROVING, strings[5], strings[1],
-			strings[0], 1},
+			strings[0], 1, "tdx", "tsm"},
+		.keys = {strings[0], 1, 2, 3, 4, 5, strings[5]},
 	};
 
 	p.epc_bytes = 8192;
