@@ -439,6 +439,112 @@ static void test_released(void)
 	end(&f);
 }
 
+/* Another replica released it later, and more than we did. */
+static void test_released_elsewhere(void)
+{
+	struct fix f;
+
+	if (!begin(&f))
+		return;
+	seed(&f, HOUR, 0);
+	if (!start_keeper(&f, HOUR))
+		return;
+	pthread_mutex_lock(&f.api.lock);
+	strcpy(f.api.keys, "[{\"name\":\"a\",\"version\":1,\"releases\":1,"
+			   "\"lastReleasedAt\":\"2027-01-15T08:00:05Z\"}]");
+	pthread_mutex_unlock(&f.api.lock);
+	keys_api_profile(&f.api, "uid-1", "[" KEY_A "]");
+	CHECK_ROW("ready", wait_for(&f, is_ready), "%s", f.api.conditions);
+	keys_keeper_released(f.keeper, "shop", "payments", "a", 1800000001);
+	keys_keeper_look(f.keeper);
+	CHECK_ROW("counted", wait_for(&f, was_released), "%s", f.api.keys);
+	CHECK_ROW("later", status_has(&f, "\"lastReleasedAt\":\"2027-01-15T08:00:05Z\""), "%s",
+		f.api.keys);
+	end(&f);
+}
+
+/* Profiles that came and went leave room for those that are there. */
+static void test_many_released(void)
+{
+	struct fix f;
+
+	if (!begin(&f))
+		return;
+	seed(&f, HOUR, 0);
+	if (!start_keeper(&f, HOUR))
+		return;
+	for (int i = 0; i < 10000; i++) {
+		char name[16];
+
+		snprintf(name, sizeof(name), "gone-%d", i);
+		keys_keeper_released(f.keeper, "shop", name, "a", 1800000000);
+	}
+	keys_api_profile(&f.api, "uid-1", "[" KEY_A "]");
+	CHECK_ROW("ready", wait_for(&f, is_ready), "%s", f.api.conditions);
+	keys_keeper_released(f.keeper, "shop", "payments", "a", 1800000000);
+	keys_keeper_released(f.keeper, "shop", "payments", "a", 1800000001);
+	keys_keeper_look(f.keeper);
+	CHECK_ROW("counted", wait_for(&f, was_released), "%s", f.api.keys);
+	end(&f);
+}
+
+/* A record with 11 imported keys that fill it but for some bytes. */
+static void seed_full(struct fix *f)
+{
+	_cleanup_buf_ struct buf text = BUF_INIT(1 << 20);
+	_cleanup_free_ char *bytes = calloc(1, 48000);
+	_cleanup_record_ struct key_record rec = {0};
+	struct error err = {0};
+	bool done = false;
+	size_t left;
+	int r = key_record_new(&rec, &owner, &err);
+
+	for (int i = 0; i < 11 && r == 0; i++) {
+		char name[8];
+
+		snprintf(name, sizeof(name), "r%d", i);
+		r = key_record_add_version(&rec, key_record_add(&rec, name), KEY_RAW, 48000, 1,
+			(struct span){bytes, 48000}, key_store_keks(f->store), &err);
+	}
+	if (r == 0)
+		r = key_record_write(&text, &rec, key_store_keks(f->store), &err);
+	/* Of 200 bytes its own description takes most, and another key's more than what is left. */
+	left = KEY_RECORD_BYTES_MAX - strlen(text.p ? strchr(text.p, '\n') : "") - 200;
+	if (r == 0)
+		r = key_record_add_version(&rec, key_record_add(&rec, "last"), KEY_RAW,
+			(unsigned)(left / 4 * 3 - WRAP_TAG), 1,
+			(struct span){bytes, left / 4 * 3 - WRAP_TAG}, key_store_keks(f->store),
+			&err);
+	if (r == 0)
+		r = key_store_write(f->store, &rec, on_written, &done, &err);
+	if (CHECK_ROW("full", r == 0, "%s", err.message))
+		CU_ASSERT_TRUE(kube_fix_wait(&f->api.kube, is_set, &done));
+	forget_log(f);
+}
+
+/* What cannot be stored is said, and what is stored stays. */
+static void test_too_large(void)
+{
+	struct fix f;
+	char keys[2048] = "[{'name':'a','type':'password','size':16},{'name':'last','type':'raw'}";
+
+	if (!begin(&f))
+		return;
+	seed_full(&f);
+	if (!start_keeper(&f, HOUR))
+		return;
+	for (int i = 0; i < 11; i++)
+		snprintf(keys + strlen(keys), sizeof(keys) - strlen(keys),
+			",{'name':'r%d','type':'raw'}", i);
+	strcat(keys, "]");
+	keys_api_profile(&f.api, "uid-1", keys);
+	CHECK_ROW("too large", wait_for(&f, is_not_ready), "%s", f.api.log);
+	CHECK_ROW(
+		"too large", keys_api_says(&f.api, "keep fewer versions"), "%s", f.api.conditions);
+	CHECK_STR("requests", span_str(f.api.log), PROFILE STATUS);
+	end(&f);
+}
+
 /* What is missing is named; nothing is made in its place. */
 static void test_missing(void)
 {
@@ -678,6 +784,9 @@ CU_TestInfo keys_keeper_tests[] = {
 	{"another replica made it", test_conflict},
 	{"rotated", test_rotated},
 	{"released", test_released},
+	{"released by another replica later", test_released_elsewhere},
+	{"released by many", test_many_released},
+	{"too large", test_too_large},
 	{"missing", test_missing},
 	{"corrupt", test_corrupt},
 	{"the profile is another one", test_recreated},

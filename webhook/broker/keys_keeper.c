@@ -2,13 +2,11 @@
 #include "webhook/broker/keys_keeper.h"
 
 #include <errno.h>
-/* The default one falls through switch labels, which clang warns of. */
-#define HASH_FUNCTION HASH_FNV
 #include <stdio.h>
-#include <uthash.h>
 
 #include "common/base/clock.h"
 #include "common/base/log.h"
+#include "webhook/broker/keys_counts.h"
 #include "webhook/broker/keys_plan.h"
 #include "webhook/broker/keys_status.h"
 
@@ -16,7 +14,6 @@ enum {
 	BUSY_MAX = 8, /* writes under way */
 	SLICE = 256,  /* profiles a turn of the loop */
 	PATCH_MAX = 256 * 1024,
-	COUNTED_MAX = 10000, /* profiles with releases that are not written yet */
 };
 
 #define LOOK_USEC (60 * (int64_t)USEC_PER_SEC)
@@ -24,15 +21,6 @@ enum {
 /* When another was faster, and what it wrote has not been seen yet or never will be. */
 #define FASTER_USEC (5 * (int64_t)USEC_PER_SEC)
 #define STATUS_USEC (60 * (int64_t)USEC_PER_SEC)
-
-/* What this replica released of a profile's keys, and when it last wrote of it. */
-struct counted {
-	UT_hash_handle hh;
-	struct keys_release keys[KEYS_OF_PROFILE_MAX];
-	size_t n;
-	int64_t written_usec; /* monotonic; 0: never */
-	char name[];          /* "namespace/profile" */
-};
 
 /* A write under way. */
 struct job {
@@ -54,7 +42,7 @@ struct keys_keeper {
 	size_t cursor;     /* of the slice to come */
 	bool again;        /* another look was asked for while one is under way */
 	int64_t next_sec;  /* when the next rotation is due, as far as this look has come */
-	struct counted *counted;
+	struct keys_counts counts;
 	struct job jobs[BUSY_MAX];
 	struct keys_plan plan; /* one at a time */
 	struct metric *rotations;
@@ -118,58 +106,14 @@ static struct job *new_job(struct keys_keeper *k, const char *name)
 	return NULL;
 }
 
-static struct counted *find_counted(struct keys_keeper *k, const char *name)
-{
-	struct counted *c = NULL;
-
-	HASH_FIND_STR(k->counted, name, c);
-	return c;
-}
-
-static struct counted *need_counted(struct keys_keeper *k, const char *name)
-{
-	struct counted *c = find_counted(k, name);
-
-	if (c || HASH_COUNT(k->counted) >= COUNTED_MAX)
-		return c;
-	c = calloc(1, sizeof(*c) + strlen(name) + 1);
-	if (!c)
-		return NULL;
-	strcpy(c->name, name);
-	HASH_ADD_STR(k->counted, name, c);
-	return c;
-}
-
 void keys_keeper_released(struct keys_keeper *k, const char *namespace_, const char *profile,
 	const char *key, int64_t now_sec)
 {
 	char name[KEY_NAME_MAX + 256];
-	struct counted *c;
-	size_t i = 0;
 
 	snprintf(name, sizeof(name), "%s/%s", namespace_, profile);
-	c = k->o.kube ? need_counted(k, name) : NULL;
-	if (!c)
-		return;
-	while (i < c->n && strcmp(c->keys[i].key, key) != 0)
-		i++;
-	if (i == KEYS_OF_PROFILE_MAX)
-		return;
-	if (i == c->n)
-		snprintf(c->keys[c->n++].key, KEY_NAME_MAX, "%s", key);
-	c->keys[i].n++;
-	c->keys[i].last_sec = now_sec;
-}
-
-/* What was sent is counted by the status now. */
-static void settle_counts(struct keys_keeper *k, const struct job *j)
-{
-	struct counted *c = find_counted(k, j->profile);
-
-	for (size_t i = 0; c && i < j->n_sent; i++)
-		for (size_t l = 0; l < c->n; l++)
-			if (strcmp(c->keys[l].key, j->sent[i].key) == 0)
-				c->keys[l].n -= j->sent[i].n;
+	if (k->o.kube)
+		keys_counts_add(&k->counts, name, key, now_sec);
 }
 
 static void announce(struct keys_keeper *k, const struct job *j)
@@ -217,7 +161,7 @@ static void on_patched(void *ctx, const struct kube_result *res)
 
 	j->call = NULL;
 	if (res->status == 200)
-		settle_counts(k, j);
+		keys_counts_settle(&k->counts, j->profile, j->sent, j->n_sent);
 	else if (res->status != 404 && res->status != 409)
 		log_warn("Could not write of a profile's keys", LOG_STR("profile", j->profile),
 			LOG_STR("reason", res->reason), LOG_STR("message", res->message));
@@ -226,7 +170,7 @@ static void on_patched(void *ctx, const struct kube_result *res)
 }
 
 static bool patch_profile(struct visit *v, const struct buf *body, const char *subresource,
-	const struct counted *sent)
+	const struct keys_counted *sent)
 {
 	struct job *j = new_job(v->k, v->name);
 	char path[800];
@@ -252,16 +196,16 @@ static bool patch_profile(struct visit *v, const struct buf *body, const char *s
 	return true;
 }
 
-/* Begins to write the record, or to remove it. */
-static void store_record(struct visit *v, bool remove, const char *rotated)
+/* Begins to write the record, or to remove it; what is busy is done later. Otherwise v->err says
+ * why not. */
+static int store_record(struct visit *v, bool remove, const char *rotated)
 {
 	struct job *j = new_job(v->k, v->name);
-	struct error err = {0};
 	size_t n = 0;
 	int r;
 
 	if (!j)
-		return;
+		return 0;
 	snprintf(j->rotated, sizeof(j->rotated), "%s", rotated);
 	n = (size_t)snprintf(j->text, sizeof(j->text), "%s", v->p ? v->p->namespace_ : "") + 1;
 	j->ref = (struct kube_object_ref){
@@ -269,12 +213,14 @@ static void store_record(struct visit *v, bool remove, const char *rotated)
 	n += (size_t)snprintf(j->text + n, sizeof(j->text) - n, "%s", v->p ? v->p->name : "") + 1;
 	snprintf(j->text + n, sizeof(j->text) - n, "%s", v->p && v->p->uid ? v->p->uid : "");
 	j->ref.uid = j->text + n;
-	r = remove ? key_store_remove(v->k->o.store, &v->rec, on_stored, j, &err)
-		   : key_store_write(v->k->o.store, &v->rec, on_stored, j, &err);
+	r = remove ? key_store_remove(v->k->o.store, &v->rec, on_stored, j, &v->err)
+		   : key_store_write(v->k->o.store, &v->rec, on_stored, j, &v->err);
 	if (r < 0) {
-		log_error(err.message, "Cannot store keys", LOG_STR("profile", v->name));
+		log_error(v->err.message, "Cannot store keys", LOG_STR("profile", v->name));
 		j->k = NULL;
+		v->err.code = r;
 	}
+	return r;
 }
 
 static void begin_visit(struct visit *v, struct keys_keeper *k, const struct profile *p)
@@ -336,8 +282,8 @@ static bool carry_out(struct visit *v)
 		return false;
 	}
 	name_rotated(rotated, plan);
-	store_record(v, false, rotated);
-	return true;
+	v->stored = store_record(v, false, rotated) == 0;
+	return v->stored;
 }
 
 static void make_plan(struct visit *v)
@@ -351,22 +297,14 @@ static void make_plan(struct visit *v)
 	keys_plan_make(&v->k->plan, &w, v->stored ? &v->rec : NULL, v->now_sec);
 }
 
-static bool has_news(const struct counted *c)
-{
-	for (size_t i = 0; i < c->n; i++)
-		if (c->keys[i].n)
-			return true;
-	return false;
-}
-
 /* Once a minute at most for releases alone; the leader at once for what else changed. */
 static void write_status(struct visit *v)
 {
 	_cleanup_buf_ struct buf body = BUF_INIT(PATCH_MAX);
-	struct counted *c = find_counted(v->k, v->name);
+	struct keys_counted *c = keys_counts_find(&v->k->counts, v->name);
 	int64_t now = clock_monotonic_usec();
 	bool due = !c || !c->written_usec || now >= c->written_usec + STATUS_USEC;
-	bool count = c && due && has_news(c);
+	bool count = c && due && keys_counted_news(c);
 	const struct keys_report report = {.profile = v->p,
 		.specs = v->specs,
 		.states = v->k->plan.state,
@@ -513,6 +451,17 @@ static void visit_orphans(struct keys_keeper *k)
 	free(names.v);
 }
 
+/* Is the profile there, or something of it under way? */
+static bool is_there(void *ctx, const char *name)
+{
+	const char *slash = strchr(name, '/');
+	struct keys_keeper *k = ctx;
+
+	return find_job(k, name) ||
+	       profile_find(k->profiles, (struct span){name, (size_t)(slash - name)},
+		       span_str(slash + 1));
+}
+
 /* How long until the next look. */
 static int64_t next_delay(const struct keys_keeper *k)
 {
@@ -545,6 +494,7 @@ static int on_timer(sd_event_source *source, uint64_t usec, void *ctx)
 		return 0;
 	}
 	visit_orphans(k);
+	keys_counts_drop(&k->counts, clock_monotonic_usec() - STATUS_USEC, is_there, k);
 	k->cursor = 0;
 	plan_look(k, next_delay(k));
 	k->again = false;
@@ -603,12 +553,7 @@ void keys_keeper_free(struct keys_keeper *k)
 	 * right after this, without calling back. */
 	for (size_t i = 0; i < BUSY_MAX; i++)
 		kube_cancel(k->jobs[i].call);
-	while (k->counted) {
-		struct counted *c = k->counted;
-
-		HASH_DEL(k->counted, c);
-		free(c);
-	}
+	keys_counts_free(&k->counts);
 	sd_event_source_disable_unref(k->timer);
 	profile_set_unref(k->profiles);
 	free(k);

@@ -49,9 +49,20 @@ static void add_time(struct buf *b, const char *name, int64_t sec)
 	buf_printf(b, ",\"%s\":\"%s\"", name, when);
 }
 
+/* Another replica may have released it since. */
+static bool is_later(struct json_val old, int64_t sec)
+{
+	char then[CLOCK_RFC3339_MAX], now[CLOCK_RFC3339_MAX];
+
+	clock_format(now, sec);
+	return json_copy(old, then, sizeof(then)) && strlen(then) == strlen(now) &&
+	       strcmp(then, now) > 0;
+}
+
 static void add_key(struct buf *b, const struct keys_report *r, const struct key_entry *e)
 {
 	struct json_val old = old_key(r->profile, e->name);
+	struct json_val last = json_get(old, "lastReleasedAt");
 	const struct keys_release *fresh = releases_of(r, e->name);
 	int64_t releases = 0;
 
@@ -60,11 +71,10 @@ static void add_key(struct buf *b, const struct keys_report *r, const struct key
 	buf_printf(b, "%s{\"name\":\"%s\",\"version\":%u", b->len > 1 ? "," : "", e->name,
 		e->v[0].version);
 	add_time(b, "rotatedAt", e->v[0].made_sec);
-	if (fresh && fresh->n)
+	if (fresh && fresh->n && !is_later(last, fresh->last_sec))
 		add_time(b, "lastReleasedAt", fresh->last_sec);
-	else if (json_is_string(json_get(old, "lastReleasedAt")))
-		buf_printf(b, ",\"lastReleasedAt\":" SPAN_FMT,
-			SPAN_ARG(json_raw(json_get(old, "lastReleasedAt"))));
+	else if (json_is_string(last))
+		buf_printf(b, ",\"lastReleasedAt\":" SPAN_FMT, SPAN_ARG(json_raw(last)));
 	buf_printf(b, ",\"releases\":%" PRIu64 "}", (uint64_t)releases + (fresh ? fresh->n : 0));
 }
 
