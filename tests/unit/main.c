@@ -21,6 +21,7 @@
 	X(attestation)                                                                             \
 	X(attest_message)                                                                          \
 	X(audit)                                                                                   \
+	X(audit_publish)                                                                           \
 	X(authority)                                                                               \
 	X(az_tdx)                                                                                  \
 	X(backoff)                                                                                 \
