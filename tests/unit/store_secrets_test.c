@@ -28,6 +28,7 @@ struct fix {
 	struct keys_api api;
 	struct key_store *stores[REPLICAS];
 	unsigned changes[REPLICAS];
+	char name[KEY_RECORD_NAME_MAX]; /* of the record */
 };
 
 static void on_change(void *ctx)
@@ -452,14 +453,22 @@ static bool has_problem(void *ctx)
 	return *key_store_problem(((struct fix *)ctx)->stores[0]);
 }
 
+static bool is_gone(void *ctx)
+{
+	return strstr(key_store_problem(((struct fix *)ctx)->stores[0]), "is gone");
+}
+
 /* Damaged, it is said and stays as it is; what was known goes on. Nor is it made anew when it is
  * deleted. */
 static void test_kek_damaged(void)
 {
 	static const char *const rows[] = {
 		"{\"kek\":\"%%%\"}", "{\"kek\":\"\"}", "{\"kek\":\"AAAA\"}", "{\"kek\":7}"};
+	_cleanup_record_ struct key_record rec = {0};
+	struct error err = {0};
 	char id[KEK_ID_MAX];
 	struct fix f;
+	int r;
 
 	if (!begin(&f, true))
 		return;
@@ -475,9 +484,59 @@ static void test_kek_damaged(void)
 		CHECK_STR(rows[i], span_str(fetch(&f, 0).key), "first");
 	}
 	keys_api_remove(&f.api, KEK_SECRET);
-	kube_fix_linger(&f.api.kube, USEC_PER_SEC);
+	CHECK_ROW("deleted", wait_for(&f, is_gone), "%s", key_store_problem(f.stores[0]));
 	CHECK_STR("deleted", span_str(first_kek(&f, 0)), id);
+	CHECK_STR("deleted", span_str(fetch(&f, 0).key), "first");
+	/* What would be under it would be lost with the last broker that knows it. */
+	if (read_record(&f, 0, &rec) && add_version(&f, 0, &rec, "second")) {
+		r = key_store_write(f.stores[0], &rec, on_written, NULL, &err);
+		CHECK_ROW("write", r == -ENOKEY, "%d: %s", r, err.message);
+	}
 	CHECK_STR("written", span_str(f.api.log), "");
+	end(&f);
+}
+
+static void reopen(struct fix *f)
+{
+	for (size_t i = 0; i < REPLICAS; i++) {
+		key_store_free(f->stores[i]);
+		f->stores[i] = NULL;
+		open_store(f, i, true);
+	}
+}
+
+/* Deleted while keys are under it, none is made in its place: it is said what to do, and when it is
+ * restored the keys are there. */
+static void test_kek_lost(void)
+{
+	_cleanup_free_ char *kept = NULL;
+	struct fetched got;
+	struct fix f;
+
+	if (!begin(&f, true))
+		return;
+	CU_ASSERT_EQUAL(put(&f, 0, "first").r, 0);
+	kept = keys_api_data(&f.api, KEK_SECRET);
+	keys_api_remove(&f.api, KEK_SECRET);
+	reopen(&f);
+	CHECK_ROW("gone", wait_for(&f, is_gone), "%s", key_store_problem(f.stores[0]));
+	got = fetch(&f, 0);
+	CHECK_ROW("refused",
+		got.reason == REASON_StoreUnavailable && strstr(got.message, "restore it"), "%d %s",
+		got.reason, got.message);
+	CU_ASSERT_PTR_NULL(key_store_keks(f.stores[0]));
+	kube_fix_linger(&f.api.kube, USEC_PER_SEC);
+	CU_ASSERT_EQUAL(keys_api_secrets(&f.api), 1);
+	keys_api_put(&f.api, KEK_SECRET, kept, false);
+	CHECK_ROW("restored", wait_for(&f, are_known), "%s", key_store_problem(f.stores[0]));
+	CHECK_STR("restored", span_str(fetch(&f, 0).key), "first");
+	/* Without keys it may be made. */
+	keys_api_remove(&f.api, KEK_SECRET);
+	reopen(&f);
+	CHECK_ROW("gone again", wait_for(&f, is_gone), "%s", key_store_problem(f.stores[0]));
+	key_record_name(f.name, &owner);
+	keys_api_remove(&f.api, f.name);
+	CHECK_ROW("nothing is lost", wait_for(&f, are_known), "%s", key_store_problem(f.stores[0]));
 	end(&f);
 }
 
@@ -490,5 +549,6 @@ CU_TestInfo store_secrets_tests[] = {
 	{"key-encryption key: made", test_kek_made},
 	{"key-encryption key: replaced", test_kek_replaced},
 	{"key-encryption key: damaged", test_kek_damaged},
+	{"key-encryption key: lost", test_kek_lost},
 	CU_TEST_INFO_NULL,
 };

@@ -29,6 +29,29 @@ static void on_change(void *ctx)
 		s->changed(s->changed_ctx);
 }
 
+/* Records came or went. */
+static void on_records(void *ctx)
+{
+	struct key_store *s = ctx;
+
+	if (s->secret_kek)
+		store_kek_look(s->secret_kek);
+	on_change(s);
+}
+
+static int take_name(void *ctx, const char *name)
+{
+	snprintf(ctx, KEY_RECORD_NAME_MAX, "%s", name);
+	return 1;
+}
+
+static int any_record(void *ctx, char name[KEY_RECORD_NAME_MAX])
+{
+	struct key_store *s = ctx;
+
+	return s->place.each(s->place.self, take_name, name, NULL);
+}
+
 static int open_kek(struct key_store *s, const struct key_store_options *o, struct error *err)
 {
 	if (o->kek_file && *o->kek_file) {
@@ -36,7 +59,9 @@ static int open_kek(struct key_store *s, const struct key_store_options *o, stru
 		return s->kek_file ? kek_ring_load(&s->keks, o->kek_file, err) : error_oom(err);
 	}
 	return store_kek_new(&s->secret_kek, o->kube, o->namespace_,
-		o->kek_secret ? o->kek_secret : KEK_SECRET, on_change, s, err);
+		o->kek_secret ? o->kek_secret : KEK_SECRET,
+		&(struct store_kek_hooks){.records = any_record, .changed = on_change, .ctx = s},
+		err);
 }
 
 static int check_options(const struct key_store_options *o, struct error *err)
@@ -68,7 +93,7 @@ int key_store_new(struct key_store **ret_s, const struct key_store_options *o, s
 		r = open_kek(s, o, err);
 	if (r == 0)
 		r = o->kube ? store_secrets_open(
-				      &s->place, o->kube, o->namespace_, on_change, s, err)
+				      &s->place, o->kube, o->namespace_, on_records, s, err)
 			    : store_files_open(&s->place, o->directory, err);
 	if (r < 0)
 		return r;
@@ -143,7 +168,7 @@ int key_store_read_name(
 	int r;
 
 	if (!keks)
-		return error_set(err, -EAGAIN, "the key-encryption key is not known yet");
+		return error_set(err, -EAGAIN, "%s", store_kek_problem(s->secret_kek));
 	r = s->place.read(s->place.self, name, &text, revision, err);
 	if (r == 0)
 		r = key_record_read(ret, buf_view(&text), keks, err);
@@ -207,8 +232,10 @@ int key_store_write(struct key_store *s, const struct key_record *rec, key_store
 	char name[KEY_RECORD_NAME_MAX];
 	int r;
 
-	if (!keks)
-		return error_set(err, -EAGAIN, "the key-encryption key is not known yet");
+	/* What is under a KEK that nobody keeps is lost with the last who knows it. */
+	if (s->secret_kek && *store_kek_problem(s->secret_kek))
+		return error_set(
+			err, keks ? -ENOKEY : -EAGAIN, "%s", store_kek_problem(s->secret_kek));
 	r = key_record_write(&text, rec, keks, err);
 	if (r < 0)
 		return r;

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * The key-encryption key in a Secret (data "kek": lines as in a file), made when it is not there:
- * insecureKekInSecret. */
+ * The key-encryption key in a Secret (data "kek": lines as in a file): insecureKekInSecret. It is
+ * made when it is not there, but never while records are: they are under the one that is gone, and
+ * another would hide that a backup must be restored. */
 #include <errno.h>
 #include <openssl/crypto.h>
 #include <openssl/rand.h>
@@ -13,9 +14,9 @@
 struct store_kek {
 	struct shared_secret *secret;
 	struct kek_ring ring;
-	char problem[600]; /* with what the Secret holds */
-	void (*changed)(void *ctx);
-	void *ctx;
+	char name[KEY_RECORD_NAME_MAX];
+	char problem[900]; /* with what the Secret holds, or that it is gone */
+	struct store_kek_hooks hooks;
 };
 
 /* {"kek": base64 of the line}: the line is itself base64. */
@@ -45,6 +46,39 @@ static bool same_keks(const struct kek_ring *a, const struct kek_ring *b)
 	return same;
 }
 
+static int is_wrong(struct store_kek *k, int code, struct error *err)
+{
+	snprintf(k->problem, sizeof(k->problem), "the Secret with the key-encryption key: %s",
+		err->message);
+	return code;
+}
+
+/* There is no Secret. */
+static int step_missing(struct store_kek *k, struct secret *data, struct error *err)
+{
+	char record[KEY_RECORD_NAME_MAX];
+	int r;
+
+	if (k->ring.n)
+		return is_wrong(k,
+			error_set(err, -ENOKEY,
+				"%s is gone; restore it before the brokers end, which know it "
+				"still",
+				k->name),
+			err);
+	r = k->hooks.records(k->hooks.ctx, record);
+	if (r == -EAGAIN)
+		return 0; /* told when they are known */
+	if (r > 0)
+		r = error_set(err, -ENOKEY,
+			"%s is gone, and there are keys under it (Secret %.100s): restore it from "
+			"your backup. None is made anew while they are there; if it is lost, so "
+			"are they: delete their Secrets (kubectl delete secret -l "
+			"casemate.dev/store=keys)",
+			k->name, record);
+	return r < 0 ? is_wrong(k, r, err) : make(data, err);
+}
+
 static int step(
 	void *ctx, struct json_val secret, int64_t now_sec, struct secret *data, struct error *err)
 {
@@ -56,22 +90,15 @@ static int step(
 	int r;
 
 	(void)now_sec;
-	/* One that somebody deleted is not made anew while keys are under it. */
 	if (!json_exists(value))
-		return k->ring.n ? error_set(err, -ENOKEY, "it is gone; restore it")
-				 : make(data, err);
+		return step_missing(k, data, err);
 	r = secret_unbase64(&text, json_str(value, &none));
 	if (r == 0)
 		r = kek_ring_parse(&fresh, secret_view(&text), err);
 	else
 		error_set(err, r, "data.kek is no base64");
-	if (r < 0) {
-		snprintf(k->problem, sizeof(k->problem),
-			"the Secret with the key-encryption key: "
-			"%s",
-			err->message);
-		return r;
-	}
+	if (r < 0)
+		return is_wrong(k, r, err);
 	k->problem[0] = '\0';
 	if (same_keks(&fresh, &k->ring)) {
 		kek_ring_free(&fresh);
@@ -79,19 +106,20 @@ static int step(
 	}
 	kek_ring_free(&k->ring);
 	k->ring = fresh;
-	k->changed(k->ctx);
+	k->hooks.changed(k->hooks.ctx);
 	return 0;
 }
 
 int store_kek_new(struct store_kek **ret_k, struct kube_client *kube, const char *namespace_,
-	const char *name, void (*changed)(void *ctx), void *ctx, struct error *err)
+	const char *name, const struct store_kek_hooks *hooks, struct error *err)
 {
 	struct store_kek *k = calloc(1, sizeof(*k));
 	int r;
 
 	if (!k)
 		return error_oom(err);
-	*k = (struct store_kek){.changed = changed, .ctx = ctx};
+	k->hooks = *hooks;
+	snprintf(k->name, sizeof(k->name), "%s", name);
 	r = shared_secret_new(&k->secret,
 		&(struct shared_secret_options){.kube = kube,
 			.namespace_ = namespace_,
@@ -118,6 +146,12 @@ const char *store_kek_problem(const struct store_kek *k)
 		return k->problem;
 	return *shared_secret_problem(k->secret) ? shared_secret_problem(k->secret)
 						 : "the key-encryption key is not known yet";
+}
+
+void store_kek_look(struct store_kek *k)
+{
+	if (!k->ring.n || k->problem[0])
+		shared_secret_look(k->secret);
 }
 
 void store_kek_free(struct store_kek *k)

@@ -30,10 +30,22 @@ int store_files_open(struct store_place *ret, const char *directory, struct erro
 int store_secrets_open(struct store_place *ret, struct kube_client *kube, const char *namespace_,
 	void (*changed)(void *ctx), void *ctx, struct error *err);
 
-/* The KEK in a Secret: insecure, for development. */
+/* Who keeps KEKs beside the records asks and tells the store by these. */
+struct store_kek_hooks {
+	/* Are there records? Their name, of one of them, into name. 0: none; 1: there are;
+	 * -EAGAIN: not known yet. */
+	int (*records)(void *ctx, char name[KEY_RECORD_NAME_MAX]);
+	void (*changed)(void *ctx); /* other KEKs are known */
+	void *ctx;
+};
+
+/* The KEK in a Secret: insecure, for development. It is made when neither it nor a record is
+ * there. */
 struct store_kek;
 int store_kek_new(struct store_kek **ret_k, struct kube_client *kube, const char *namespace_,
-	const char *name, void (*changed)(void *ctx), void *ctx, struct error *err);
+	const char *name, const struct store_kek_hooks *hooks, struct error *err);
 const struct kek_ring *store_kek_ring(const struct store_kek *k); /* NULL: not known yet */
+/* "", or why it is not known, or why nothing may be written under what is known of it. */
 const char *store_kek_problem(const struct store_kek *k);
+void store_kek_look(struct store_kek *k); /* the records are others now */
 void store_kek_free(struct store_kek *k); /* NULL allowed */

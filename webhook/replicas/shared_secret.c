@@ -226,6 +226,12 @@ int shared_secret_new(
 	return 0;
 }
 
+void shared_secret_look(struct shared_secret *s)
+{
+	if (!s->call) /* its end looks, too */
+		plan(s, 0);
+}
+
 const char *shared_secret_problem(const struct shared_secret *s)
 {
 	return kube_watch_problem(s->watch);

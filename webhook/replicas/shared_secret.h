@@ -24,6 +24,8 @@ struct shared_secret_options {
 
 int shared_secret_new(
 	struct shared_secret **ret_s, const struct shared_secret_options *o, struct error *err);
+/* step is called soon: what its owner waited for has come. */
+void shared_secret_look(struct shared_secret *s);
 const char *shared_secret_problem(const struct shared_secret *s); /* "" or why it is not known */
 void shared_secret_free(struct shared_secret *s);                 /* NULL allowed */
 DEFINE_CLEANUP(struct shared_secret *, shared_secret_free)
