@@ -8,83 +8,34 @@
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "common/base/clock.h"
-#include "common/base/settings.h"
-#include "common/kube/sync.h"
+#include "common/kube/uninstall.h"
 #include "webhook/commands.h"
 #include "webhook/verifier/marks.h"
 #include "webhook/verifier/nodes.h"
 
 enum {
-	UNINSTALL_PATH_MAX = 512,
+	NODE_PATH_MAX = 512,
 	TRIES_MAX = 6, /* of a Node: its labels, its taint, and kubelets write it all the time */
 	BODY_MAX = 32 * 1024,
 };
 
-struct options {
-	const char *kubeconfig, *namespace_, *deployment;
-	int64_t timeout_usec;
-};
-
-#define AT(field) offsetof(struct options, field)
-static const struct setting table[] = {
-	{.name = "kubeconfig",
-		.type = SETTING_STRING,
-		.offset = AT(kubeconfig),
-		.meta = "FILE",
-		.no_file = true,
-		.help = "credentials of the API server (in a cluster: its own)"},
-	{.name = "namespace",
-		.type = SETTING_STRING,
-		.offset = AT(namespace_),
-		.meta = "NAME",
-		.no_file = true,
-		.help = "of the verifier's Deployment (the credentials')"},
-	{.name = "deployment",
-		.type = SETTING_STRING,
-		.offset = AT(deployment),
-		.meta = "NAME",
-		.def = "casemate-verifier",
-		.no_file = true,
-		.help = "the verifier, which is ended first; \"\": there is none"},
-	{.name = "timeout",
-		.type = SETTING_DURATION,
-		.offset = AT(timeout_usec),
-		.def = "120s",
-		.min = USEC_PER_SEC,
-		.no_file = true,
-		.help = "for the verifier to end"},
-};
-
-static int end_verifier(struct kube_sync *c, const struct options *o, struct error *err)
-{
-	const char *namespace_ = *o->namespace_ ? o->namespace_ : kube_client_namespace(c->kube);
-	char path[UNINSTALL_PATH_MAX];
-
-	if (!*o->deployment)
-		return 0;
-	snprintf(path, sizeof(path), "/apis/apps/v1/namespaces/%s/deployments/%s", namespace_,
-		o->deployment);
-	return kube_sync_end(c, path, o->timeout_usec, err);
-}
-
 /* One write of what the Node has and should not, to path. 0: nothing is left; else the HTTP
  * status. */
 static int take_marks(struct kube_sync *c, const char *name, const struct marks_seen *seen,
-	char path[UNINSTALL_PATH_MAX], struct error *err)
+	char path[NODE_PATH_MAX], struct error *err)
 {
 	static const struct marks none = {.taint = false};
 	_cleanup_buf_ struct buf body = BUF_INIT(BODY_MAX);
 	struct kube_request rq = {.method = "PATCH", .path = path};
 
 	if (!marks_in_place(seen, &none)) {
-		snprintf(path, UNINSTALL_PATH_MAX, NODES_PATH "/%s/status", name);
+		snprintf(path, NODE_PATH_MAX, NODES_PATH "/%s/status", name);
 		rq.patch = KUBE_PATCH_STRATEGIC;
 		marks_patch(&body, seen, &none, clock_unix_usec() / USEC_PER_SEC);
 	} else if (!marks_taint_in_place(seen, &none)) {
-		snprintf(path, UNINSTALL_PATH_MAX, NODES_PATH "/%s", name);
+		snprintf(path, NODE_PATH_MAX, NODES_PATH "/%s", name);
 		rq.patch = KUBE_PATCH_JSON;
 		marks_taint_patch(&body, seen, &none);
 	} else {
@@ -101,7 +52,7 @@ static int read_again(
 	struct kube_sync *c, const char *name, struct marks_seen *ret, struct error *err)
 {
 	static const struct json_limits limits = {KUBE_RESPONSE_MAX, 1 << 20, 64};
-	char path[UNINSTALL_PATH_MAX];
+	char path[NODE_PATH_MAX];
 	const struct kube_request rq = {.method = "GET", .path = path};
 	_cleanup_json_ struct json doc = {0};
 	int r;
@@ -122,7 +73,7 @@ static int read_again(
 static int clean_node(void *ctx, struct kube_sync *c, struct json_val node, struct error *err)
 {
 	struct marks_seen seen;
-	char name[NODE_NAME_MAX], path[UNINSTALL_PATH_MAX];
+	char name[NODE_NAME_MAX], path[NODE_PATH_MAX];
 	const struct kube_request rq = {.method = "PATCH", .path = path};
 
 	(void)ctx;
@@ -147,59 +98,21 @@ static int clean_node(void *ctx, struct kube_sync *c, struct json_val node, stru
 	return error_set(err, -EBUSY, "node %s: somebody else keeps changing it; try again", name);
 }
 
-static int uninstall(const struct options *o, struct error *err)
-{
-	const struct kube_client_options k = {
-		.kubeconfig = o->kubeconfig,
-		.user_agent = "casemate-webhook/" CASEMATE_VERSION,
-	};
-	_cleanup_kube_sync_ struct kube_sync c = {0};
-	int r = kube_sync_open(&c, &k, err);
-
-	if (r == 0)
-		r = end_verifier(&c, o, err);
-	return r < 0 ? r : kube_sync_each(&c, NODES_PATH, clean_node, NULL, err);
-}
-
-static void usage(void)
-{
-	_cleanup_buf_ struct buf options = BUF_INIT(16 * 1024);
-
-	settings_help(&options, table, ARRAY_SIZE(table));
-	printf("Usage: casemate-webhook uninstall [OPTIONS]\n\n"
-	       "Ends the verifier and removes its verdicts from all Nodes: labels, condition, "
-	       "taint.\n"
-	       "The chart runs it before `helm uninstall` deletes the rest. NodeAttestations "
-	       "stay.\n\n"
-	       "Options:\n%s",
-		options.p ? options.p : "");
-}
-
 int command_uninstall_verdicts(int argc, char **argv)
 {
-	_cleanup_arena_ struct arena a = ARENA_INIT(1024 * 1024);
-	const struct settings_input in = {
-		.table = table,
-		.n = ARRAY_SIZE(table),
-		.environment = environ,
-		.argc = argc,
-		.argv = argv,
+	static const struct uninstall verdicts = {
+		.program = "casemate-webhook",
+		.kind = "deployment",
+		.name = "casemate-verifier",
+		.who = "the verifier",
+		.about = "Ends the verifier and removes its verdicts from all Nodes: labels, "
+			 "condition, "
+			 "taint.\n"
+			 "The chart runs it before `helm uninstall` deletes the rest. "
+			 "NodeAttestations "
+			 "stay.\n",
+		.clean = clean_node,
 	};
-	struct options o = {0};
-	struct error err = {0};
-	int r;
 
-	if (argc > 0 && strcmp(argv[0], "--help") == 0) {
-		usage();
-		return COMMAND_DONE;
-	}
-	r = settings_read(&in, &o, &a, NULL, &err);
-	if (r < 0) {
-		fprintf(stderr, "casemate-webhook uninstall: %s\n", err.message);
-		return COMMAND_USAGE;
-	}
-	r = uninstall(&o, &err);
-	if (r < 0)
-		fprintf(stderr, "casemate-webhook uninstall: %s\n", err.message);
-	return r < 0 ? COMMAND_REFUSED : COMMAND_DONE;
+	return uninstall_command(&verdicts, argc, argv);
 }
