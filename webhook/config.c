@@ -301,7 +301,8 @@ static int check_roles(const struct webhook_config *c, struct error *err)
 				c->roles.v[i]);
 	}
 	if (!c->roles.n)
-		return error_set(err, -EINVAL, "roles: name at least one of admission, verifier and broker");
+		return error_set(
+			err, -EINVAL, "roles: name at least one of admission, verifier and broker");
 	if (c->standalone && webhook_config_has_role(c, ROLE_VERIFIER))
 		return error_set(err, -EINVAL,
 			"roles: the verifier needs an API server, so it does not go with "
@@ -336,8 +337,8 @@ static int finish_listens(struct webhook_config *c, struct error *err)
 {
 	const struct ops_listen listens[] = {
 		{&c->listen, "listen", 8443, false},
-		{&c->verifier.listen, "verifier.listen", 8444, false},
-		{&c->broker.listen, "broker.listen", 8445, false},
+		{&c->verifier.front.listen, "verifier.listen", 8444, false},
+		{&c->broker.front.listen, "broker.listen", 8445, false},
 		{&c->health_listen, "health.listen", 8080, true},
 		{&c->metrics_listen, "metrics.listen", 8081, true},
 	};
@@ -453,20 +454,27 @@ bool webhook_config_needs_restart(const struct webhook_config *a, const struct w
 	       a->tls.min_version != b->tls.min_version ||
 	       strcmp(a->tls.cipher_suites, b->tls.cipher_suites) != 0 ||
 	       memcmp(&a->limits, &b->limits, sizeof(a->limits)) != 0 ||
-	       strcmp(a->verifier.listen, b->verifier.listen) != 0 ||
+	       !front_config_same(&a->verifier.front, &b->verifier.front) ||
 	       a->verifier.taint != b->verifier.taint ||
-	       !span_equal(a->verifier.policy, b->verifier.policy) ||
 	       broker_config_needs_restart(&a->broker, &b->broker);
 }
 
-struct server_limits webhook_config_limits(const struct webhook_config *c)
+struct front_serving webhook_config_serving(const struct webhook_config *c)
 {
-	return (struct server_limits){
-		.max_body = (size_t)c->limits.body,
-		.max_header = (size_t)c->limits.header,
-		.max_connections = (unsigned)c->limits.connections,
-		.max_in_flight = (unsigned)c->limits.in_flight,
-		.request_usec = c->limits.request_usec,
-		.idle_usec = c->limits.idle_usec,
+	return (struct front_serving){
+		.tls_min = c->tls.min_version ? "1.3" : "1.2",
+		.tls_ciphers = c->tls.cipher_suites,
+		.ca_lifetime_usec = c->tls.ca_lifetime_usec,
+		.leaf_lifetime_usec = c->tls.leaf_lifetime_usec,
+		.threads = (unsigned)c->threads,
+		.limits =
+			{
+				.max_body = (size_t)c->limits.body,
+				.max_header = (size_t)c->limits.header,
+				.max_connections = (unsigned)c->limits.connections,
+				.max_in_flight = (unsigned)c->limits.in_flight,
+				.request_usec = c->limits.request_usec,
+				.idle_usec = c->limits.idle_usec,
+			},
 	};
 }

@@ -35,7 +35,7 @@ struct webhook_config {
 	int64_t threads;
 
 	struct {
-		int mode; /* enum tls_mode */
+		int mode;                                /* enum tls_mode */
 		const char *cert, *key, *ca, *client_ca; /* files */
 		const char *secret_name, *service_name;
 		const char *mutating_configuration, *validating_configuration;
@@ -59,7 +59,7 @@ struct webhook_config {
 
 	/* of `review` */
 	bool patch, explain;
-	int output; /* index: 0 auto, 1 yaml, 2 json */
+	int output;                   /* index: 0 auto, 1 yaml, 2 json */
 	const char *object_namespace; /* of objects that name none */
 
 	struct policy_config policy;
@@ -71,8 +71,8 @@ enum role { ROLE_ADMISSION, ROLE_VERIFIER, ROLE_BROKER, ROLE_N };
 bool webhook_config_has_role(const struct webhook_config *c, enum role role);
 /* Is there a change from a to b that only a restart takes up? */
 bool webhook_config_needs_restart(const struct webhook_config *a, const struct webhook_config *b);
-/* Of an HTTPS server. */
-struct server_limits webhook_config_limits(const struct webhook_config *c);
+/* Of every HTTPS server. */
+struct front_serving webhook_config_serving(const struct webhook_config *c);
 
 enum config_use { CONFIG_SERVE, CONFIG_REVIEW };
 

@@ -15,13 +15,11 @@
 #include "webhook/admission/service.h"
 #include "webhook/api_hooks.h"
 #include "webhook/broker/broker.h"
-#include "webhook/broker_options.h"
 #include "webhook/certs/certs.h"
 #include "webhook/profile_files.h"
 #include "webhook/profile_watch.h"
 #include "webhook/verdict_watch.h"
 #include "webhook/verifier/verifier.h"
-#include "webhook/verifier_options.h"
 
 struct roles {
 	sd_event *event;
@@ -242,14 +240,15 @@ static int setup_server(struct roles *roles, struct error *err)
 	const struct webhook_config *c = roles->config;
 	_cleanup_arena_ struct arena a = ARENA_INIT(1024 * 1024);
 	struct span client_ca = SPAN_NONE;
+	const struct front_serving serving = webhook_config_serving(c);
 	char address[64];
 	struct server_options o = {
 		.address = address,
-		.threads = (unsigned)c->threads,
+		.threads = serving.threads,
 		.tls = roles->identity,
-		.tls_min = c->tls.min_version ? "1.3" : "1.2",
-		.tls_ciphers = c->tls.cipher_suites,
-		.limits = webhook_config_limits(c),
+		.tls_min = serving.tls_min,
+		.tls_ciphers = serving.tls_ciphers,
+		.limits = serving.limits,
 	};
 	int r = ops_parse_listen(c->listen, "listen", address, &o.port, err);
 
@@ -289,7 +288,8 @@ static int setup_admission(struct roles *roles, struct error *err)
 
 static int setup_verifier(struct roles *roles, struct error *err)
 {
-	struct verifier_options o = {
+	const struct webhook_config *c = roles->config;
+	const struct verifier_options o = {
 		.event = roles->event,
 		.queue = roles->queue,
 		.kube = roles->kube,
@@ -298,11 +298,15 @@ static int setup_verifier(struct roles *roles, struct error *err)
 		.health = roles->health,
 		.namespace_ = own_namespace(roles),
 		.identity = roles->host,
+		.config = &c->verifier,
+		.policy = &c->policy,
+		.allow_simulated = c->policy.allow_simulated,
+		.alone = !webhook_config_has_role(c, ROLE_ADMISSION),
+		.serving = webhook_config_serving(c),
 	};
 
-	if (!webhook_config_has_role(roles->config, ROLE_VERIFIER))
+	if (!webhook_config_has_role(c, ROLE_VERIFIER))
 		return 0;
-	verifier_options_set(&o, roles->config);
 	return verifier_new(&roles->verifier, &o, err);
 }
 
@@ -317,7 +321,8 @@ static const char *namespace_uid(void *ctx, const char *namespace_)
 
 static int setup_broker(struct roles *roles, struct error *err)
 {
-	struct broker_options o = {
+	const struct webhook_config *c = roles->config;
+	const struct broker_options o = {
 		.event = roles->event,
 		.queue = roles->queue,
 		.kube = roles->kube,
@@ -327,13 +332,17 @@ static int setup_broker(struct roles *roles, struct error *err)
 		.world = &roles->world,
 		.namespace_ = own_namespace(roles),
 		.identity = roles->host,
+		.config = &c->broker,
+		.allow_simulated = c->policy.allow_simulated,
+		.alone = !webhook_config_has_role(c, ROLE_ADMISSION) &&
+			 !webhook_config_has_role(c, ROLE_VERIFIER),
+		.serving = webhook_config_serving(c),
 	};
 
-	if (!webhook_config_has_role(roles->config, ROLE_BROKER))
+	if (!webhook_config_has_role(c, ROLE_BROKER))
 		return 0;
 	roles->world.namespace_uid = namespace_uid;
 	roles->world.ctx = roles;
-	broker_options_set(&o, roles->config);
 	return broker_new(&roles->broker, &o, err);
 }
 

@@ -13,24 +13,17 @@
 #include "common/kube/lease.h"
 #include "common/kube/token_review.h"
 #include "common/net/backoff.h"
-#include "common/net/ops.h"
-#include "common/net/tls.h"
 #include "common/tee/protocol.h"
 #include "webhook/broker/audit_publish.h"
 #include "webhook/broker/keys_keeper.h"
 #include "webhook/broker/shared_keys.h"
-#include "webhook/certs/certs.h"
 #include "webhook/trust/trust.h"
-#include "webhook/verifier/ca_map.h"
 #include "webhook/verifier/simulation.h"
 
 #define KEYS_SECRET      "casemate-broker-keys"
 #define SIMULATED_SECRET "casemate-simulated-root"
 #define LEASE_NAME       "casemate-broker"
 #define AUDIT_CONFIG_MAP "casemate-broker-audit"
-
-/* A kubelet brings a ConfigMap up to date within about this. */
-#define CA_SPREAD_USEC (180 * (int64_t)USEC_PER_SEC)
 
 enum { TOKEN_RATE = 200, ROOT_MAX = 64 * 1024 };
 
@@ -49,11 +42,8 @@ struct broker {
 	struct audit_publisher *checkpoints;
 	struct token_review *reviews;
 	struct witness *witness;
-	struct tls_identity *tls;
-	struct ca_map *ca_map;
-	struct certs *certs;
 	struct rcar_desk *desk;
-	struct server *server;
+	struct front *front;
 };
 
 /*
@@ -98,7 +88,7 @@ static int setup_trust(struct broker *b, struct error *err)
 	const struct trust_options trust = {.event = b->o.event,
 		.sources = &c->collateral,
 		.where = "broker.policy",
-		.policy = c->policy,
+		.policy = c->front.policy,
 		.allow_simulated = b->o.allow_simulated,
 		.measurements_elsewhere = true};
 	int r = trust_new(&b->trust, &trust, err);
@@ -248,7 +238,8 @@ static int setup_witness(struct broker *b, struct error *err)
 	r = token_review_new(&b->reviews, b->o.kube, &reviews, err);
 	if (r < 0)
 		return r;
-	snprintf(b->agent, sizeof(b->agent), "system:serviceaccount:%.340s", b->o.config->agent);
+	snprintf(b->agent, sizeof(b->agent), "system:serviceaccount:%.340s",
+		b->o.config->front.agent);
 	return witness_new(&b->witness,
 		&(struct witness_options){
 			.kube = b->o.kube,
@@ -261,45 +252,6 @@ static int setup_witness(struct broker *b, struct error *err)
 /*
  * Serving
  */
-
-static void take_authorities(void *ctx, const struct bundle *authorities)
-{
-	struct broker *b = ctx;
-
-	if (authorities->n && b->ca_map)
-		ca_map_set(b->ca_map, authorities);
-}
-
-static int setup_certs(struct broker *b, struct error *err)
-{
-	const struct broker_options *o = &b->o;
-	const struct broker_config *c = o->config;
-	const struct certs_options certs = {
-		.mode = *c->tls.cert ? CERTS_FILES : CERTS_SELF,
-		.secret_name = c->tls.secret_name,
-		.namespace_ = o->namespace_,
-		.service_name = c->tls.service_name,
-		.service_namespace = o->namespace_,
-		.ca_lifetime_usec = o->ca_lifetime_usec,
-		.leaf_lifetime_usec = o->leaf_lifetime_usec,
-		.cert_file = c->tls.cert,
-		.key_file = c->tls.key,
-		.must_load = !o->kube,
-		.trusted = take_authorities,
-		.ctx = b,
-		.spread_usec = CA_SPREAD_USEC,
-	};
-	int r = 0;
-
-	b->tls = tls_identity_new();
-	if (!b->tls)
-		return error_oom(err);
-	if (o->kube)
-		r = ca_map_new(&b->ca_map, o->kube, o->namespace_, c->tls.ca_config_map, err);
-	return r < 0 ? r
-		     : certs_new(&b->certs, o->event, o->kube, &certs, b->tls,
-			       o->alone ? o->metrics : NULL, o->alone ? o->health : NULL, err);
-}
 
 static int setup_desk(struct broker *b, struct error *err)
 {
@@ -329,34 +281,30 @@ static int setup_desk(struct broker *b, struct error *err)
 		err);
 }
 
-static int setup_server(struct broker *b, struct error *err)
+static int setup_front(struct broker *b, struct error *err)
 {
 	const struct broker_options *o = &b->o;
-	char address[64];
-	struct server_options server = {
-		.address = address,
-		.threads = o->threads,
-		.tls = b->tls,
-		.tls_min = o->tls_min,
-		.tls_ciphers = o->tls_ciphers,
-		.limits = o->limits,
+	struct front_options front = {
+		.event = o->event,
+		.kube = o->kube,
+		.metrics = o->alone ? o->metrics : NULL,
+		.health = o->alone ? o->health : NULL,
+		.prefix = "broker",
+		.what = "Serving keys",
+		.config = &o->config->front,
+		.namespace_ = o->namespace_,
+		.serving = o->serving,
 	};
-	int r = ops_parse_listen(o->config->listen, "broker.listen", address, &server.port, err);
+	struct server_limits *limits = &front.serving.limits;
 
-	server.limits.max_body = RCAR_REQUEST_MAX;
+	limits->max_body = RCAR_REQUEST_MAX;
 	/* a token in the one header, a session in another */
-	if (server.limits.max_header < 4 * SESSION_TEXT_MAX)
-		server.limits.max_header = 4 * SESSION_TEXT_MAX;
-	if (r == 0)
-		r = server_start(&b->server, &server, rcar_handle, b->desk, err);
-	if (r < 0)
-		return error_prefix(err, r, "broker.listen");
-	log_info(2, "Serving keys", LOG_STR("address", address),
-		LOG_INT("port", server_port(b->server)));
+	if (limits->max_header < 4 * SESSION_TEXT_MAX)
+		limits->max_header = 4 * SESSION_TEXT_MAX;
 	if (o->config->allow_sample)
 		log_warn("Keys are given for sample evidence, which proves nothing "
 			 "(broker.allowSample): for tests alone");
-	return 0;
+	return front_new(&b->front, &front, rcar_handle, b->desk, err);
 }
 
 static int setup_observation(struct broker *b, struct error *err)
@@ -368,7 +316,7 @@ int broker_new(struct broker **ret_b, const struct broker_options *o, struct err
 {
 	static int (*const steps[])(struct broker *, struct error *) = {setup_observation,
 		setup_trust, setup_deny, setup_store, setup_checkpoints, setup_keeper,
-		setup_witness, setup_certs, setup_desk, setup_server};
+		setup_witness, setup_desk, setup_front};
 	_cleanup_(broker_free_p) struct broker *b = calloc(1, sizeof(*b));
 
 	if (!b)
@@ -429,30 +377,28 @@ void broker_close_soon(struct broker *b)
 {
 	if (b->lease)
 		kube_lease_release(b->lease);
-	server_close_soon(b->server);
+	server_close_soon(front_server(b->front));
 }
 
 void broker_quiesce(struct broker *b)
 {
-	server_quiesce(b->server);
+	server_quiesce(front_server(b->front));
 }
 
 unsigned broker_connections(struct broker *b)
 {
-	return server_stats(b->server).connections;
+	return server_stats(front_server(b->front)).connections;
 }
 
 void broker_free(struct broker *b)
 {
 	if (!b)
 		return;
-	server_stop(b->server);
+	front_stop(b->front);
 	rcar_desk_free(b->desk);
 	witness_free(b->witness);
 	token_review_free(b->reviews);
-	certs_free(b->certs);
-	ca_map_free(b->ca_map);
-	tls_identity_free(b->tls);
+	front_free(b->front);
 	audit_publisher_free(b->checkpoints);
 	shared_keys_free(b->keys);
 	audit_free(b->audit);

@@ -32,10 +32,7 @@ struct broker_options {
 	bool alone;             /* no other role of this process has a certificate to tell of */
 	const char *namespace_; /* of Secrets, ConfigMap and Service; outlives it */
 	const char *identity;   /* of this replica, for the audit log and the Lease */
-	const char *tls_min, *tls_ciphers;
-	int64_t ca_lifetime_usec, leaf_lifetime_usec;
-	unsigned threads;
-	struct server_limits limits;
+	struct front_serving serving;
 };
 
 int broker_new(struct broker **ret_b, const struct broker_options *o, struct error *err);

@@ -7,36 +7,9 @@
 
 #define AT(member) offsetof(struct broker_config, member)
 
-/* field: the struct span. What it means is read by common/tee/policy.h. */
-static int parse_policy(const struct settings_source *src, struct json_val v, void *field,
-	struct arena *a, struct error *err)
-{
-	struct span *policy = field;
-
-	if (!json_is_object(v))
-		return settings_error(src, v, err, "must be a map");
-	*policy = arena_dup(a, json_raw(v));
-	return policy->p ? 0 : error_oom(err);
-}
-
 const struct setting broker_settings[] = {
-	{.name = "broker.listen",
-		.type = SETTING_STRING,
-		.offset = AT(listen),
-		.meta = "ADDRESS:PORT",
-		.help = "HTTPS of the key broker (0.0.0.0:8445)"},
-	{.name = "broker.agentServiceAccount",
-		.type = SETTING_STRING,
-		.offset = AT(agent),
-		.def = "casemate-system:casemate-agent",
-		.meta = "NAMESPACE:NAME",
-		.help = "whose tokens node agents bring"},
+	FRONT_SETTINGS("broker", AT(front), "8445"),
 	COLLATERAL_SETTINGS("broker", AT(collateral)),
-	{.name = "broker.policy",
-		.type = SETTING_CUSTOM,
-		.offset = AT(policy),
-		.file_only = true,
-		.parse = parse_policy},
 	{.name = "broker.allowSample",
 		.type = SETTING_BOOL,
 		.offset = AT(allow_sample),
@@ -122,40 +95,12 @@ const struct setting broker_settings[] = {
 		.offset = AT(denied.keys),
 		.meta = "NAMESPACE/PROFILE/KEY[,…]",
 		.help = "keys that nobody gets"},
-	{.name = "broker.tls.cert",
-		.type = SETTING_STRING,
-		.offset = AT(tls.cert),
-		.meta = "FILE",
-		.help = "the broker's certificate chain (PEM); none: self-made"},
-	{.name = "broker.tls.key",
-		.type = SETTING_STRING,
-		.offset = AT(tls.key),
-		.meta = "FILE",
-		.help = "its private key (PEM)"},
-	{.name = "broker.tls.secretName",
-		.type = SETTING_STRING,
-		.offset = AT(tls.secret_name),
-		.def = "casemate-broker-tls",
-		.meta = "NAME",
-		.help = "Secret of the self-made CA and certificate"},
-	{.name = "broker.tls.serviceName",
-		.type = SETTING_STRING,
-		.offset = AT(tls.service_name),
-		.def = "casemate-broker",
-		.meta = "NAME",
-		.help = "Service that the certificate names"},
-	{.name = "broker.tls.caConfigMap",
-		.type = SETTING_STRING,
-		.offset = AT(tls.ca_config_map),
-		.def = "casemate-broker-ca",
-		.meta = "NAME",
-		.help = "ConfigMap by which agents know whom to trust"},
 };
 const size_t n_broker_settings = sizeof(broker_settings) / sizeof(broker_settings[0]);
 
 static int check_standalone(const struct broker_config *c, struct error *err)
 {
-	if (!*c->tls.cert)
+	if (!*c->front.tls.cert)
 		return error_set(err, -EINVAL,
 			"--standalone needs a certificate: set broker.tls.cert and broker.tls.key");
 	if (!*c->keys || !*c->kek_file)
@@ -167,17 +112,12 @@ static int check_standalone(const struct broker_config *c, struct error *err)
 
 int broker_config_finish(struct broker_config *c, bool standalone, struct error *err)
 {
-	const char *colon = strchr(c->agent, ':');
-	int r = collateral_sources_finish(&c->collateral, "broker", err);
+	int r = front_config_check(&c->front, "broker", err);
 
+	if (r == 0)
+		r = collateral_sources_finish(&c->collateral, "broker", err);
 	if (r < 0)
 		return r;
-	if (!colon || colon == c->agent || !colon[1] || strchr(colon + 1, ':'))
-		return error_set(err, -EINVAL,
-			"broker.agentServiceAccount: \"%.140s\" is not NAMESPACE:NAME", c->agent);
-	if (!*c->tls.cert != !*c->tls.key)
-		return error_set(err, -EINVAL,
-			"broker.tls.cert and broker.tls.key go together: set both or none");
 	if (standalone)
 		return check_standalone(c, err);
 	if (!*c->kek_file == !c->insecure_kek_in_secret)
@@ -189,11 +129,9 @@ int broker_config_finish(struct broker_config *c, bool standalone, struct error 
 
 bool broker_config_needs_restart(const struct broker_config *a, const struct broker_config *b)
 {
-	return strcmp(a->listen, b->listen) != 0 || strcmp(a->agent, b->agent) != 0 ||
-	       !span_equal(a->policy, b->policy) || a->allow_sample != b->allow_sample ||
+	return !front_config_same(&a->front, &b->front) || a->allow_sample != b->allow_sample ||
 	       a->rsa_oaep_sha1 != b->rsa_oaep_sha1 || a->max_rate != b->max_rate ||
 	       strcmp(a->simulated_root, b->simulated_root) != 0 || strcmp(a->keys, b->keys) != 0 ||
 	       strcmp(a->kek_file, b->kek_file) != 0 || strcmp(a->token_key, b->token_key) != 0 ||
-	       strcmp(a->audit.file, b->audit.file) != 0 || strcmp(a->tls.cert, b->tls.cert) != 0 ||
-	       strcmp(a->tls.key, b->tls.key) != 0;
+	       strcmp(a->audit.file, b->audit.file) != 0;
 }

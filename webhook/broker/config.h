@@ -7,14 +7,12 @@
 #include <stdint.h>
 
 #include "common/base/settings.h"
+#include "webhook/front/front.h"
 #include "webhook/trust/sources.h"
 
 struct broker_config {
-	const char *listen; /* "ADDRESS:PORT" */
-	const char *agent;  /* "NAMESPACE:NAME" of the agents' ServiceAccount */
+	struct front_config front;
 	struct collateral_sources collateral;
-	/* A verification policy as JSON (common/tee/policy.h); SPAN_NONE: the default. */
-	struct span policy;
 	bool allow_sample, rsa_oaep_sha1;
 	const char *simulated_root; /* file (PEM), standalone */
 	const char *keys;           /* folder of records, standalone */
@@ -31,10 +29,6 @@ struct broker_config {
 	struct {
 		struct strings platforms, measurements, nodes, keys;
 	} denied;
-	struct {
-		const char *cert, *key; /* files; "": self-made, in the Secret */
-		const char *secret_name, *service_name, *ca_config_map;
-	} tls;
 };
 
 /* The settings; offsets are relative to the struct. */

@@ -11,30 +11,8 @@
 #define AT(member) offsetof(struct verifier_config, member)
 #define MINUTE     (60 * INT64_C(1000000))
 
-/* field: the struct span. What it means is read by common/tee/policy.h. */
-static int parse_policy(const struct settings_source *src, struct json_val v, void *field,
-	struct arena *a, struct error *err)
-{
-	struct span *policy = field;
-
-	if (!json_is_object(v))
-		return settings_error(src, v, err, "must be a map");
-	*policy = arena_dup(a, json_raw(v));
-	return policy->p ? 0 : error_oom(err);
-}
-
 const struct setting verifier_settings[] = {
-	{.name = "verifier.listen",
-		.type = SETTING_STRING,
-		.offset = AT(listen),
-		.meta = "ADDRESS:PORT",
-		.help = "HTTPS of the verifier (0.0.0.0:8444)"},
-	{.name = "verifier.agentServiceAccount",
-		.type = SETTING_STRING,
-		.offset = AT(agent),
-		.def = "casemate-system:casemate-agent",
-		.meta = "NAMESPACE:NAME",
-		.help = "whose tokens node agents bring"},
+	FRONT_SETTINGS("verifier", AT(front), "8444"),
 	{.name = "verifier.reattestInterval",
 		.type = SETTING_DURATION,
 		.offset = AT(interval_usec),
@@ -86,39 +64,6 @@ const struct setting verifier_settings[] = {
 		.max = 24 * 60 * MINUTE,
 		.help = "how long such a pod has been seen there before"},
 	COLLATERAL_SETTINGS("verifier", AT(collateral)),
-	{.name = "verifier.policy",
-		.type = SETTING_CUSTOM,
-		.offset = AT(policy),
-		.file_only = true,
-		.parse = parse_policy},
-	{.name = "verifier.tls.cert",
-		.type = SETTING_STRING,
-		.offset = AT(tls.cert),
-		.meta = "FILE",
-		.help = "the verifier's certificate chain (PEM); none: self-made"},
-	{.name = "verifier.tls.key",
-		.type = SETTING_STRING,
-		.offset = AT(tls.key),
-		.meta = "FILE",
-		.help = "its private key (PEM)"},
-	{.name = "verifier.tls.secretName",
-		.type = SETTING_STRING,
-		.offset = AT(tls.secret_name),
-		.def = "casemate-verifier-tls",
-		.meta = "NAME",
-		.help = "Secret of the self-made CA and certificate"},
-	{.name = "verifier.tls.serviceName",
-		.type = SETTING_STRING,
-		.offset = AT(tls.service_name),
-		.def = "casemate-verifier",
-		.meta = "NAME",
-		.help = "Service that the certificate names"},
-	{.name = "verifier.tls.caConfigMap",
-		.type = SETTING_STRING,
-		.offset = AT(tls.ca_config_map),
-		.def = "casemate-verifier-ca",
-		.meta = "NAME",
-		.help = "ConfigMap by which agents know whom to trust"},
 };
 const size_t n_verifier_settings = sizeof(verifier_settings) / sizeof(verifier_settings[0]);
 
@@ -140,21 +85,16 @@ static int check_platforms(const struct strings *list, const char *setting, stru
 
 int verifier_config_finish(struct verifier_config *c, struct error *err)
 {
-	const char *colon = strchr(c->agent, ':');
-	int r = check_platforms(&c->allowed_platforms, "verifier.allowedPlatforms", err);
+	int r = front_config_check(&c->front, "verifier", err);
 
+	if (r == 0)
+		r = check_platforms(&c->allowed_platforms, "verifier.allowedPlatforms", err);
 	if (r == 0)
 		r = check_platforms(&c->denied_platforms, "verifier.deniedPlatforms", err);
 	if (r == 0)
 		r = collateral_sources_finish(&c->collateral, "verifier", err);
 	if (r < 0)
 		return r;
-	if (!colon || colon == c->agent || !colon[1] || strchr(colon + 1, ':'))
-		return error_set(err, -EINVAL,
-			"verifier.agentServiceAccount: \"%.140s\" is not NAMESPACE:NAME", c->agent);
-	if (!*c->tls.cert != !*c->tls.key)
-		return error_set(err, -EINVAL,
-			"verifier.tls.cert and verifier.tls.key go together: set both or none");
 	if (!c->validity_usec)
 		c->validity_usec = 2 * c->interval_usec;
 	if (c->validity_usec * 2 < c->interval_usec * 3)

@@ -7,11 +7,11 @@
 #include <stdint.h>
 
 #include "common/base/settings.h"
+#include "webhook/front/front.h"
 #include "webhook/trust/sources.h"
 
 struct verifier_config {
-	const char *listen; /* "ADDRESS:PORT" */
-	const char *agent;  /* "NAMESPACE:NAME" of the agents' ServiceAccount */
+	struct front_config front;
 	int64_t interval_usec;
 	int64_t validity_usec; /* 0: twice the interval */
 	int64_t max_nodes_per_platform;
@@ -20,12 +20,6 @@ struct verifier_config {
 	bool trust_on_first_use, taint;
 	bool evict; /* confidential pods from nodes that are not trusted any more */
 	int64_t evict_after_usec;
-	/* A verification policy as JSON (common/tee/policy.h); SPAN_NONE: the default. */
-	struct span policy;
-	struct {
-		const char *cert, *key; /* files; "": self-made, in the Secret */
-		const char *secret_name, *service_name, *ca_config_map;
-	} tls;
 };
 
 /* The settings; offsets are relative to the struct. */

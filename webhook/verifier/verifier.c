@@ -11,11 +11,7 @@
 #include "common/kube/lease.h"
 #include "common/kube/token_review.h"
 #include "common/net/backoff.h"
-#include "common/net/ops.h"
-#include "common/net/tls.h"
 #include "common/tee/protocol.h"
-#include "webhook/certs/certs.h"
-#include "webhook/verifier/ca_map.h"
 #include "webhook/verifier/census.h"
 #include "webhook/verifier/desk.h"
 #include "webhook/replicas/keyring.h"
@@ -27,9 +23,6 @@
 #define KEYS_SECRET      "casemate-verifier-keys"
 #define SIMULATED_SECRET "casemate-simulated-root"
 #define LEASE_NAME       "casemate-verifier"
-
-/* A kubelet brings a ConfigMap up to date within about this. */
-#define CA_SPREAD_USEC (180 * (int64_t)USEC_PER_SEC)
 
 enum { TOKEN_RATE = 200 };
 
@@ -48,11 +41,8 @@ struct verifier {
 	struct kube_lease *lease;
 	struct sweeper *sweeper;
 	struct strays *strays;
-	struct tls_identity *tls;
-	struct ca_map *ca_map;
-	struct certs *certs;
 	struct desk *desk;
-	struct server *server;
+	struct front *front;
 	struct census *census;
 	struct metric *leader, *collateral;
 };
@@ -75,14 +65,6 @@ static void take_root(void *ctx, struct span cert_pem)
 	struct verifier *v = ctx;
 
 	trust_simulated(v->trust, cert_pem);
-}
-
-static void take_authorities(void *ctx, const struct bundle *authorities)
-{
-	struct verifier *v = ctx;
-
-	if (authorities->n)
-		ca_map_set(v->ca_map, authorities);
 }
 
 static void node_changed(void *ctx, struct node *n)
@@ -149,7 +131,7 @@ static int setup_trust(struct verifier *v, struct error *err)
 	const struct trust_options trust = {.event = o->event,
 		.sources = &o->config->collateral,
 		.where = "verifier.policy",
-		.policy = o->config->policy,
+		.policy = o->config->front.policy,
 		.allow_simulated = o->allow_simulated};
 	int r = trust_new(&v->trust, &trust, err);
 
@@ -211,35 +193,6 @@ static int setup_nodes(struct verifier *v, struct error *err)
 	return r;
 }
 
-static int setup_certs(struct verifier *v, struct error *err)
-{
-	const struct verifier_options *o = &v->o;
-	const struct verifier_config *c = o->config;
-	const struct certs_options certs = {
-		.mode = *c->tls.cert ? CERTS_FILES : CERTS_SELF,
-		.secret_name = c->tls.secret_name,
-		.namespace_ = o->namespace_,
-		.service_name = c->tls.service_name,
-		.service_namespace = o->namespace_,
-		.ca_lifetime_usec = o->ca_lifetime_usec,
-		.leaf_lifetime_usec = o->leaf_lifetime_usec,
-		.cert_file = c->tls.cert,
-		.key_file = c->tls.key,
-		.trusted = take_authorities,
-		.ctx = v,
-		.spread_usec = CA_SPREAD_USEC,
-	};
-	int r;
-
-	v->tls = tls_identity_new();
-	if (!v->tls)
-		return error_oom(err);
-	r = ca_map_new(&v->ca_map, o->kube, o->namespace_, c->tls.ca_config_map, err);
-	return r < 0 ? r
-		     : certs_new(&v->certs, o->event, o->kube, &certs, v->tls,
-			       o->alone ? o->metrics : NULL, o->alone ? o->health : NULL, err);
-}
-
 static int setup_desk(struct verifier *v, struct error *err)
 {
 	const struct verifier_options *o = &v->o;
@@ -249,7 +202,8 @@ static int setup_desk(struct verifier *v, struct error *err)
 
 	if (r < 0)
 		return r;
-	snprintf(v->agent, sizeof(v->agent), "system:serviceaccount:%.340s", o->config->agent);
+	snprintf(
+		v->agent, sizeof(v->agent), "system:serviceaccount:%.340s", o->config->front.agent);
 	return desk_new(&v->desk,
 		&(struct desk_options){
 			.queue = o->queue,
@@ -268,28 +222,23 @@ static int setup_desk(struct verifier *v, struct error *err)
 		err);
 }
 
-static int setup_server(struct verifier *v, struct error *err)
+static int setup_front(struct verifier *v, struct error *err)
 {
 	const struct verifier_options *o = &v->o;
-	char address[64];
-	struct server_options server = {
-		.address = address,
-		.threads = o->threads,
-		.tls = v->tls,
-		.tls_min = o->tls_min,
-		.tls_ciphers = o->tls_ciphers,
-		.limits = o->limits,
+	struct front_options front = {
+		.event = o->event,
+		.kube = o->kube,
+		.metrics = o->alone ? o->metrics : NULL,
+		.health = o->alone ? o->health : NULL,
+		.prefix = "verifier",
+		.what = "Serving attestation",
+		.config = &o->config->front,
+		.namespace_ = o->namespace_,
+		.serving = o->serving,
 	};
-	int r = ops_parse_listen(o->config->listen, "verifier.listen", address, &server.port, err);
 
-	server.limits.max_body = PROTOCOL_REQUEST_MAX;
-	if (r == 0)
-		r = server_start(&v->server, &server, desk_handle, v->desk, err);
-	if (r < 0)
-		return error_prefix(err, r, "verifier.listen");
-	log_info(2, "Serving attestation", LOG_STR("address", address),
-		LOG_INT("port", server_port(v->server)));
-	return 0;
+	front.serving.limits.max_body = PROTOCOL_REQUEST_MAX;
+	return front_new(&v->front, &front, desk_handle, v->desk, err);
 }
 
 static int setup_observation(struct verifier *v, struct error *err)
@@ -311,7 +260,7 @@ static int setup_observation(struct verifier *v, struct error *err)
 int verifier_new(struct verifier **ret_v, const struct verifier_options *o, struct error *err)
 {
 	static int (*const steps[])(struct verifier *, struct error *) = {
-		setup_observation, setup_trust, setup_nodes, setup_certs, setup_desk, setup_server};
+		setup_observation, setup_trust, setup_nodes, setup_desk, setup_front};
 	_cleanup_(verifier_free_p) struct verifier *v = calloc(1, sizeof(*v));
 
 	if (!v)
@@ -348,32 +297,30 @@ void verifier_refresh(struct verifier *v)
 void verifier_close_soon(struct verifier *v)
 {
 	kube_lease_release(v->lease);
-	server_close_soon(v->server);
+	server_close_soon(front_server(v->front));
 }
 
 void verifier_quiesce(struct verifier *v)
 {
-	server_quiesce(v->server);
+	server_quiesce(front_server(v->front));
 }
 
 unsigned verifier_connections(struct verifier *v)
 {
-	return server_stats(v->server).connections;
+	return server_stats(front_server(v->front)).connections;
 }
 
 void verifier_free(struct verifier *v)
 {
 	if (!v)
 		return;
-	server_stop(v->server);
+	front_stop(v->front);
 	strays_free(v->strays);
 	sweeper_free(v->sweeper);
 	publisher_free(v->publisher);
 	desk_free(v->desk);
 	token_review_free(v->reviews);
-	certs_free(v->certs);
-	ca_map_free(v->ca_map);
-	tls_identity_free(v->tls);
+	front_free(v->front);
 	kube_lease_free(v->lease);
 	nodes_free(v->nodes);
 	simulation_free(v->simulation);

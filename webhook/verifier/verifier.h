@@ -33,10 +33,7 @@ struct verifier_options {
 	bool alone;             /* no other role of this process has a certificate to tell of */
 	const char *namespace_; /* of Secrets, ConfigMap, Service and Lease; outlives it */
 	const char *identity;   /* of this replica, for the Lease */
-	const char *tls_min, *tls_ciphers;
-	int64_t ca_lifetime_usec, leaf_lifetime_usec;
-	unsigned threads;
-	struct server_limits limits;
+	struct front_serving serving;
 };
 
 int verifier_new(struct verifier **ret_v, const struct verifier_options *o, struct error *err);

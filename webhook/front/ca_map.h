@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * The ConfigMap (key ca.crt) by which agents know whom to trust as the verifier: kept as it should
- * be by every replica, looked at once a minute. A shell: it logs. On the loop's thread. */
+ * The ConfigMap (key ca.crt) by which agents know whom to trust as the verifier or the broker: kept
+ * as it should be by every replica, looked at once a minute. A shell: it logs. On the loop's
+ * thread. */
 #pragma once
 
 #include "common/kube/client.h"

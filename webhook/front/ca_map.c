@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "webhook/verifier/ca_map.h"
+#include "webhook/front/ca_map.h"
 
 #include <errno.h>
 #include <stdio.h>
