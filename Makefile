@@ -87,6 +87,7 @@ FUZZ_AUX := $(call objs,$(filter-out $(FUZZ_SRC),$(call srcs,tests/fuzz)))
 RENDER  := $(B)/tests/integration/page/render
 TSM_ASK := $(B)/tests/integration/tsm/ask
 PUT_KEY := $(B)/tests/integration/kbs/put_key
+OPEN_KEY := $(B)/tests/integration/kbs/open_key
 CHURN   := $(B)/tests/integration/keys/churn
 BENCHES := $(patsubst %.c,$(B)/%,$(wildcard tests/bench/*.c))
 PEERS   := $(B)/tests/cluster/plugin_peer
@@ -105,6 +106,7 @@ help:
 	@echo 'make test         everything below that can fail, on a real cluster too'
 	@echo 'make check        unit tests; check-san, check-tsan: under sanitizers'
 	@echo 'make check-malleability  every bit of real evidence and collateral turned, in minutes'
+	@echo 'make check-durability    the broker killed during 1,000 releases, rotations and imports'
 	@echo 'make fuzz         each fuzz target for T seconds (10)'
 	@echo 'make check-chart  chart and manifests'
 	@echo 'make check-programs  the programs without a cluster: serve --standalone, review, verify'
@@ -154,7 +156,7 @@ $(GRPC_PEER): $(GRPC_PEER).o $(B)/tests/unit/grpc_fixture.o $(call lib,common)
 	$(Q)$(CC) $(ldflags) -o $@ $^ $(libs)
 $(RENDER): $(RENDER).o $(B)/tests/unit/status_fixture.o $(LIBS)
 	$(Q)$(CC) $(ldflags) -o $@ $^ $(libs)
-$(BENCHES) $(PEERS) $(TSM_ASK) $(PUT_KEY) $(CHURN): $(B)/%: $(B)/%.o $(LIBS)
+$(BENCHES) $(PEERS) $(TSM_ASK) $(PUT_KEY) $(OPEN_KEY) $(CHURN): $(B)/%: $(B)/%.o $(LIBS)
 	$(Q)$(CC) $(ldflags) -o $@ $^ $(libs)
 
 $(B)/gen/%.pb-c.c $(B)/gen/%.pb-c.h: %.proto
@@ -180,6 +182,8 @@ check-tsan:
 	$(Q)$(MAKE) check SAN=thread
 check-malleability: $(UNIT)
 	tests/integration/malleability-test $(B)
+check-durability: all $(PUT_KEY) $(OPEN_KEY)
+	PUT_KEY=$(PUT_KEY) OPEN_KEY=$(OPEN_KEY) tests/integration/durability-test 1000 150
 fuzz:
 	$(Q)$(MAKE) CC=clang SAN=fuzzer-no-link,address,undefined run-fuzz
 run-fuzz: $(FUZZERS:%=%.run)
@@ -207,7 +211,7 @@ check-chart:
 	tests/chart/monitoring-test
 check-image: all
 	tests/chart/image-test
-check-programs: all $(GRPC_PEER) $(RENDER) $(MAKE_EVIDENCE) $(TSM_ASK) $(PUT_KEY) $(CHURN)
+check-programs: all $(GRPC_PEER) $(RENDER) $(MAKE_EVIDENCE) $(TSM_ASK) $(PUT_KEY) $(OPEN_KEY) $(CHURN)
 	tests/integration/standalone-test
 	tests/integration/review-test
 	tests/integration/verify-test
@@ -216,6 +220,7 @@ check-programs: all $(GRPC_PEER) $(RENDER) $(MAKE_EVIDENCE) $(TSM_ASK) $(PUT_KEY
 	tests/integration/metrics-test
 	PUT_KEY=$(PUT_KEY) tests/integration/kbs-test
 	CHURN=$(CHURN) tests/integration/keys-test
+	PUT_KEY=$(PUT_KEY) OPEN_KEY=$(OPEN_KEY) tests/integration/durability-test
 	tests/integration/grpc-test
 	TSM_ASK=$(TSM_ASK) tests/integration/tsm-test
 	B=$(B) tests/integration/guest-test
@@ -289,7 +294,7 @@ deps:
 	DEBIAN_FRONTEND=noninteractive apt-get install -y --no-install-recommends $$(sed 's/\#.*//' packages.txt)
 clean:
 	$(RM) -r $(BUILD) compile_commands.json
-.PHONY: all help check-malleability check-failover bench bench-fleet image manifests check-chart check-image check-programs check-cluster cluster-up cluster-down test demo demo-down unit check check-san check-tsan fuzz run-fuzz bench-bins peers compdb install headers arrows lint format deps clean \
+.PHONY: all help check-malleability check-durability check-failover bench bench-fleet image manifests check-chart check-image check-programs check-cluster cluster-up cluster-down test demo demo-down unit check check-san check-tsan fuzz run-fuzz bench-bins peers compdb install headers arrows lint format deps clean \
 	compile_commands.json
 
 -include $(wildcard $(OBJS:.o=.d) $(GEN_H:.h=.d) \

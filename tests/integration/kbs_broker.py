@@ -88,7 +88,7 @@ class Broker(harness.Server):
             [PUT_KEY, self.keys, self.kek, namespace, name, key], input=value, check=True
         )
 
-    def start(self):
+    def spawn(self):
         args = [harness.PROGRAM, "serve", "--roles=broker", "--standalone"]
         args += [f"--config={self.config}", f"--profiles={self.profiles}"]
         args += [f"--broker-listen=127.0.0.1:{self.port}"]
@@ -105,6 +105,9 @@ class Broker(harness.Server):
                 stderr=log,
                 env=harness.ENVIRONMENT,
             )
+
+    def start(self):
+        self.spawn()
         self.stack.callback(self.end)
         if not eventually(lambda: self.process.poll() is not None or self.readyz() == 200, 60):
             raise RuntimeError("the broker does not become ready:\n" + self.log())
