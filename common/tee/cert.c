@@ -94,12 +94,17 @@ static int read_all(struct cert *c, struct error *err)
 
 int cert_parse_der(struct cert **ret_c, struct span der, struct error *err)
 {
+	return cert_parse_der_max(ret_c, CERT_DER_MAX, der, err);
+}
+
+int cert_parse_der_max(struct cert **ret_c, size_t max, struct span der, struct error *err)
+{
 	_cleanup_(cert_unref_p) struct cert *c = NULL;
 	int r;
 
-	if (der.len > CERT_DER_MAX)
-		return error_set(err, -E2BIG, "a certificate has %zu bytes, more than %d", der.len,
-			CERT_DER_MAX);
+	if (der.len > max)
+		return error_set(
+			err, -E2BIG, "a certificate has %zu bytes, more than %zu", der.len, max);
 	c = calloc(1, sizeof(*c) + der.len);
 	if (!c)
 		return error_oom(err);

@@ -50,6 +50,8 @@ struct cert {
  * name with NUL, an extension that is there twice or is critical and unknown, no key of a kind in
  * use (P-256, P-384, RSA of 2048 to 4096 bits with the exponent 65537); -E2BIG; -ENOMEM. */
 int cert_parse_der(struct cert **ret_c, struct span der, struct error *err);
+/* The same of at most max bytes: a certificate with evidence in it is longer than others. */
+int cert_parse_der_max(struct cert **ret_c, size_t max, struct span der, struct error *err);
 
 /* PEM blocks CERTIFICATE alone, at least one and at most max, with nothing but white space between
  * and behind them, except one NUL at the end (Intel's certification data of type 5 has it). Returns

@@ -149,6 +149,8 @@
 	X(KeyRevoked, "the key is on the deny-list", "rotate it, or take it off the list")         \
 	X(NamespaceNotAllowed, "keys stay in the namespace of their profile",                      \
 		"ask from a pod of that namespace, labelled casemate.dev/confidential=enabled")    \
+	X(IdentityAmbiguous, "several profiles would give this enclave a key of theirs",           \
+		"have one of them alone name a gramineKey for it")                                 \
 	X(IdentityNotAllowed, "what was proved is none of the key's identities",                   \
 		"run what is listed, or list what runs")                                           \
 	X(WorkloadNotAllowed, "the pod is not what the profile's workload says",                   \

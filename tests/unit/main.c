@@ -36,6 +36,7 @@
 	X(cert_rules)                                                                              \
 	X(certs)                                                                                   \
 	X(challenge)                                                                               \
+	X(choice)                                                                                  \
 	X(claims)                                                                                  \
 	X(client)                                                                                  \
 	X(clock)                                                                                   \
@@ -52,6 +53,7 @@
 	X(desk)                                                                                    \
 	X(desk_message)                                                                            \
 	X(devices)                                                                                 \
+	X(dice)                                                                                    \
 	X(dir_watch)                                                                               \
 	X(enclave)                                                                                 \
 	X(enforce)                                                                                 \
@@ -130,6 +132,7 @@
 	X(quantity)                                                                                \
 	X(qe_identity)                                                                             \
 	X(quote)                                                                                   \
+	X(ra_tls)                                                                                  \
 	X(record)                                                                                  \
 	X(registration)                                                                            \
 	X(review)                                                                                  \

@@ -257,8 +257,28 @@ static const struct row rows[] = {
 		"spec.identities[0].sgx.isvProdId: 1.0 is no whole number", {0}},
 	{ID("'sgx':{'mrsigner':'" X64 "','gramineKey':'k'}"),
 		"spec.identities[0].sgx.gramineKey: \"k\" is no key of this profile", {0}},
-	{ID("'sgx':{'mrsigner':'" X64 "','gramineKey':'k'}}],'keys':[{'name':'k','type':'raw'"), NULL,
+	{ID("'sgx':{'mrsigner':'" X64 "','gramineKey':'k'}}],'keys':[{'name':'k','type':'raw'"),
+		"spec.identities[0].sgx.gramineKey: key \"k\" must have grant.evidenceOnly: true, "
+		"since an enclave that asks this way has no token", {0}},
+	{ID("'sgx':{'mrenclave':'" X64 "','gramineKey':'k'}}],'keys':[{'name':'k','type':'raw',"
+	    "'grant':{'serviceAccounts':['a']}"),
+		"spec.identities[0].sgx.gramineKey: key \"k\" must have grant.evidenceOnly: true, "
+		"since an enclave that asks this way has no token", {0}},
+	{ID("'sgx':{'mrenclave':'" X64 "','gramineKey':'k'}}],'keys':[{'name':'k',"
+	    "'type':'symmetric','size':32,'use':'image'"),
+		"spec.identities[0].sgx.gramineKey: key \"k\" is for images and never leaves the broker",
 		{0}},
+	{ID("'sgx':{'mrenclave':'" X64 "','gramineKey':'k'}},{'name':'j','sgx':{'mrenclave':'" X64
+	    "'}}],'keys':[{'name':'k','type':'raw','grant':{'evidenceOnly':true},"
+	    "'identities':['j']"),
+		"spec.identities[0].sgx.gramineKey: key \"k\" does not name this identity among its "
+		"own (keys[].identities)", {0}},
+	{ID("'sgx':{'mrsigner':'" X64 "','gramineKey':'k'}}],'keys':[{'name':'k','type':'raw',"
+	    "'grant':{'evidenceOnly':true}"),
+		"spec.keys[0].grant.evidenceOnly: identity \"i\" does not pin the code (sgx: mrenclave; "
+		"snp: measurement and hostData); name service accounts instead", {0}},
+	{ID("'sgx':{'mrenclave':'" X64 "','gramineKey':'k'}}],'keys':[{'name':'k','type':'raw',"
+	    "'grant':{'evidenceOnly':true},'identities':['i']"), NULL, {0}},
 	{ID("'tdx':{'rtmrs':{'4':'" X96 "'}}"),
 		"spec.identities[0].tdx.rtmrs.\"4\": unknown field", {0}},
 	{ID("'tdx':{}"), "spec.identities[0].tdx: needs mrtd or rtmrs", {0}},

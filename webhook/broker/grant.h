@@ -42,3 +42,7 @@ struct grant_request {
  * -ENOMEM. */
 int grant_decide(const struct grant_request *q, struct arena *a, enum reason *ret_reason,
 	const char **ret_message);
+
+/* Is v what was proved: an identity's member for that kind of TEE (its `sgx`, `tdx`, …)? 1, 0;
+ * -ENOMEM of a. */
+int grant_is(const struct proven *p, struct json_val v, struct arena *a);

@@ -129,6 +129,16 @@ static int compare(struct decision *d, struct json_val v, const char *at, struct
 	return r;
 }
 
+int grant_is(const struct proven *p, struct json_val v, struct arena *a)
+{
+	const struct grant_request q = {.proven = p};
+	struct decision d = {.q = &q, .a = a};
+	struct difference diff = {0};
+	int r = compare(&d, v, "", &diff);
+
+	return r < 0 ? r : diff.n == 0;
+}
+
 static bool holds(struct json_val names, struct json_val name)
 {
 	struct json_iter it;

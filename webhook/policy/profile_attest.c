@@ -225,11 +225,40 @@ static int check_svn(struct check *c, const struct place *at, struct json_val v)
 
 static int check_gramine_key(struct check *c, const struct place *at, struct json_val v)
 {
+	struct json_val key = check_find_named(json_get(c->spec, "keys"), v);
+	struct span shown = check_shown(v);
 	int r = check_dns_label(c, at, v);
 
-	if (r < 0 || json_exists(check_find_named(json_get(c->spec, "keys"), v)))
+	if (r < 0)
 		return r;
-	return check_fail(c, at, SPAN_FMT " is no key of this profile", SPAN_ARG(check_shown(v)));
+	if (!json_exists(key))
+		return check_fail(c, at, SPAN_FMT " is no key of this profile", SPAN_ARG(shown));
+	if (json_exists(json_get(key, "use")))
+		return check_fail(c, at,
+			"key " SPAN_FMT " is for images and never leaves the broker",
+			SPAN_ARG(shown));
+	/* no token comes with Gramine's secret provisioning */
+	if (json_type(json_find(key, "grant", "evidenceOnly")) != JSON_TRUE)
+		return check_fail(c, at,
+			"key " SPAN_FMT " must have grant.evidenceOnly: true, since an enclave "
+			"that asks this way has no token",
+			SPAN_ARG(shown));
+	return 0;
+}
+
+/* A key may have identities of its own, and then gives nothing to others. */
+static int check_gramine_counts(struct check *c, const struct place *at, struct json_val identity)
+{
+	struct json_val name = json_find(identity, "sgx", "gramineKey");
+	struct json_val key = check_find_named(json_get(c->spec, "keys"), name);
+	struct json_val named = json_get(key, "identities");
+
+	if (!json_exists(name) || !json_exists(named) ||
+		check_holds(named, json_get(identity, "name")))
+		return 0;
+	return check_fail(c, PLACE(PLACE(at, "sgx"), "gramineKey"),
+		"key " SPAN_FMT " does not name this identity among its own (keys[].identities)",
+		SPAN_ARG(check_shown(name)));
 }
 
 /* An identity that says nothing would match every enclave or guest there is. */
@@ -314,7 +343,7 @@ static int check_identity(struct check *c, const struct place *at, struct json_v
 
 	if (r == 0 && json_count(v) != 2)
 		return check_fail(c, at, "needs exactly one of sgx, tdx, snp, simulated");
-	return r;
+	return r < 0 ? r : check_gramine_counts(c, at, v);
 }
 
 int check_identities(struct check *c, const struct place *at, struct json_val v)
