@@ -266,6 +266,44 @@ static void test_verdicts(void)
 	end(&w);
 }
 
+/* A session's node, whose verdict changes meanwhile. */
+static void test_again(void)
+{
+	static const struct {
+		const char *name, *record;
+		enum reason want;
+	} rows[] = {
+		{"attested", GOOD, REASON_Ok},
+		{"expired", RECORD("Attested", "u1", "2020-01-01T00:00:00Z"),
+			REASON_VerdictExpired},
+		{"refused", RECORD("Refused", "u1", "2036-01-01T00:00:00Z"), REASON_NotAttested},
+		{"of another Node", RECORD("Attested", "u9", "2036-01-01T00:00:00Z"),
+			REASON_VerdictExpired},
+		{"none", NULL, REASON_NotAttested},
+	};
+	const struct requester who = {
+		.namespace_ = "shop", .pod = "app-1", .node = "n1", .node_uid = "u1"};
+	struct world w;
+
+	if (begin(&w))
+		for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
+			struct witness_call *c;
+
+			w.record = rows[i].record;
+			w.done = false;
+			c = witness_node(w.witness, &who, NOW, on_testimony, &w);
+			CU_ASSERT_PTR_NOT_NULL(c);
+			if (!c)
+				break;
+			witness_go(c);
+			CU_ASSERT_TRUE(kube_fix_wait(&w.kube, is_done, &w));
+			CHECK_ROW(rows[i].name, w.t.reason == rows[i].want, "%s: %s",
+				reason_name(w.t.reason), w.message);
+			CU_ASSERT_STRING_EQUAL(w.t.who.pod, "app-1");
+		}
+	end(&w);
+}
+
 static void test_pods(void)
 {
 	static const struct {
@@ -311,6 +349,7 @@ static void test_cancel(void)
 CU_TestInfo witness_tests[] = {
 	{"whose tokens", test_tokens},
 	{"verdicts that hold", test_verdicts},
+	{"the verdict of a session's node", test_again},
 	{"the live pod", test_pods},
 	{"nothing comes after a cancel", test_cancel},
 	CU_TEST_INFO_NULL,

@@ -52,11 +52,16 @@ void visit_tell(struct visit *v, const char *type, const char *event, const char
 void visit_resource(struct visit *v);
 /* Of a layer's packet, which the key that it names unwraps. */
 void visit_unwrap(struct visit *v);
+/* The same, when the node's verdict holds. */
+void visit_look_for_image(struct visit *v);
 
 /* rcar_release.c: what both have in common. */
 /* The session has attested, nothing in it is denied, and the namespace has not asked too often;
  * else the visit is refused. */
 bool visit_ready(struct visit *v);
+/* The verdict of the agent's node must hold now, and be of the platform that the session proved:
+ * then the live Pod, or Pods, are asked for, and else the visit is refused. */
+void visit_look(struct visit *v);
 /* What grant_decide() says of the key, for that pod and image (missing, SPAN_NONE: none), in a. */
 int visit_judge(struct visit *v, struct json_val pod, struct span image, struct arena *a,
 	enum reason *ret_reason, const char **ret_message);

@@ -236,6 +236,42 @@ static void on_pod(void *ctx, struct json_val pod, enum reason reason, const cha
 		decide(v, pod);
 }
 
+static void on_node(void *ctx, const struct testimony *t)
+{
+	struct visit *v = ctx;
+	enum reason reason = t->reason;
+	struct error err = {0};
+	int r;
+
+	v->asked = NULL;
+	if (reason != REASON_Ok) {
+		visit_deny(v, reason, t->message);
+		return;
+	}
+	if (!attestation_fits_node(&v->session, &t->node, &reason, &err)) {
+		visit_deny(v, reason, err.message);
+		return;
+	}
+	if (v->kind == RCAR_UNWRAP) {
+		visit_look_for_image(v);
+		return;
+	}
+	v->asked = witness_pod(v->desk->o.witness, &v->session.who, on_pod, v, &r);
+	if (!v->asked)
+		visit_refuse(v, REASON_Internal, "%s", strerror(-r));
+}
+
+void visit_look(struct visit *v)
+{
+	int64_t now_sec = clock_unix_usec() / (int64_t)USEC_PER_SEC;
+
+	v->asked = witness_node(v->desk->o.witness, &v->session.who, now_sec, on_node, v);
+	if (v->asked)
+		witness_go(v->asked);
+	else
+		visit_refuse(v, REASON_Internal, "out of memory");
+}
+
 /* By the cookie, or else the token. */
 static int open_session(struct visit *v, enum reason *ret_reason, struct error *err)
 {
@@ -283,9 +319,6 @@ bool visit_ready(struct visit *v)
 
 void visit_resource(struct visit *v)
 {
-	const struct rcar_options *o = &v->desk->o;
-	int r;
-
 	if (!visit_ready(v))
 		return;
 	if (!v->session.who.node[0]) {
@@ -297,11 +330,9 @@ void visit_resource(struct visit *v)
 			"no pod's token came with the agent's, so there is no pod to judge");
 		return;
 	}
-	if (!o->witness) {
+	if (!v->desk->o.witness) {
 		visit_refuse(v, REASON_PodUnknown, "there is no API server to ask for the pod");
 		return;
 	}
-	v->asked = witness_pod(o->witness, &v->session.who, on_pod, v, &r);
-	if (!v->asked)
-		visit_refuse(v, REASON_Internal, "%s", strerror(-r));
+	visit_look(v);
 }

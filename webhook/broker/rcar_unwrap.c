@@ -120,6 +120,16 @@ static int read_packet(struct visit *v, struct error *err)
 	return error_set(err, -EBADMSG, "the packet names another key than the path");
 }
 
+void visit_look_for_image(struct visit *v)
+{
+	int r;
+
+	v->asked = witness_pods(
+		v->desk->o.witness, v->key.namespace_, v->session.who.node, on_pods, v, &r);
+	if (!v->asked)
+		visit_refuse(v, REASON_Internal, "%s", strerror(-r));
+}
+
 void visit_unwrap(struct visit *v)
 {
 	const struct rcar_options *o = &v->desk->o;
@@ -140,7 +150,5 @@ void visit_unwrap(struct visit *v)
 			"layers are unwrapped for the agent of a node alone, in no pod's name");
 		return;
 	}
-	v->asked = witness_pods(o->witness, v->key.namespace_, who->node, on_pods, v, &r);
-	if (!v->asked)
-		visit_refuse(v, REASON_Internal, "%s", strerror(-r));
+	visit_look(v);
 }

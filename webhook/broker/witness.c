@@ -306,8 +306,23 @@ void witness_go(struct witness_call *c)
 {
 	if (c->node_token.len)
 		ask_token(c, &c->node_token, on_node_token);
-	else
+	else if (c->pod_token.len)
 		ask_token(c, &c->pod_token, on_pod_token);
+	else
+		ask_record(c);
+}
+
+struct witness_call *witness_node(struct witness *w, const struct requester *who, int64_t now_sec,
+	witness_done done, void *ctx)
+{
+	struct witness_call *c = call_new(w, ctx);
+
+	if (c) {
+		c->done = done;
+		c->now_sec = now_sec;
+		c->t.who = *who;
+	}
+	return c;
 }
 
 /*

@@ -40,6 +40,10 @@ struct witness_call *witness_ask(struct witness *w, const struct rcar_requester 
 	witness_done done, void *ctx);
 /* Asks. done runs exactly once unless cancelled, perhaps before this returns; c is no more then. */
 void witness_go(struct witness_call *c);
+/* Does the verdict of who's node still hold? For sessions, which outlive it. As witness_ask(); the
+ * testimony's who is the same. */
+struct witness_call *witness_node(struct witness *w, const struct requester *who, int64_t now_sec,
+	witness_done done, void *ctx);
 
 /* pod is missing unless reason is Ok; valid during the call. */
 typedef void (*witness_pod_done)(

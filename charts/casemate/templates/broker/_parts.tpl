@@ -37,6 +37,10 @@ yours: then it is yours as well. */}}
 {{- fail "broker.kekSecretName and broker.insecureKekInSecret exclude each other" -}}
 {{- end -}}
 {{- $own := deepCopy $b.config -}}
+{{- with .Values.verifier.config -}}
+{{- $_ := set $own.denied "platforms" (uniq (concat $own.denied.platforms .deniedPlatforms)) -}}
+{{- $_ := set $own.denied "nodes" (uniq (concat $own.denied.nodes .deniedNodes)) -}}
+{{- end -}}
 {{- $_ := set $own "listen" (printf "%s:%v" $b.bindAddress $b.port) -}}
 {{- $_ := set $own "agentServiceAccount" (printf "%s:%s" .Release.Namespace (include "casemate.agent.serviceAccount" .)) -}}
 {{- if $b.kekSecretName -}}
