@@ -24,6 +24,9 @@ import tempfile
 import time
 
 
+PLATFORM_ID = "5a" * 16
+
+
 class Client:
     """HTTPS to a verifier that is known by another name than its address."""
 
@@ -82,9 +85,9 @@ def report_data(challenge, node, uid, public, token):
     return h.digest()
 
 
-def simulated(key, certificate, node, uid, data, status):
+def simulated(key, certificate, node, uid, data, status, platform_id=PLATFORM_ID):
     body = json.dumps({
-        "tee": "sgx", "node": node, "nodeUID": uid, "platformID": "5a" * 16,
+        "tee": "sgx", "node": node, "nodeUID": uid, "platformID": platform_id,
         "tcb": {"status": status, "svn": 1}, "debug": False,
         "measurements": {"mrenclave": "11" * 32}, "reportData": data.hex()})
     return {"casemateSimulated": 1, "body": body, "certificate": certificate,

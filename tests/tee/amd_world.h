@@ -44,6 +44,8 @@ struct tee_amd {
 
 /* A report of that version, of a chip whose TCB its VCEK names, or with a provider's VLEK. */
 void tee_amd(struct tee_amd *w, enum snp_product product, unsigned version, bool vlek);
+/* The revocation list was made a day before now, and holds for a year. */
+void tee_amd_at(struct tee_amd *w, int64_t now);
 /* One TCB in reported, current, committed and launch TCB and in the leaf. */
 void tee_amd_tcb(struct tee_amd *w, struct snp_tcb tcb);
 /* The 8 bytes of a report for it. */

@@ -73,6 +73,18 @@ static void set_authorities(struct tee_intel *w)
 	w->pck_crl[PCK_CA_PLATFORM].revoked[w->pck_crl[PCK_CA_PLATFORM].n_revoked++] = 0xbad;
 }
 
+void tee_intel_at(struct tee_intel *w, int64_t now)
+{
+	w->tcb_info.d.issue_date = w->qe.d.issue_date = now - TEE_DAY;
+	w->tcb_info.d.next_update = w->qe.d.next_update = now + 29 * TEE_DAY;
+	w->root_crl.this_update = now - TEE_DAY;
+	w->root_crl.next_update = now + 364 * TEE_DAY;
+	for (size_t i = 0; i < PCK_CA_N; i++) {
+		w->pck_crl[i].this_update = now - TEE_DAY;
+		w->pck_crl[i].next_update = now + 29 * TEE_DAY;
+	}
+}
+
 void tee_intel_issued_by(struct tee_intel *w, enum pck_ca ca)
 {
 	w->pck.ca = ca;

@@ -129,6 +129,8 @@ void tee_intel_sgx(struct tee_intel *w);
 void tee_intel_tdx(struct tee_intel *w, unsigned version, bool td15);
 /* An SGX quote in the shape of version 4 or 5. */
 void tee_intel_sgx_version(struct tee_intel *w, unsigned version);
+/* What is published was made a day before now, and holds for weeks. */
+void tee_intel_at(struct tee_intel *w, int64_t now);
 /* The PCK is of that CA. */
 void tee_intel_issued_by(struct tee_intel *w, enum pck_ca ca);
 

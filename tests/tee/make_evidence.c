@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * make-evidence KIND FOLDER [REPORT-DATA]: writes synthetic evidence (evidence.bin) with that
- * report data (128 digits), what it is judged against (collateral.json, crl.der), and the root to
- * trust (root.pem), which hold around the time that it prints. */
+ * make-evidence KIND FOLDER [REPORT-DATA [TIME]]: writes synthetic evidence (evidence.bin) with
+ * that report data (128 digits), what it is judged against (collateral.json, crl.der), and the root
+ * to trust (root.pem), which hold around the time that it prints, TIME (Unix seconds) if given. */
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -50,13 +50,14 @@ static void bind(unsigned char *at, const char *report_data)
 		tee_must(codec_hex_exact(at, REPORT_DATA, span_str(report_data)) == 0, report_data);
 }
 
-static void make_snp(const struct kind *k, const char *folder, const char *report_data)
+static void make_snp(const struct kind *k, const char *folder, const char *report_data, int64_t now)
 {
 	_cleanup_buf_ struct buf report = BUF_INIT(1 << 16), root = BUF_INIT(TEE_PEM_MAX);
 	_cleanup_buf_ struct buf crl = BUF_INIT(TEE_DER_MAX);
 	struct tee_amd w;
 
 	tee_amd(&w, k->product, k->version, k->vlek);
+	tee_amd_at(&w, now);
 	bind(w.report + SNP_REPORT_DATA, report_data);
 	tee_amd_extended(&w, &report);
 	tee_cert_pem(&w.ark, &root);
@@ -66,7 +67,8 @@ static void make_snp(const struct kind *k, const char *folder, const char *repor
 	write_file(folder, "root.pem", buf_view(&root));
 }
 
-static void make_intel(const struct kind *k, const char *folder, const char *report_data)
+static void make_intel(
+	const struct kind *k, const char *folder, const char *report_data, int64_t now)
 {
 	_cleanup_buf_ struct buf quote = BUF_INIT(TEE_QUOTE_MAX), root = BUF_INIT(TEE_PEM_MAX);
 	_cleanup_buf_ struct buf collateral = BUF_INIT(TEE_JSON_MAX);
@@ -76,6 +78,7 @@ static void make_intel(const struct kind *k, const char *folder, const char *rep
 		tee_intel_tdx(&w, k->version, k->td15);
 	else
 		tee_intel_sgx_version(&w, k->version);
+	tee_intel_at(&w, now);
 	bind(w.quote.body + (k->tdx ? TD_REPORT_DATA : SGX_REPORT_DATA), report_data);
 	tee_intel_quote(&w, &quote);
 	tee_intel_collateral(&w, &collateral);
@@ -87,19 +90,20 @@ static void make_intel(const struct kind *k, const char *folder, const char *rep
 
 int main(int argc, char **argv)
 {
-	const char *report_data = argc == 4 ? argv[3] : NULL;
+	const char *report_data = argc > 3 ? argv[3] : NULL;
+	int64_t now = argc > 4 ? strtoll(argv[4], NULL, 10) : TEE_NOW;
 
-	for (size_t i = 0; (argc == 3 || argc == 4) && i < ARRAY_SIZE(kinds); i++) {
+	for (size_t i = 0; argc >= 3 && argc <= 5 && i < ARRAY_SIZE(kinds); i++) {
 		if (strcmp(argv[1], kinds[i].name) != 0)
 			continue;
 		if (kinds[i].snp)
-			make_snp(&kinds[i], argv[2], report_data);
+			make_snp(&kinds[i], argv[2], report_data, now);
 		else
-			make_intel(&kinds[i], argv[2], report_data);
-		printf("%lld\n", (long long)TEE_NOW);
+			make_intel(&kinds[i], argv[2], report_data, now);
+		printf("%lld\n", (long long)now);
 		return EXIT_SUCCESS;
 	}
-	fputs("usage: make-evidence KIND FOLDER [REPORT-DATA]\nkinds:", stderr);
+	fputs("usage: make-evidence KIND FOLDER [REPORT-DATA [TIME]]\nkinds:", stderr);
 	for (size_t i = 0; i < ARRAY_SIZE(kinds); i++)
 		fprintf(stderr, " %s", kinds[i].name);
 	fputc('\n', stderr);

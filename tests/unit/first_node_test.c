@@ -109,17 +109,8 @@ static void cancel(void *ctx, void *asked)
 /* Dates of today in place of those that the world was made with. */
 static void make_world(struct tee_intel *w)
 {
-	int64_t now = clock_unix_usec() / USEC_PER_SEC, since = now - TEE_DAY;
-
 	tee_intel_sgx(w);
-	w->tcb_info.d.issue_date = w->qe.d.issue_date = since;
-	w->tcb_info.d.next_update = w->qe.d.next_update = now + 29 * TEE_DAY;
-	w->root_crl.this_update = since;
-	w->root_crl.next_update = now + 300 * TEE_DAY;
-	for (size_t i = 0; i < PCK_CA_N; i++) {
-		w->pck_crl[i].this_update = since;
-		w->pck_crl[i].next_update = now + 29 * TEE_DAY;
-	}
+	tee_intel_at(w, clock_unix_usec() / (int64_t)USEC_PER_SEC);
 }
 
 static void add_crl(struct buf *body, const struct tee_crl *crl)
