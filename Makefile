@@ -111,6 +111,7 @@ help:
 	@echo 'make check-chart  chart and manifests'
 	@echo 'make check-programs  the programs without a cluster: serve --standalone, review, verify'
 	@echo 'make check-cluster   on a one-node Kubernetes; K8S=1.34 for the older one'
+	@echo 'make check-rotation  a key rotated under load, for 5 minutes'
 	@echo 'make check-failover  the leader of the verifier dies, is cut off, is frozen: minutes'
 	@echo 'make bench        figures beside a bound measured in the same run'
 	@echo 'make bench-fleet  what 1,000 nodes of kwok cost the verifier; minutes'
@@ -210,6 +211,8 @@ manifests:
 check-chart:
 	tests/chart/check
 	tests/chart/monitoring-test
+check-rotation: all $(PUT_KEY) $(OPEN_KEY)
+	ROTATION_SECONDS=300 PUT_KEY=$(PUT_KEY) OPEN_KEY=$(OPEN_KEY) tests/integration/rotation-test
 check-image: all
 	tests/chart/image-test
 check-programs: all $(GRPC_PEER) $(RENDER) $(MAKE_EVIDENCE) $(TSM_ASK) $(PUT_KEY) $(OPEN_KEY) $(CHURN)
@@ -220,6 +223,7 @@ check-programs: all $(GRPC_PEER) $(RENDER) $(MAKE_EVIDENCE) $(TSM_ASK) $(PUT_KEY
 	MAKE_EVIDENCE=$(MAKE_EVIDENCE) tests/integration/collateral-test
 	tests/integration/metrics-test
 	PUT_KEY=$(PUT_KEY) tests/integration/kbs-test
+	PUT_KEY=$(PUT_KEY) OPEN_KEY=$(OPEN_KEY) tests/integration/rotation-test
 	CHURN=$(CHURN) tests/integration/keys-test
 	PUT_KEY=$(PUT_KEY) OPEN_KEY=$(OPEN_KEY) tests/integration/durability-test
 	tests/integration/grpc-test
@@ -295,7 +299,7 @@ deps:
 	DEBIAN_FRONTEND=noninteractive apt-get install -y --no-install-recommends $$(sed 's/\#.*//' packages.txt)
 clean:
 	$(RM) -r $(BUILD) compile_commands.json
-.PHONY: all help check-malleability check-durability check-failover bench bench-fleet image manifests check-chart check-image check-programs check-cluster cluster-up cluster-down test demo demo-down unit check check-san check-tsan fuzz run-fuzz bench-bins peers compdb install headers arrows lint format deps clean \
+.PHONY: all help check-malleability check-durability check-failover check-rotation bench bench-fleet image manifests check-chart check-image check-programs check-cluster cluster-up cluster-down test demo demo-down unit check check-san check-tsan fuzz run-fuzz bench-bins peers compdb install headers arrows lint format deps clean \
 	compile_commands.json
 
 -include $(wildcard $(OBJS:.o=.d) $(GEN_H:.h=.d) \

@@ -109,6 +109,10 @@ static const struct setting agent_settings[] = {
 			"the keys of encrypted images; \"\": none"},
 	{.name = "keys.limit", .type = SETTING_INT, .offset = AT(keys.limit), .def = "110",
 		.min = 1, .max = LIMIT_MAX, .help = "containers with keys at once"},
+	{.name = "keys.refreshEvery", .type = SETTING_DURATION, .offset = AT(keys.refresh_usec),
+		.def = "5m", .min = 0, .max = SECONDS(86400),
+		.help = "how often the broker is asked for newer versions of promised files, for "
+			"keys that say rotation.onChange: File; 0: never"},
 	{.name = "health.listen", .type = SETTING_STRING, .offset = AT(health_listen),
 		.meta = "ADDRESS:PORT", .help = "/livez and /readyz (0.0.0.0:9080); \"none\": off"},
 	{.name = "metrics.listen", .type = SETTING_STRING, .offset = AT(metrics_listen),

@@ -59,7 +59,7 @@ struct agent_config {
 		bool enabled;
 		const char *dir, *state_dir, *program;
 		const char *provider; /* a socket; "": layers are not unwrapped */
-		int64_t limit;
+		int64_t limit, refresh_usec; /* 0: promised files are never replaced */
 	} keys;
 
 	const char *health_listen, *metrics_listen, *page_listen; /* "ADDRESS:PORT" or "none" */

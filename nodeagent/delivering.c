@@ -29,11 +29,14 @@ static void on_ended(void *ctx, const struct keys_event *e)
 {
 	(void)ctx;
 	if (!e->why)
-		log_info(2, "Keys were delivered", LOG_STR("namespace", e->namespace_),
-			LOG_STR("pod", e->pod), LOG_STR("container", e->container),
-			LOG_INT("keys", (int64_t)e->n), LOG_BOOL("files", e->files));
+		log_info(2, e->again ? "Promised files were replaced" : "Keys were delivered",
+			LOG_STR("namespace", e->namespace_), LOG_STR("pod", e->pod),
+			LOG_STR("container", e->container), LOG_INT("keys", (int64_t)e->n),
+			LOG_BOOL("files", e->files));
 	else
-		log_warn(e->why->again ? "Keys could not be had" : "Keys were refused",
+		log_warn(e->again        ? "Promised files could not be replaced: the old ones stay"
+			 : e->why->again ? "Keys could not be had"
+					 : "Keys were refused",
 			LOG_STR("namespace", e->namespace_), LOG_STR("pod", e->pod),
 			LOG_STR("container", e->container), LOG_STR("key", e->key),
 			LOG_BOOL("files", e->files), LOG_STR("reason", e->why->reason),
@@ -78,6 +81,7 @@ int agent_deliver(struct agent *a, struct error *err)
 		.kube = a->kube,
 		.metrics = a->metrics,
 		.ended = on_ended,
+		.refresh_usec = c->keys.refresh_usec,
 		.ctx = a,
 	};
 	struct resource resource;

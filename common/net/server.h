@@ -72,6 +72,7 @@ struct http_response {
 	const char *authenticate; /* literal for 401 (WWW-Authenticate); NULL: no header */
 	struct buf *cookie;       /* of the connection's own: the value of Set-Cookie, at most
 				   * SERVER_COOKIE_MAX bytes; empty: no header */
+	unsigned etag;            /* the version of what is answered: ETag: "3"; 0: no header */
 	struct buf *body;         /* the connection's own buffer, empty at the start; an error in
 				   * it (it is born with SERVER_RESPONSE_MAX) becomes a 500 */
 };

@@ -42,7 +42,7 @@ void *request_uri(void *cls, const char *uri, struct MHD_Connection *con)
 static unsigned add_headers(const struct http_exchange *x, struct MHD_Response *r)
 {
 	const struct http_response *res = &x->res;
-	char seconds[16];
+	char seconds[16], etag[16];
 	unsigned ok = 1;
 
 	if (res->content_type)
@@ -59,6 +59,10 @@ static unsigned add_headers(const struct http_exchange *x, struct MHD_Response *
 		ok &= MHD_add_response_header(r, "WWW-Authenticate", res->authenticate);
 	if (x->cookie.len)
 		ok &= MHD_add_response_header(r, "Set-Cookie", x->cookie.p);
+	if (res->etag) {
+		snprintf(etag, sizeof(etag), "\"%u\"", res->etag);
+		ok &= MHD_add_response_header(r, "ETag", etag);
+	}
 	if (atomic_load(&x->server->closing))
 		ok &= MHD_add_response_header(r, "Connection", "close");
 	return ok;

@@ -346,14 +346,42 @@ int key_folders_put(const struct key_folders *f, const char *name, const char *f
 	return replace_file(path, next, 0444, content, err);
 }
 
-int key_folders_own(
-	const struct key_folders *f, const char *name, const char *uid, struct error *err)
+/* Beside what the container is given: for the agent itself. */
+static int note(const struct key_folders *f, const char *name, const char *what,
+	struct span content, struct error *err)
 {
 	char path[PATH_BYTES], next[PATH_BYTES];
 
-	snprintf(path, sizeof(path), "%s/%s/.owner", f->dir, name);
+	snprintf(path, sizeof(path), "%s/%s/%s", f->dir, name, what);
 	snprintf(next, sizeof(next), "%s/%s/.next", f->dir, name);
-	return replace_file(path, next, 0400, span_str(uid), err);
+	return replace_file(path, next, 0400, content, err);
+}
+
+int key_folders_own(
+	const struct key_folders *f, const char *name, const char *uid, struct error *err)
+{
+	return note(f, name, ".owner", span_str(uid), err);
+}
+
+int key_folders_hold(
+	const struct key_folders *f, const char *name, struct span held, struct error *err)
+{
+	return note(f, name, ".held", held, err);
+}
+
+int key_folders_held(const struct key_folders *f, const char *name, struct buf *out)
+{
+	char path[PATH_BYTES], chunk[4096];
+	_cleanup_close_ int fd = -1;
+	ssize_t n;
+
+	snprintf(path, sizeof(path), "%s/%s/.held", f->dir, name);
+	fd = open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
+	if (fd < 0)
+		return errno == ENOENT ? 0 : -errno;
+	while ((n = read(fd, chunk, sizeof(chunk))) > 0)
+		buf_add(out, chunk, (size_t)n);
+	return n < 0 ? -errno : out->err;
 }
 
 void key_folders_owner(const struct key_folders *f, const char *name, char ret_uid[KEY_OWNER_MAX])

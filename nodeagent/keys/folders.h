@@ -7,12 +7,18 @@
 
 #include <stdbool.h>
 
+#include "common/base/buf.h"
 #include "common/base/error.h"
 #include "common/base/span.h"
 
 #define KEY_ID_PREFIX "key-" /* of device ids */
 
-enum { KEY_FOLDER_NAME = 33 /* 32 hex digits and a NUL */, KEY_FOLDER_PATH_MAX = 72, KEY_OWNER_MAX = 64 };
+enum {
+	KEY_FOLDER_NAME = 33 /* 32 hex digits and a NUL */,
+	KEY_FOLDER_PATH_MAX = 72,
+	KEY_OWNER_MAX = 64,
+	KEY_HELD_MAX = 32 << 10
+};
 
 struct key_folders {
 	char dir[KEY_FOLDER_PATH_MAX];   /* "/run/casemate/keys" */
@@ -44,6 +50,12 @@ void key_folders_forget(const struct key_folders *f, const char *id, const char 
 int key_folders_own(
 	const struct key_folders *f, const char *name, const char *uid, struct error *err);
 void key_folders_owner(const struct key_folders *f, const char *name, char ret_uid[KEY_OWNER_MAX]);
+
+/* Notes of which versions the promised files are (nodeagent/keys/held.h); reads it, as far as
+ * KEY_HELD_MAX ("": nothing is noted). */
+int key_folders_hold(
+	const struct key_folders *f, const char *name, struct span held, struct error *err);
+int key_folders_held(const struct key_folders *f, const char *name, struct buf *out);
 
 /* Writes a promised file, which appears as a whole. */
 int key_folders_put(const struct key_folders *f, const char *name, const char *file,

@@ -22,7 +22,8 @@ struct key_job {
 	struct key_slot *slot;
 	enum job_state state;
 	bool asked; /* the list under way was asked for after this began to wait for one */
-	bool files;
+	bool files, again; /* again: the container runs, these keys are to be replaced */
+	struct key_names only;
 	struct secret token;
 	struct key_promise what;
 	char namespace_[64], pod[254], container[64];
@@ -54,8 +55,7 @@ static void job_free(struct key_job *job)
 	free(job);
 }
 
-/* Labels come from a list of ours, whatever a broker says. */
-static const char *known_reason(const char *reason)
+const char *key_reason_label(const char *reason)
 {
 #define X(name, explanation, remedy)                                                               \
 	if (strcmp(reason, #name) == 0)                                                            \
@@ -73,6 +73,7 @@ static void tell(struct key_job *job, const struct key_refusal *why)
 		.pod = job->pod,
 		.container = job->container,
 		.files = job->files,
+		.again = job->again,
 		.n = job->what.keys.n,
 		.why = why,
 		.key = why && why->key < job->what.keys.n ? job->what.keys.v[why->key] : "",
@@ -88,7 +89,7 @@ static void tell(struct key_job *job, const struct key_refusal *why)
 		METRIC_VALUES(!why         ? "ok"
 			      : why->again ? "again"
 					   : "refused",
-			why ? known_reason(why->reason) : "Ok"));
+			why ? key_reason_label(why->reason) : "Ok"));
 	if (why)
 		snprintf(k->problem, sizeof(k->problem), "%s/%s, container %s: %s: %s",
 			job->namespace_, job->pod, job->container, why->reason, why->message);
@@ -145,6 +146,7 @@ static void release(struct key_job *job)
 		.container = job->container,
 		.pod_token = secret_view(&job->token),
 		.keys = &job->what.keys,
+		.ret_versions = job->what.versions,
 		.done = on_released,
 		.ctx = job,
 	};
@@ -220,10 +222,17 @@ static void keep_promise(struct key_job *job, struct json_val pod)
 
 	if (!json_copy(json_find(pod, "metadata", "uid"), uid, sizeof(uid)) || !uid_valid(uid)) {
 		job_refuse(job, true, "Malformed", "the pod has no UID");
-	} else if (key_promise_read(&job->what, pod, job->container, &err) < 0) {
+		return;
+	}
+	if (key_promise_read(&job->what, pod, job->container, &err) < 0) {
 		job->what.keys.n = 0;
 		job_refuse(job, false, "AnnotationInvalid", "%s", err.message);
-	} else if (job->what.keys.n == 0) {
+		return;
+	}
+	strcpy(job->what.namespace_, job->namespace_);
+	if (job->again)
+		key_promise_keep(&job->what, &job->only);
+	if (job->what.keys.n == 0) {
 		job_end(job, NULL, NULL);
 	} else if (!job->k->folders.memory && !job->k->o.disk_allowed) {
 		job_refuse(job, false, "Internal",
@@ -414,6 +423,9 @@ int key_job_new(struct key_job **ret, struct key_slot *slot, const struct key_jo
 		free(job);
 		return error_oom(err);
 	}
+	job->again = o->files && o->keys;
+	if (job->again)
+		job->only = *o->keys;
 	if (!o->files) {
 		job->token = *o->token;
 		*o->token = (struct secret){0};

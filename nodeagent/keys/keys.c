@@ -106,6 +106,7 @@ static void slot_free(struct key_slot *slot)
 	slot_close(slot);
 	TAILQ_REMOVE(&slot->k->slots, slot, link);
 	slot->k->view.folders--;
+	free(slot->held);
 	free(slot);
 }
 
@@ -197,15 +198,31 @@ struct keys_view keys_view(const struct keys *k)
 
 /* --- made and freed --- */
 
+/* What its files were when the last agent wrote them. */
+static void recall(struct key_slot *slot)
+{
+	_cleanup_buf_ struct buf text = BUF_INIT(KEY_HELD_MAX);
+
+	if (key_folders_held(&slot->k->folders, slot->folder, &text) < 0 || !text.len)
+		return;
+	slot->held = malloc(sizeof(*slot->held));
+	if (slot->held && key_held_read(slot->held, buf_view(&text)) < 0) {
+		free(slot->held);
+		slot->held = NULL;
+	}
+}
+
 static int take_over(void *ctx, const char *id, const char *folder, struct error *err)
 {
 	struct keys *k = ctx;
 	struct key_slot *slot;
 	int r = slot_add(k, id, folder, &slot, err);
 
-	if (r == 0)
-		key_folders_owner(&k->folders, folder, slot->owner);
-	return r;
+	if (r < 0)
+		return r;
+	key_folders_owner(&k->folders, folder, slot->owner);
+	recall(slot);
+	return 0;
 }
 
 static bool known(void *ctx, const char *folder)
@@ -236,6 +253,8 @@ static int start(struct keys *k, struct error *err)
 		metric_add(k->requests, 0, METRIC_VALUES("ok", "Ok"));
 	}
 	r = key_jobs_start(k, err);
+	if (r == 0)
+		r = key_refresh_new(k, err);
 	if (r == 0)
 		r = key_folders_init(&k->folders, k->o.dir, k->o.state, err);
 	if (r == 0)
@@ -278,6 +297,7 @@ void keys_free(struct keys *k)
 		return;
 	while (!TAILQ_EMPTY(&k->slots))
 		slot_free(TAILQ_FIRST(&k->slots));
+	key_refresh_free(k->refresh);
 	sd_event_source_disable_unref(k->accept_again);
 	sd_event_source_disable_unref(k->soon);
 	free(k->url);

@@ -26,6 +26,7 @@ struct keys;
 struct keys_event {
 	const char *namespace_, *pod, *container; /* "" until they are known */
 	bool files;                               /* promised ones; else by the socket */
+	bool again;                               /* to replace them in a container that runs */
 	size_t n;                                 /* keys asked for */
 	const struct key_refusal *why;            /* NULL: delivered */
 	const char *key;                          /* that was refused; "" */
@@ -45,6 +46,9 @@ struct keys_options {
 	struct metrics *metrics; /* casemate_agent_key_requests_total{result,reason}; NULL: none */
 	void (*ended)(void *ctx, const struct keys_event *e); /* NULL allowed */
 	void *ctx;
+	/* How often the broker is asked for newer versions of promised files; 0: never. Metric
+	 * casemate_agent_key_refreshes_total{result,reason}. */
+	int64_t refresh_usec;
 	int64_t timeout_usec; /* of a request to arrive, and of an answer to be taken; 0: 10 s */
 };
 

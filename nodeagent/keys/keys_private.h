@@ -7,6 +7,7 @@
 #include <sys/queue.h>
 
 #include "nodeagent/keys/folders.h"
+#include "nodeagent/keys/held.h"
 #include "nodeagent/keys/keys.h"
 #include "nodeagent/keys/promise.h"
 
@@ -34,6 +35,8 @@ struct key_slot {
 	sd_event_source *listener; /* owns its socket; off while there are as many clients as may be */
 	struct key_clients clients;
 	unsigned n_clients, n_active; /* jobs under way */
+	struct key_held *held;        /* what its promised files are; NULL: it has none */
+	bool refreshing;              /* they are being replaced */
 	TAILQ_ENTRY(key_slot) link;
 };
 TAILQ_HEAD(key_slots, key_slot);
@@ -50,6 +53,7 @@ struct keys {
 	unsigned n_jobs, n_active;
 	bool listing; /* the kubelet was asked which container holds what */
 	struct metric *requests;
+	struct key_refresh *refresh; /* NULL: files stay as they were at the start */
 	struct keys_view view;
 	char problem[KEYS_PROBLEM_MAX];
 };
@@ -63,7 +67,7 @@ void key_clients_close(struct key_slot *slot); /* all of the slot's, and what th
 struct key_job_options {
 	bool files; /* what the pod was promised, with the token that the kubelet has for it; else: */
 	struct secret *token;         /* is taken over */
-	const struct key_names *keys; /* copied */
+	const struct key_names *keys; /* copied; with files: those of them alone, NULL: all */
 	/* Once, unless cancelled; the job is free then. keys (during the call): one for each name;
 	 * NULL: why not. */
 	void (*done)(void *ctx, const struct secret *keys, const struct key_promise *what,
@@ -78,8 +82,19 @@ int key_job_new(struct key_job **ret, struct key_slot *slot, const struct key_jo
 void key_job_cancel(struct key_job *job); /* NULL allowed */
 /* Ends what is left of the slot's. */
 void key_jobs_end(struct key_slot *slot);
+/* Labels of metrics come from a list of ours, whatever a broker says. */
+const char *key_reason_label(const char *reason);
 
 /* --- start.c --- */
 void key_pre_start(void *ctx, const char *const *ids, size_t n, struct resource_request *rq);
+
+/* Notes what the slot's files are. 0, or -ENOMEM. */
+int key_slot_hold(struct key_slot *slot, const struct key_promise *what);
+void key_slot_note(const struct key_slot *slot); /* after a change of slot->held */
+
+/* --- refresh.c --- */
+/* Makes k->refresh, where files are replaced at all; freed after all slots. */
+int key_refresh_new(struct keys *k, struct error *err);
+void key_refresh_free(struct key_refresh *r); /* NULL allowed */
 
 struct key_slot *key_slot_find(struct keys *k, const char *id);

@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <stdio.h>
+#include <string.h>
 
 enum { TEXT_MAX = 32 << 10 };
 
@@ -45,6 +46,30 @@ static int read_object(struct key_promise *p, struct json_val object, struct are
 			break;
 	}
 	return r;
+}
+
+static bool names(const struct key_names *keys, const char *key)
+{
+	for (size_t i = 0; i < keys->n; i++)
+		if (strcmp(keys->v[i], key) == 0)
+			return true;
+	return false;
+}
+
+void key_promise_keep(struct key_promise *p, const struct key_names *keys)
+{
+	size_t n = 0;
+
+	for (size_t i = 0; i < p->keys.n; i++) {
+		if (!names(keys, p->keys.v[i]))
+			continue;
+		if (n < i) {
+			strcpy(p->keys.v[n], p->keys.v[i]);
+			strcpy(p->files[n], p->files[i]);
+		}
+		n++;
+	}
+	p->keys.n = n;
 }
 
 int key_promise_read(

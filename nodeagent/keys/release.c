@@ -9,7 +9,7 @@
 #include "common/base/utf8.h"
 #include "common/kbs/jwe.h"
 #include "common/kbs/rcar.h"
-#include "common/net/http.h"
+#include "common/kbs/versions.h"
 #include "nodeagent/attest/token.h"
 
 enum {
@@ -182,6 +182,8 @@ static int on_key(struct key_release *r, const struct http_result *res, struct e
 
 	if (n < 0)
 		return error_prefix(err, n, "key %s", key_name(r, r->n_keys));
+	if (r->o.ret_versions)
+		r->o.ret_versions[r->n_keys] = versions_etag(http_result_header(res, "ETag"));
 	r->n_keys++;
 	if (r->keys[r->n_keys - 1].len > DELIVERY_KEY_MAX)
 		return error_set(err, -E2BIG,
@@ -305,21 +307,20 @@ static int on_challenge(struct key_release *r, const struct http_result *res, st
 
 /* --- the beginning --- */
 
-static int read_files(struct key_release *r, struct error *err)
+int key_broker_open(struct http_client **ret, struct secret *ret_token, sd_event *event,
+	const char *ca_file, const char *token_file, struct error *err)
 {
 	_cleanup_arena_ struct arena m = ARENA_INIT(RELEASE_ARENA_MAX);
 	struct http_client_options o = {.user_agent = "casemate-nodeagent/" CASEMATE_VERSION};
 	struct token_claims claims;
 	struct span text;
-	int n = token_load(&claims, &text, r->o.token_file, &m, err);
+	int n = token_load(&claims, &text, token_file, &m, err);
 
-	if (n == 0 && secret_copy(&r->node_token, text) < 0)
+	if (n == 0 && secret_copy(ret_token, text) < 0)
 		n = error_oom(err);
-	if (n == 0 && *r->o.ca_file)
-		n = settings_read_file(r->o.ca_file, CA_MAX, &m, &o.ca_pem, err);
-	if (n < 0)
-		return n;
-	return http_client_new(&r->http, r->o.event, &o, err);
+	if (n == 0 && *ca_file)
+		n = settings_read_file(ca_file, CA_MAX, &m, &o.ca_pem, err);
+	return n < 0 ? n : http_client_new(ret, event, &o, err);
 }
 
 static int begin(struct key_release *r, struct error *err)
@@ -333,7 +334,8 @@ static int begin(struct key_release *r, struct error *err)
 			"this node can prove nothing that keys are given for: it must be a TDX or "
 			"SNP guest");
 	strcpy(r->tee, tee);
-	n = read_files(r, err);
+	n = key_broker_open(
+		&r->http, &r->node_token, r->o.event, r->o.ca_file, r->o.token_file, err);
 	if (n < 0)
 		return n;
 	r->key = jwk_generate(JWK_EC_P256);

@@ -10,6 +10,7 @@
 
 #include "common/base/error.h"
 #include "common/base/secret.h"
+#include "common/net/http.h"
 #include "nodeagent/evidence/job.h"
 #include "nodeagent/keys/message.h"
 
@@ -43,6 +44,7 @@ struct key_release_options {
 	const char *namespace_, *container;
 	struct span pod_token;
 	const struct key_names *keys;
+	unsigned *ret_versions; /* of keys, before done; 0: it was not said. NULL: nobody asks */
 	/* Instead of keys: a layer's packet (common/kbs/packet.h), wrapped under the key
 	 * "PROFILE/KEY" of the namespace. What it wraps is the only one of done's keys. There is no
 	 * token of a pod: images come before pods start. */
@@ -58,6 +60,11 @@ struct key_release_options {
 int key_release_start(
 	struct key_release **ret, const struct key_release_options *o, struct error *err);
 void key_release_cancel(struct key_release *r); /* NULL allowed; no callback after this */
+
+/* A client that trusts no other broker, and the agent's token. ret_token is empty before. Errors
+ * name the file. */
+int key_broker_open(struct http_client **ret, struct secret *ret_token, sd_event *event,
+	const char *ca_file, const char *token_file, struct error *err);
 
 /* Pure. What an answer of the broker without a key means. */
 void key_refusal_read(struct key_refusal *ret, int status, struct span body);

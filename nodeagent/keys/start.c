@@ -19,10 +19,32 @@ static void end(struct key_start *s, const struct error *err)
 	free(s);
 }
 
+void key_slot_note(const struct key_slot *slot)
+{
+	_cleanup_buf_ struct buf text = BUF_INIT(KEY_HELD_MAX);
+
+	/* Without it only a restarted agent does not know what there is to replace. */
+	if (!slot->held || key_held_write(&text, slot->held) == 0)
+		key_folders_hold(&slot->k->folders, slot->folder, buf_view(&text), NULL);
+}
+
+int key_slot_hold(struct key_slot *slot, const struct key_promise *what)
+{
+	bool had = slot->held;
+
+	free(slot->held);
+	slot->held = what->keys.n ? malloc(sizeof(*slot->held)) : NULL;
+	if (slot->held)
+		key_held_of(slot->held, what);
+	if (had || slot->held)
+		key_slot_note(slot);
+	return what->keys.n && !slot->held ? -ENOMEM : 0;
+}
+
 static int write_files(struct key_start *s, const struct secret *keys,
 	const struct key_promise *what, struct error *err)
 {
-	const struct key_slot *slot = key_slot_find(s->k, s->id);
+	struct key_slot *slot = key_slot_find(s->k, s->id);
 	int r = 0;
 
 	if (!slot)
@@ -32,7 +54,7 @@ static int write_files(struct key_start *s, const struct secret *keys,
 	for (size_t i = 0; r == 0 && i < what->keys.n; i++)
 		r = key_folders_put(
 			&s->k->folders, slot->folder, what->files[i], secret_view(&keys[i]), err);
-	return r;
+	return r == 0 && key_slot_hold(slot, what) < 0 ? error_oom(err) : r;
 }
 
 static void on_keys(void *ctx, const struct secret *keys, const struct key_promise *what,

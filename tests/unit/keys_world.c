@@ -10,6 +10,7 @@
 #include "common/kbs/jwe.h"
 #include "common/kbs/packet.h"
 #include "common/kbs/rcar.h"
+#include "common/kbs/versions.h"
 #include "nodeagent/kubelet/deviceplugin.pb-c.h"
 #include "nodeagent/kubelet/message.h"
 #include "nodeagent/kubelet/plugin.h"
@@ -64,7 +65,13 @@ static void resource(struct keys_world *w, const char *request, struct fake_repl
 	_cleanup_buf_ struct buf jwe = BUF_INIT(1 << 16);
 	struct jwk to = {0};
 	int status = atomic_load(&w->status);
+	unsigned version = atomic_load(&w->version);
+	char key[32] = "s3cret", etag[32] = "";
 
+	if (version)
+		snprintf(etag, sizeof(etag), "ETag: \"%u\"\r\n", version);
+	if (version > 1)
+		snprintf(key, sizeof(key), "s3cret-%u", version);
 	if (!strcasestr(request, "\r\ncookie: " RCAR_COOKIE "=attested\r\n")) {
 		fake_respond(reply, 401, NULL, "{}");
 	} else if (status != 200) {
@@ -72,10 +79,10 @@ static void resource(struct keys_world *w, const char *request, struct fake_repl
 	} else if (!strstr(request, RCAR_PATH_RESOURCE "ns/profile/key ") ||
 		   rcar_attest_read(&a, span_str(w->attested), NULL) < 0 ||
 		   jwk_read(&to, a.tee_pubkey, NULL) < 0 ||
-		   jwe_seal(&jwe, &to, SPAN_LIT("s3cret"), NULL) < 0) {
+		   jwe_seal(&jwe, &to, span_str(key), NULL) < 0) {
 		fake_respond(reply, 500, NULL, "{}");
 	} else {
-		fake_respond(reply, 200, NULL, jwe.p);
+		fake_respond(reply, 200, etag, jwe.p);
 	}
 	jwk_free(&to);
 }
@@ -106,6 +113,23 @@ static void unwrap(struct keys_world *w, const char *request, struct fake_reply 
 	jwk_free(&to);
 }
 
+/* For "ns/profile/key" alone, and with the agent's token. */
+static void versions(struct keys_world *w, const char *request, struct fake_reply *reply)
+{
+	const char *body = strstr(request, "\r\n\r\n");
+	char text[64];
+
+	atomic_fetch_add(&w->polls, 1);
+	snprintf(text, sizeof(text), "{\"versions\":[%u]}",
+		atomic_load(&w->told_of) ? atomic_load(&w->version) : 0);
+	if (!strcasestr(request, "\r\nauthorization: bearer " NODE_TOKEN "\r\n"))
+		fake_respond(reply, 401, NULL, "{}");
+	else if (!span_is(span_str(body + 4), "{\"keys\":[\"ns/profile/key\"]}"))
+		fake_respond(reply, 500, NULL, "{}");
+	else
+		fake_respond(reply, 200, NULL, text);
+}
+
 static void get_pod(struct keys_world *w, struct fake_reply *reply)
 {
 	const char *annotation = atomic_load(&w->annotation);
@@ -132,6 +156,8 @@ static void answer(void *ctx, unsigned n, const char *request, struct fake_reply
 		resource(w, request, reply);
 	else if (strstr(request, RCAR_PATH_UNWRAP))
 		unwrap(w, request, reply);
+	else if (strstr(request, VERSIONS_PATH))
+		versions(w, request, reply);
 	else if (strstr(request, "/api/v1/namespaces/ns/pods/pod-1"))
 		get_pod(w, reply);
 	else
@@ -218,8 +244,11 @@ static void on_ended(void *ctx, const struct keys_event *e)
 
 	w->ended++;
 	snprintf(w->told, sizeof(w->told), "%s/%s/%s %zu %s %s: %s", e->namespace_, e->pod,
-		e->container, e->n, e->files ? "files" : "socket", e->why ? e->why->reason : "Ok",
-		e->why ? e->why->message : "");
+		e->container, e->n,
+		e->again   ? "again"
+		: e->files ? "files"
+			   : "socket",
+		e->why ? e->why->reason : "Ok", e->why ? e->why->message : "");
 }
 
 bool keys_world_renew(struct keys_world *w)
@@ -241,6 +270,7 @@ bool keys_world_renew(struct keys_world *w)
 		.metrics = w->keys ? NULL : w->kube.metrics,
 		.ended = on_ended,
 		.ctx = w,
+		.refresh_usec = w->refresh_usec,
 		.timeout_usec = w->timeout_usec,
 	};
 	struct error err = {0};

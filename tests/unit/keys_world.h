@@ -29,13 +29,17 @@ struct keys_world {
 	struct key_prover prover;
 	EVP_PKEY *tee_key;
 	char dir[96], state[96], pods[96], plugin_dir[96], program[96];
-	int64_t timeout_usec;
+	int64_t timeout_usec, refresh_usec;
 
 	/* The kubelet's: which container of which pod holds the device. */
 	const char *held_id, *held_pod, *held_container;
 	/* The broker's. */
 	atomic_int status;                /* of a resource; 200: the key */
 	_Atomic(const char *) refusal;    /* its body otherwise */
+	atomic_uint version;              /* that the key has; 0: it is not said. "s3cret", and
+					   * from 2 on "s3cret-VERSION" */
+	atomic_bool told_of;              /* who asks for versions is told that one */
+	atomic_int polls;                 /* questions for versions */
 	atomic_bool bound;                /* the last attestation was bound to what it said */
 	_Atomic(const char *) annotation; /* of the pod, escaped; NULL: none */
 	char *attested;                   /* the last attestation's body; the server's thread's */

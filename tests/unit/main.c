@@ -96,6 +96,7 @@
 	X(key_folders)                                                                             \
 	X(key_message)                                                                             \
 	X(key_provider)                                                                            \
+	X(key_refresh)                                                                             \
 	X(key_sockets)                                                                             \
 	X(keyring)                                                                                 \
 	X(key_record)                                                                              \

@@ -133,6 +133,9 @@ struct row {
 
 #define KEY(more)      "'tee':'sgx','keys':[{'name':'k','type':'raw'" more "}]"
 #define TYPED(t, more) "'tee':'sgx','keys':[{'name':'k','type':'" t "'" more "}]"
+#define CHANGED(tee, more, change)                                                                 \
+	"'tee':'" tee "','keys':[{'name':'k','type':'symmetric'," more                             \
+	",'rotation':{'onChange':'" change "'}}]"
 #define ID(kind)       "'tee':'sgx','identities':[{'name':'i'," kind "}]"
 #define WORK(inside)   "'tee':'node','workload':{'containers':[{'name':'app'" inside "}]}"
 #define SELECT(inside) "'tee':'sgx','podSelector':{" inside "}"
@@ -334,6 +337,18 @@ static const struct row rows[] = {
 		"spec.keys[0].rotation.keepVersions: 0 is outside 1..16", {0}},
 	{TYPED("ec", ",'rotation':{'onChange':'Reload'}"),
 		"spec.keys[0].rotation.onChange: \"Reload\" is not None, File or Restart", {0}},
+	{CHANGED("node", "'deliver':{'file':'/run/casemate/files/k'}", "File"), NULL, {0}},
+	{CHANGED("node", "'deliver':{'env':'K'}", "File"),
+		"spec.keys[0].rotation.onChange: File replaces promised files: set deliver.file, or "
+		"choose Restart or None", {0}},
+	{CHANGED("sgx", "'deliver':{'file':'/run/x'}", "File"),
+		"spec.keys[0].rotation.onChange: File is what the node's agent does (tee: node); "
+		"choose Restart or None", {0}},
+	{CHANGED("node", "'deliver':{'env':'K'}", "Restart"), NULL, {0}},
+	{CHANGED("node", "'use':'image'", "Restart"),
+		"spec.keys[0].rotation.onChange: \"Restart\": a key for images is in no pod; choose "
+		"None", {0}},
+	{CHANGED("node", "'use':'image'", "None"), NULL, {0}},
 	{KEY(",'deliver':'none'"), NULL, {0}},
 	{KEY(",'deliver':{}"), NULL, {0}},
 	{KEY(",'deliver':'env'"),

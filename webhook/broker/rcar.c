@@ -16,7 +16,7 @@ enum {
 	NODE_BURST = 200,
 };
 
-static const char *const kinds[RCAR_KIND_N] = {"auth", "attest", "resource", "unwrap"};
+static const char *const kinds[RCAR_KIND_N] = {"auth", "attest", "resource", "unwrap", "versions"};
 
 /*
  * Beginning and end
@@ -214,6 +214,16 @@ static void copy(char *to, size_t size, struct span s)
 	snprintf(to, size, SPAN_FMT, SPAN_ARG(s));
 }
 
+bool visit_node_may(struct visit *v)
+{
+	if (rates_take(v->desk->rates, RATE_NODE, v->session.who.node, NODE_RATE, NODE_BURST,
+		    clock_monotonic_usec()))
+		return true;
+	visit_refuse(v, REASON_RateLimited, "the node has asked too often; %s",
+		reason_remedy(REASON_RateLimited));
+	return false;
+}
+
 static void on_testimony(void *ctx, const struct testimony *t)
 {
 	struct visit *v = ctx;
@@ -225,12 +235,8 @@ static void on_testimony(void *ctx, const struct testimony *t)
 		visit_refuse(v, t->reason, "%s", t->message);
 		return;
 	}
-	if (t->who.node[0] && !rates_take(v->desk->rates, RATE_NODE, t->who.node, NODE_RATE,
-				      NODE_BURST, clock_monotonic_usec())) {
-		visit_refuse(v, REASON_RateLimited, "the node has asked too often; %s",
-			reason_remedy(REASON_RateLimited));
+	if (t->who.node[0] && !visit_node_may(v))
 		return;
-	}
 	/* what the evidence binds, which is seen to later */
 	copy(v->session.who.container, sizeof(v->session.who.container), r->container);
 	judge(v, t->who.node[0] ? t : NULL);
@@ -287,7 +293,7 @@ static void begin(void *ctx)
 {
 	struct visit *v = ctx;
 
-	if ((v->kind == RCAR_AUTH || v->kind == RCAR_ATTEST) &&
+	if ((v->kind == RCAR_AUTH || v->kind == RCAR_ATTEST || v->kind == RCAR_VERSIONS) &&
 		!rates_take(v->desk->rates, RATE_ALL, "", v->desk->o.max_rate, v->desk->o.max_rate,
 			clock_monotonic_usec())) {
 		visit_refuse(v, REASON_RateLimited, "the broker is asked too often; %s",
@@ -303,6 +309,9 @@ static void begin(void *ctx)
 		return;
 	case RCAR_UNWRAP:
 		visit_unwrap(v);
+		return;
+	case RCAR_VERSIONS:
+		visit_versions(v);
 		return;
 	default:
 		visit_resource(v);

@@ -54,6 +54,11 @@ void visit_resource(struct visit *v);
 void visit_unwrap(struct visit *v);
 /* The same, when the node's verdict holds. */
 void visit_look_for_image(struct visit *v);
+/* Of an agent that has delivered files: which keys have newer versions. */
+void visit_versions(struct visit *v);
+
+/* The agent's node has not asked too often; else the visit is refused. */
+bool visit_node_may(struct visit *v);
 
 /* rcar_release.c: what both have in common. */
 /* The session has attested, nothing in it is denied, and the namespace has not asked too often;

@@ -129,6 +129,7 @@ static void release(struct visit *v)
 	visit_tell(v, "Normal", "KeyReleased", "keys of EnclaveProfile %s are released to this pod",
 		v->key.profile);
 	buf_span(v->response->body, buf_view(&v->jwe));
+	v->response->etag = v->version;
 	visit_leave(v);
 }
 

@@ -4,6 +4,7 @@
 #include <string.h>
 #include <time.h>
 
+#include "common/kbs/versions.h"
 #include "webhook/broker/session.h"
 
 int rcar_status(enum reason reason)
@@ -129,7 +130,7 @@ static bool read_path(struct key_id *ret, struct http_response *res, const char 
 bool rcar_accept(struct http_exchange *x, const struct http_request *req, struct http_response *res,
 	struct rcar_request *ret)
 {
-	static const char *const methods[RCAR_KIND_N] = {"POST", "POST", "GET", "POST"};
+	static const char *const methods[RCAR_KIND_N] = {"POST", "POST", "GET", "POST", "POST"};
 	struct span path = span_after(span_str(req->path), RCAR_PATH_RESOURCE);
 	struct span layer = span_after(span_str(req->path), RCAR_PATH_UNWRAP);
 
@@ -138,6 +139,8 @@ bool rcar_accept(struct http_exchange *x, const struct http_request *req, struct
 		ret->kind = RCAR_AUTH;
 	else if (strcmp(req->path, RCAR_PATH_ATTEST) == 0)
 		ret->kind = RCAR_ATTEST;
+	else if (strcmp(req->path, VERSIONS_PATH) == 0)
+		ret->kind = RCAR_VERSIONS;
 	else if (layer.p)
 		ret->kind = RCAR_UNWRAP;
 	else if (!path.p) {
@@ -151,7 +154,7 @@ bool rcar_accept(struct http_exchange *x, const struct http_request *req, struct
 	}
 	ret->session = cookie(http_header(x, "Cookie"), RCAR_COOKIE);
 	ret->bearer = bearer(http_header(x, "Authorization"));
-	if (ret->kind == RCAR_AUTH || ret->kind == RCAR_ATTEST)
+	if (ret->kind != RCAR_RESOURCE && ret->kind != RCAR_UNWRAP)
 		return true;
 	return read_path(&ret->key, res, layer.p ? layer.p : path.p);
 }

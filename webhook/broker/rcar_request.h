@@ -8,13 +8,13 @@
 #include "common/net/server.h"
 #include "common/tee/reason.h"
 
-enum rcar_kind { RCAR_AUTH, RCAR_ATTEST, RCAR_RESOURCE, RCAR_UNWRAP, RCAR_KIND_N };
+enum rcar_kind { RCAR_AUTH, RCAR_ATTEST, RCAR_RESOURCE, RCAR_UNWRAP, RCAR_VERSIONS, RCAR_KIND_N };
 
 struct rcar_request {
 	enum rcar_kind kind;
 	struct key_id key;   /* of RCAR_RESOURCE and RCAR_UNWRAP */
 	struct span session; /* the cookie's value; SPAN_NONE: none */
-	struct span bearer;  /* the token; SPAN_NONE: none */
+	struct span bearer;  /* the token, of RCAR_VERSIONS the agent's own; SPAN_NONE: none */
 };
 
 /* Fills ret, whose spans are of x's headers; or has written a refusal. */

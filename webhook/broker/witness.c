@@ -42,6 +42,7 @@ struct witness_call {
 	witness_done done;
 	witness_pod_done pod_done;
 	bool list; /* of Pods, and not one */
+	bool token_alone; /* not the NodeAttestation */
 	void *ctx;
 };
 
@@ -150,7 +151,7 @@ static void ask_record(struct witness_call *c)
 {
 	char path[PATH_MAX_BYTES];
 
-	if (!c->t.who.node[0]) {
+	if (!c->t.who.node[0] || c->token_alone) {
 		testify(c, REASON_Ok, "%s", "");
 		return;
 	}
@@ -299,6 +300,17 @@ struct witness_call *witness_ask(struct witness *w, const struct rcar_requester 
 	}
 	c->done = done;
 	c->now_sec = now_sec;
+	return c;
+}
+
+struct witness_call *witness_agent(
+	struct witness *w, struct span node_token, witness_done done, void *ctx)
+{
+	const struct rcar_requester r = {.node_token = node_token};
+	struct witness_call *c = witness_ask(w, &r, 0, done, ctx);
+
+	if (c)
+		c->token_alone = true;
 	return c;
 }
 

@@ -38,6 +38,9 @@ typedef void (*witness_done)(void *ctx, const struct testimony *t);
 struct witness_call;
 struct witness_call *witness_ask(struct witness *w, const struct rcar_requester *r, int64_t now_sec,
 	witness_done done, void *ctx);
+/* The same of an agent's token alone, whatever its node was judged to be. */
+struct witness_call *witness_agent(
+	struct witness *w, struct span node_token, witness_done done, void *ctx);
 /* Asks. done runs exactly once unless cancelled, perhaps before this returns; c is no more then. */
 void witness_go(struct witness_call *c);
 /* Does the verdict of who's node still hold? For sessions, which outlive it. As witness_ask(); the

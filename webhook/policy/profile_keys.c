@@ -266,6 +266,29 @@ static int check_image_key(struct check *c, const struct place *at, struct json_
 	return 0;
 }
 
+/* Who is to replace it: the node's agent, which knows of the files that it wrote. */
+static int check_changed(struct check *c, const struct place *at, struct json_val key)
+{
+	struct json_val change = json_find(key, "rotation", "onChange");
+	const struct place *where = PLACE(PLACE(at, "rotation"), "onChange");
+
+	if (!json_exists(change) || json_str_is(change, "None"))
+		return 0;
+	if (json_exists(json_get(key, "use")))
+		return check_fail(c, where, SPAN_FMT ": a key for images is in no pod; choose None",
+			SPAN_ARG(check_shown(change)));
+	if (json_str_is(change, "Restart"))
+		return 0;
+	if (!span_starts(json_str(json_get(c->spec, "tee"), c->a), "node"))
+		return check_fail(c, where,
+			"File is what the node's agent does (tee: node); choose Restart or None");
+	if (!json_exists(json_find(key, "deliver", "file")))
+		return check_fail(c, where,
+			"File replaces promised files: set deliver.file, or choose Restart or "
+			"None");
+	return 0;
+}
+
 /* Two keys in one variable or file: one would hide the other. */
 static int check_delivered_once(
 	struct check *c, const struct place *at, struct json_val key, const char *to)
@@ -306,6 +329,8 @@ static int check_key(struct check *c, const struct place *at, struct json_val v)
 		r = check_size(c, PLACE(at, "size"), v);
 	if (r == 0)
 		r = check_place(c, at, v);
+	if (r == 0)
+		r = check_changed(c, at, v);
 	if (r == 0)
 		r = check_delivered_once(c, at, v, "env");
 	if (r == 0)
