@@ -21,7 +21,7 @@ Q       := $(if $(V),,@)
 override B := $(BUILD)/$(notdir $(lastword $(CC)))$(if $(SAN),-$(subst $(comma),-,$(SAN)))
 
 PKGS      := libcrypto libssl json-c yaml-0.1 libcurl libmicrohttpd gnutls libsystemd \
-	libnghttp2 libprotobuf-c libcbor
+	libnghttp2 libprotobuf-c libcbor zlib
 EXEC_PKGS := libcrypto
 # A daemon is a folder with a main.c; the tree builds before the second one exists.
 PROGS := $(patsubst %/main.c,%,$(wildcard webhook/main.c nodeagent/main.c))

@@ -3,6 +3,8 @@
 
 #include <string.h>
 
+#include "common/kbs/key_id.h"
+
 /* The key's index; DELIVERY_KEYS_MAX: there is no room for one more. */
 static size_t key_of(struct exec_environment *e, struct span name)
 {
@@ -20,11 +22,6 @@ static int add(
 {
 	struct exec_variable *v = &e->variables[e->n];
 
-	if (!delivery_key_name(key))
-		return error_set(err, -EINVAL,
-			"variable " SPAN_FMT ": its value begins with " DELIVERY_URL
-			" but names no key: write " DELIVERY_URL "PROFILE/KEY",
-			SPAN_ARG(name));
 	if (e->n == EXEC_VARIABLES_MAX)
 		return error_set(err, -E2BIG,
 			"variable " SPAN_FMT ": more than %d variables name keys: use fewer",
@@ -38,16 +35,40 @@ static int add(
 	return 0;
 }
 
+/* The key that a value names; SPAN_NONE: none. -EINVAL: it begins so, and names none. */
+static int read_value(struct span *ret, struct span value, bool resources, struct error *err)
+{
+	struct span key = span_after(value, DELIVERY_URL);
+	struct key_id id;
+
+	*ret = key;
+	if (key.p)
+		return delivery_key_name(key)
+			       ? 0
+			       : error_set(err, -EINVAL,
+					 "its value begins with " DELIVERY_URL
+					 " but names no key: write " DELIVERY_URL "PROFILE/KEY");
+	key = resources ? span_after(value, KEY_ID_KBS) : SPAN_NONE;
+	*ret = key;
+	if (key.p && key_id_parse(&id, value, NULL, NULL) < 0)
+		return error_set(err, -EINVAL,
+			"its value begins with " KEY_ID_KBS " but names no key: write " KEY_ID_KBS
+			"NAMESPACE/PROFILE/KEY");
+	return 0;
+}
+
 int exec_environment_read(struct exec_environment *ret, char *const *env, struct error *err)
 {
 	for (size_t i = 0; env[i]; i++) {
 		const char *equals = strchr(env[i], '=');
-		struct span key = span_after(span_str(equals ? equals + 1 : ""), DELIVERY_URL);
-		int r;
+		struct span name = {env[i], equals ? (size_t)(equals - env[i]) : 0}, key;
+		int r = read_value(&key, span_str(equals ? equals + 1 : ""), ret->resources, err);
 
+		if (r < 0)
+			return error_prefix(err, r, "variable " SPAN_FMT, SPAN_ARG(name));
 		if (!key.p)
 			continue;
-		r = add(ret, i, (struct span){env[i], (size_t)(equals - env[i])}, key, err);
+		r = add(ret, i, name, key, err);
 		if (r < 0)
 			return r;
 	}

@@ -5,11 +5,10 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/socket.h>
-#include <sys/time.h>
 #include <sys/un.h>
 
-#include "common/base/clock.h"
 #include "common/base/json.h"
+#include "nodeagent/exec/wire.h"
 
 enum { LENGTH_BYTES = 4, ANSWER_NODES_MAX = 128 };
 
@@ -53,14 +52,6 @@ int exec_request(
 	return r < 0 ? error_set(err, -E2BIG, "the request is too long: ask for fewer keys") : 0;
 }
 
-/* For a terminal and a log: no control character survives. */
-static void clean(char *text)
-{
-	for (; *text; text++)
-		if ((unsigned char)*text < ' ' || *text == 0x7f)
-			*text = '?';
-}
-
 static int read_lengths(struct exec_answer *ret, struct json_val lengths, size_t n)
 {
 	struct json_iter it;
@@ -91,9 +82,9 @@ int exec_answer_read(struct exec_answer *ret, struct span json, size_t n, struct
 	json_copy(json_get(root, "reason"), a.reason, sizeof(a.reason));
 	json_copy(json_get(root, "message"), a.message, sizeof(a.message));
 	json_copy(json_get(root, "key"), a.key, sizeof(a.key));
-	clean(a.reason);
-	clean(a.message);
-	clean(a.key);
+	exec_clean(a.reason);
+	exec_clean(a.message);
+	exec_clean(a.key);
 	if (strcmp(a.status, "ok") == 0) {
 		if (read_lengths(&a, json_get(root, "lengths"), n) < 0)
 			return error_set(
@@ -108,55 +99,6 @@ int exec_answer_read(struct exec_answer *ret, struct span json, size_t n, struct
 }
 
 /* --- the socket --- */
-
-/* Waits no longer than until the deadline in the next call. */
-static int set_patience(int fd, int64_t deadline_usec)
-{
-	int64_t left = deadline_usec - clock_monotonic_usec();
-	struct timeval tv;
-
-	if (left <= 0)
-		return -ETIMEDOUT;
-	tv = (struct timeval){.tv_sec = left / USEC_PER_SEC, .tv_usec = left % USEC_PER_SEC};
-	if (setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &tv, sizeof(tv)) < 0 ||
-		setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &tv, sizeof(tv)) < 0)
-		return -errno;
-	return 0;
-}
-
-static int send_all(int fd, struct span s, int64_t deadline_usec)
-{
-	while (s.len) {
-		int r = set_patience(fd, deadline_usec);
-		ssize_t n = r < 0 ? -1 : send(fd, s.p, s.len, MSG_NOSIGNAL);
-
-		if (r < 0)
-			return r;
-		if (n < 0 && errno != EINTR)
-			return errno == EAGAIN ? -ETIMEDOUT : -errno;
-		if (n > 0)
-			s = (struct span){s.p + n, s.len - (size_t)n};
-	}
-	return 0;
-}
-
-static int receive_all(int fd, void *p, size_t len, int64_t deadline_usec)
-{
-	for (size_t have = 0; have < len;) {
-		int r = set_patience(fd, deadline_usec);
-		ssize_t n = r < 0 ? -1 : recv(fd, (char *)p + have, len - have, 0);
-
-		if (r < 0)
-			return r;
-		if (n == 0)
-			return -ECONNRESET;
-		if (n < 0 && errno != EINTR)
-			return errno == EAGAIN ? -ETIMEDOUT : -errno;
-		if (n > 0)
-			have += (size_t)n;
-	}
-	return 0;
-}
 
 static void put_length(unsigned char out[LENGTH_BYTES], size_t n)
 {
@@ -179,14 +121,14 @@ static int receive_head(
 	unsigned char length[LENGTH_BYTES];
 	char json[DELIVERY_HEAD_MAX];
 	size_t len;
-	int r = receive_all(fd, length, sizeof(length), deadline_usec);
+	int r = exec_receive(fd, length, sizeof(length), deadline_usec);
 
 	if (r < 0)
 		return r;
 	len = get_length(length);
 	if (len > sizeof(json))
 		return error_set(err, -EBADMSG, "the agent's answer is too long");
-	r = receive_all(fd, json, len, deadline_usec);
+	r = exec_receive(fd, json, len, deadline_usec);
 	return r < 0 ? r : exec_answer_read(ret, (struct span){json, len}, n, err);
 }
 
@@ -198,7 +140,7 @@ static int receive_keys(
 	for (size_t i = 0; r == 0 && i < n; i++) {
 		r = secret_init(&ret[i], a->lengths[i]);
 		if (r == 0)
-			r = receive_all(fd, ret[i].p, a->lengths[i], deadline_usec);
+			r = exec_receive(fd, ret[i].p, a->lengths[i], deadline_usec);
 		if (r == 0)
 			ret[i].len = a->lengths[i];
 	}
@@ -291,9 +233,9 @@ int exec_exchange(struct secret *ret_keys, struct exec_answer *ret_answer, const
 	put_length(length, request.len);
 	r = connect_to(&fd, socket_path);
 	if (r == 0)
-		r = send_all(fd, (struct span){(char *)length, sizeof(length)}, deadline_usec);
+		r = exec_send(fd, (struct span){(char *)length, sizeof(length)}, deadline_usec);
 	if (r == 0)
-		r = send_all(fd, secret_view(&request), deadline_usec);
+		r = exec_send(fd, secret_view(&request), deadline_usec);
 	if (r == 0)
 		r = receive_head(fd, ret_answer, n, deadline_usec, &why);
 	if (why.code)

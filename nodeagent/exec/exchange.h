@@ -26,8 +26,8 @@ int exec_request(struct secret *ret, struct span token, const struct span *keys,
 int exec_answer_read(struct exec_answer *ret, struct span json, size_t n, struct error *err);
 
 /* Reads the token and asks once, until deadline (monotonic). 0: ret_keys has n secrets. -EAGAIN:
- * asking again may help; -EACCES: refused; else broken. *ret_answer is set for -EACCES, and for -EAGAIN
- * when the agent said so. */
+ * asking again may help; -EACCES: refused; else broken. *ret_answer is set for -EACCES, and for
+ * -EAGAIN when the agent said so. */
 int exec_exchange(struct secret *ret_keys, struct exec_answer *ret_answer, const char *socket_path,
 	const char *token_path, const struct span *keys, size_t n, int64_t deadline_usec,
 	struct error *err);

@@ -10,9 +10,12 @@
 #include <sys/prctl.h>
 
 #include "common/base/clock.h"
+#include "common/kbs/key_id.h"
+#include "nodeagent/exec/guest.h"
 #include "nodeagent/exec/resolve.h"
 
-#define TIMEOUT_NAME "CASEMATE_EXEC_TIMEOUT"
+#define TIMEOUT_NAME   "CASEMATE_EXEC_TIMEOUT"
+#define NAMESPACE_NAME "CASEMATE_NAMESPACE"
 
 enum {
 	EXIT_REFUSED = 1,
@@ -32,7 +35,12 @@ static const char help[] =
 	"The socket is " DELIVERY_SOCKET ", the pod's token " DELIVERY_TOKEN ":\n"
 	"Casemate's webhook puts both into containers that are promised keys.\n"
 	"\n"
+	"Where there is no " DELIVERY_DIR ", it asks the guest components of Confidential\n"
+	"Containers on 127.0.0.1:8006, as in Kata's confidential VMs. There values may also "
+	"be\n" KEY_ID_KBS "NAMESPACE/PROFILE/KEY; the others are keys of " NAMESPACE_NAME ".\n"
+	"\n"
 	"Environment:\n"
+	"  " NAMESPACE_NAME "     namespace of the pod, in a confidential VM\n"
 	"  " TIMEOUT_NAME "  how long to ask again while agent or broker cannot answer\n"
 	"                         (60s; 0s: once)\n"
 	"\n"
@@ -97,8 +105,12 @@ static int become(char **argv)
 
 int main(int argc, char **argv)
 {
-	struct exec_resolve_options o = {
-		.socket = DELIVERY_SOCKET, .token = DELIVERY_TOKEN, .waits = say};
+	struct exec_resolve_options o = {.dir = DELIVERY_DIR,
+		.socket = DELIVERY_SOCKET,
+		.token = DELIVERY_TOKEN,
+		.guest_port = EXEC_GUEST_PORT,
+		.namespace_ = getenv(NAMESPACE_NAME),
+		.waits = say};
 	_cleanup_exec_environment_ struct exec_environment e = {0};
 	struct error err = {0};
 	int r;

@@ -3,9 +3,11 @@
 
 #include <string.h>
 #include <time.h>
+#include <unistd.h>
 
 #include "common/base/clock.h"
 #include "nodeagent/exec/exchange.h"
+#include "nodeagent/exec/guest.h"
 
 enum { PAUSE_FIRST_USEC = 250 * 1000, PAUSE_MAX_USEC = 5 * 1000 * 1000 };
 
@@ -41,21 +43,75 @@ static int explain(
 		*a->message ? ": " : "", a->message);
 }
 
+/* One try to have e's keys. */
+struct attempt {
+	const struct exec_resolve_options *o;
+	const struct exec_environment *e;
+	int64_t deadline_usec; /* monotonic */
+	struct secret *keys;
+	struct exec_answer *answer;
+};
+
+static bool has_folder(const struct exec_resolve_options *o)
+{
+	return access(o->dir, F_OK) == 0;
+}
+
+static int ask_agent(const struct attempt *t, struct error *err)
+{
+	return exec_exchange(t->keys, t->answer, t->o->socket, t->o->token, t->e->keys,
+		t->e->n_keys, t->deadline_usec, err);
+}
+
+static bool always(const struct exec_resolve_options *o)
+{
+	(void)o;
+	return true;
+}
+
+static int ask_guest(const struct attempt *t, struct error *err)
+{
+	return exec_guest_fetch(t->keys, t->answer, t->o->guest_port, t->o->namespace_, t->e->keys,
+		t->e->n_keys, t->deadline_usec, err);
+}
+
+/* The ways to keys; the first that is there is taken. */
+static const struct way {
+	bool (*present)(const struct exec_resolve_options *o);
+	int (*ask)(const struct attempt *t, struct error *err);
+	bool resources; /* keys of any namespace can be named */
+} ways[] = {
+	{has_folder, ask_agent, false},
+	{always, ask_guest, true},
+};
+
+static const struct way *find_way(const struct exec_resolve_options *o)
+{
+	const struct way *w = ways;
+
+	while (!w->present(o))
+		w++;
+	return w;
+}
+
 int exec_resolve(struct exec_environment *e, char **env, const struct exec_resolve_options *o,
 	struct error *err)
 {
+	const struct way *way = find_way(o);
 	struct secret keys[DELIVERY_KEYS_MAX] = {0};
-	int64_t deadline = clock_monotonic_usec() + o->timeout_usec, pause = PAUSE_FIRST_USEC;
+	int64_t pause = PAUSE_FIRST_USEC;
 	struct exec_answer answer;
-	int r = exec_environment_read(e, env, err);
+	struct attempt t = {o, e, clock_monotonic_usec() + o->timeout_usec, keys, &answer};
+	int r;
 
+	e->resources = way->resources;
+	r = exec_environment_read(e, env, err);
 	if (r < 0 || e->n == 0)
 		return r;
 	for (;;) {
 		answer = (struct exec_answer){0};
-		r = exec_exchange(
-			keys, &answer, o->socket, o->token, e->keys, e->n_keys, deadline, err);
-		if (r != -EAGAIN || clock_monotonic_usec() + pause >= deadline)
+		r = way->ask(&t, err);
+		if (r != -EAGAIN || clock_monotonic_usec() + pause >= t.deadline_usec)
 			break;
 		if (o->waits)
 			o->waits(err);

@@ -44,6 +44,41 @@ static void test_what_names_keys(void)
 	}
 }
 
+/* In a confidential VM keys of any namespace can be named. */
+static void test_resources(void)
+{
+	static const struct {
+		const char *name, *value;
+		int want;
+		const char *key; /* NULL: it names none */
+	} rows[] = {
+		{"a resource", "kbs:///shop/payments/k", 0, "shop/payments/k"},
+		{"a key of the pod's namespace", "casemate://payments/k", 0, "payments/k"},
+		{"two parts", "kbs:///payments/k", -EINVAL, NULL},
+		{"four parts", "kbs:///a/b/c/d", -EINVAL, NULL},
+		{"no namespace's name", "kbs:///a_b/c/d", -EINVAL, NULL},
+		{"a host", "kbs://host/a/b/c", 0, NULL},
+	};
+
+	for (size_t i = 0; i < ARRAY_SIZE(rows) * 2; i++) {
+		_cleanup_exec_environment_ struct exec_environment e = {.resources = i % 2};
+		const char *key = rows[i / 2].key, *name = rows[i / 2].name;
+		bool plain = !e.resources && strncmp(rows[i / 2].value, "kbs:", 4) == 0;
+		char text[64], *env[] = {text, NULL};
+		struct error err = {0};
+		int r;
+
+		snprintf(text, sizeof(text), "A=%s", rows[i / 2].value);
+		r = exec_environment_read(&e, env, &err);
+		CHECK_ROW(name, r == (plain ? 0 : rows[i / 2].want), "%d", r);
+		CHECK_ROW(name, r == 0 || strstr(err.message, "variable A: "), "%s", err.message);
+		if (r == 0 && key && !plain)
+			CHECK_STR(name, e.keys[0], key);
+		else
+			CHECK_ROW(name, e.n == 0, "%zu", e.n);
+	}
+}
+
 /* NAMEi=casemate://p/k<i % keys>, n of them. */
 static int read_many(size_t n, size_t keys, struct error *err)
 {
@@ -107,6 +142,7 @@ static void test_a_key_with_a_zero(void)
 }
 
 const CU_TestInfo exec_environment_tests[] = {
+	{"resources", test_resources},
 	{"what names keys, and what only seems to", test_what_names_keys},
 	{"too many", test_too_many},
 	{"keys take their place", test_keys_take_their_place},

@@ -63,6 +63,7 @@
 	X(evidence)                                                                                \
 	X(exec_environment)                                                                        \
 	X(exec_exchange)                                                                           \
+	X(exec_guest)                                                                              \
 	X(fetch)                                                                                   \
 	X(file_watch)                                                                              \
 	X(files)                                                                                   \
@@ -76,6 +77,9 @@
 	X(grpc_session)                                                                            \
 	X(grpc_stream)                                                                             \
 	X(grpc_wire)                                                                               \
+	X(guest)                                                                                   \
+	X(guest_grant)                                                                             \
+	X(gzip)                                                                                    \
 	X(handover)                                                                                \
 	X(health)                                                                                  \
 	X(holdings)                                                                                \
@@ -139,6 +143,7 @@
 	X(review)                                                                                  \
 	X(review_node)                                                                             \
 	X(roots)                                                                                   \
+	X(sealed)                                                                                  \
 	X(secret)                                                                                  \
 	X(server)                                                                                  \
 	X(server_life)                                                                             \

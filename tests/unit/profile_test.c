@@ -279,7 +279,9 @@ static const struct row rows[] = {
 	{ID("'sgx':{'mrsigner':'" X64 "','gramineKey':'k'}}],'keys':[{'name':'k','type':'raw',"
 	    "'grant':{'evidenceOnly':true}"),
 		"spec.keys[0].grant.evidenceOnly: identity \"i\" does not pin the code (sgx: mrenclave; "
-		"snp: measurement and hostData); name service accounts instead", {0}},
+		"snp: measurement and hostData or initData; tdx: mrtd, rtmrs 1 and 2, and initData; "
+		"initData: Casemate with imageDigests and command of each container in "
+		"spec.workload); name service accounts instead", {0}},
 	{ID("'sgx':{'mrenclave':'" X64 "','gramineKey':'k'}}],'keys':[{'name':'k','type':'raw',"
 	    "'grant':{'evidenceOnly':true},'identities':['i']"), NULL, {0}},
 	{ID("'tdx':{'rtmrs':{'4':'" X96 "'}}"),
@@ -379,9 +381,20 @@ static const struct row rows[] = {
 	{KEY(",'grant':{'evidenceOnly':true}}],'identities':[{'name':'i',"
 	     "'sgx':{'mrsigner':'" X64 "'}"),
 		"spec.keys[0].grant.evidenceOnly: identity \"i\" does not pin the code (sgx: mrenclave; "
-		"snp: measurement and hostData); name service accounts instead", {0}},
+		"snp: measurement and hostData or initData; tdx: mrtd, rtmrs 1 and 2, and initData; "
+		"initData: Casemate with imageDigests and command of each container in "
+		"spec.workload); name service accounts instead", {0}},
 	{KEY(",'grant':{'evidenceOnly':true}}],'identities':[{'name':'i',"
 	     "'sgx':{'mrenclave':'" X64 "'}"), NULL, {0}},
+	{KEY(",'grant':{'evidenceOnly':true}}],'identities':[{'name':'i',"
+	     "'tdx':{'mrtd':'" X96 "','rtmrs':{'1':'" X96 "','2':'" X96 "'},'initData':'sha256:" X64
+	     "'}"), NULL, {0}},
+	{KEY(",'grant':{'evidenceOnly':true}}],'identities':[{'name':'i',"
+	     "'tdx':{'mrtd':'" X96 "','rtmrs':{'1':'" X96 "'},'initData':'sha256:" X64 "'}"),
+		"spec.keys[0].grant.evidenceOnly: identity \"i\" does not pin the code (sgx: mrenclave; "
+		"snp: measurement and hostData or initData; tdx: mrtd, rtmrs 1 and 2, and initData; "
+		"initData: Casemate with imageDigests and command of each container in "
+		"spec.workload); name service accounts instead", {0}},
 	{KEY(",'grant':{'evidenceOnly':true},'identities':['i']}],'identities':[{'name':'i','snp':"
 	     "{'measurement':'" X96 "','hostData':'" X64 "'}},{'name':'j','simulated':{}"), NULL, {0}},
 	{KEY(",'grant':{'evidenceOnly':true}}],'identities':[{'name':'j','simulated':{}"),

@@ -7,6 +7,8 @@
 
 #include "common/base/codec.h"
 #include "webhook/broker/grant_private.h"
+#include "webhook/broker/init_data.h"
+#include "webhook/policy/guest_init_data.h"
 
 enum { SHOWN_BYTES = 6, SHOWN_MAX_BYTES = 2 * SHOWN_BYTES + 3 };
 
@@ -114,6 +116,52 @@ static int compare_registers(
 	return r;
 }
 
+/* "sha256:…" as bytes; the length, or -EBADMSG. */
+static int read_digest(unsigned char ret[INIT_DATA_DIGEST_MAX], struct span text)
+{
+	const char *colon = text.len ? memchr(text.p, ':', text.len) : NULL;
+	struct span hex = SPAN_NONE;
+
+	if (colon)
+		hex = (struct span){colon + 1, text.len - (size_t)(colon + 1 - text.p)};
+	if (!hex.len || hex.len % 2 || hex.len / 2 > INIT_DATA_DIGEST_MAX ||
+		codec_hex_exact(ret, hex.len / 2, hex) < 0)
+		return -EBADMSG;
+	return (int)(hex.len / 2);
+}
+
+/* want: Casemate's for this profile, or a digest of the user's own; missing means any. */
+static int compare_init_data(
+	struct decision *d, struct json_val want, const char *at, struct difference *diff)
+{
+	bool ours = json_str_is(want, INIT_DATA_CASEMATE);
+	unsigned char digest[INIT_DATA_DIGEST_MAX];
+	struct span text = json_str(want, d->a);
+	const char *shown;
+	int n = INIT_DATA_DIGEST, r = 0;
+
+	if (!json_exists(want))
+		return 0;
+	if (!text.p)
+		return -ENOMEM;
+	if (ours)
+		r = guest_init_data_digest(digest, d->q->config, d->profile);
+	else
+		n = read_digest(digest, text);
+	if (r == -ENOENT || n < 0) /* no valid profile has it */
+		return differ(diff, "initData that is none here");
+	if (r < 0)
+		return -ENOMEM;
+	if (init_data_proven(d->q->proven, digest, (size_t)n))
+		return 0;
+	shown = short_hex(d->a, digest, (size_t)n);
+	return !shown ? -ENOMEM
+		      : differ(diff,
+				arena_printf(d->a,
+					"%s.initData is %s%s, and the TEE was started with another",
+					at, ours ? "Casemate's for this profile now, " : "", shown));
+}
+
 /* v: what the identity says of the evidence's kind of TEE. */
 static int compare(struct decision *d, struct json_val v, const char *at, struct difference *diff)
 {
@@ -126,6 +174,8 @@ static int compare(struct decision *d, struct json_val v, const char *at, struct
 	if (r == 0)
 		r = compare_number(
 			d, json_get(v, "minIsvSvn"), p->isv_svn, true, at, "minIsvSvn", diff);
+	if (r == 0)
+		r = compare_init_data(d, json_get(v, "initData"), at, diff);
 	return r;
 }
 

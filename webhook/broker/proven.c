@@ -3,6 +3,8 @@
 
 #include <errno.h>
 
+enum { PCR_LEN = 32 }; /* SHA-256 */
+
 static void add(struct proven *p, const char *name, const unsigned char *value, size_t len)
 {
 	struct measurement *m = &p->registers[p->n_registers++];
@@ -84,6 +86,8 @@ int proven_from(struct proven *ret, const struct evidence *e, const struct verdi
 	r = add_advisories(&p, v);
 	if (r < 0)
 		return r;
+	if (e->has_vtpm) /* where a paravisor's guest has its init-data */
+		add(&p, PROVEN_PCR8, e->pcrs + (size_t)PROVEN_INIT_DATA_PCR * PCR_LEN, PCR_LEN);
 	memcpy(p.platform_id, v->platform_id, v->platform_id_len);
 	p.platform_id_len = v->platform_id_len;
 	*ret = p;

@@ -14,7 +14,10 @@ enum {
 	PROVEN_REGISTERS_MAX = 12,
 	PROVEN_ADVISORIES_MAX = VERDICT_ADVISORIES_MAX,
 	PROVEN_ADVISORY_MAX = 32, /* bytes with the NUL: "INTEL-SA-00615" */
+	PROVEN_INIT_DATA_PCR = 8, /* of a vTPM: extended once, with the digest of init-data */
 };
+
+#define PROVEN_PCR8 "pcr8" /* that register's name */
 
 struct proven {
 	enum tee_type tee;

@@ -5,11 +5,15 @@
 
 #include "common/base/cleanup.h"
 #include "common/base/quantity.h"
+#include "common/tee/cert.h"
+#include "common/tee/pem.h"
 #include "webhook/policy/names.h"
 
 enum {
 	SELECTOR_MAX = 16, /* labels of one class */
 	NAMESPACE_LIMITS_MAX = 4096,
+	KBS_URL_MAX = 256,     /* bytes behind https:// */
+	KBS_CA_MAX = 16 << 10, /* of the certificates */
 };
 
 #define SIMULATED_PREFIX "casemate-simulated-"
@@ -215,6 +219,17 @@ const struct setting policy_settings[] = {
 		.offset = AT(break_glass_groups),
 		.help = "groups that may enter confidential pods",
 		.meta = "GROUPS"},
+	{.name = "guests.kbsUrl",
+		.type = SETTING_STRING,
+		.offset = AT(guests.kbs_url),
+		.help = "https://HOST[:PORT] at which confidential VMs find the broker; none: they "
+			"are given no init-data",
+		.meta = "URL"},
+	{.name = "guests.kbsCa",
+		.type = SETTING_STRING,
+		.offset = AT(guests.kbs_ca),
+		.help = "the CA that signed the broker's certificate (PEM text), which they pin",
+		.file_only = true},
 };
 const size_t n_policy_settings = ARRAY_SIZE(policy_settings);
 
@@ -275,10 +290,55 @@ static int check_classes(const struct policy_config *c, struct error *err)
 	return r;
 }
 
+/* It stands in quotes in the guest's configuration. */
+static int check_kbs_url(const char *url, struct error *err)
+{
+	struct span host = span_after(span_str(url), "https://");
+	bool good = host.len > 0 && host.len <= KBS_URL_MAX;
+
+	for (size_t i = 0; i < host.len; i++)
+		good = good && host.p[i] > ' ' && host.p[i] < 0x7f && !strchr("\"'\\", host.p[i]);
+	if (good)
+		return 0;
+	return error_set(err, -EINVAL, "guests.kbsUrl: \"%.64s\" is not https://HOST[:PORT]", url);
+}
+
+/* Takes the certificates alone, written anew: what guests measure does not depend on how somebody
+ * indented them. */
+static int read_kbs_ca(struct policy_config *c, struct arena *a, struct error *err)
+{
+	_cleanup_buf_ struct buf der = BUF_INIT(KBS_CA_MAX), pem = BUF_INIT(KBS_CA_MAX);
+	struct span in = span_str(c->guests.kbs_ca);
+	int r;
+
+	while ((r = pem_next(&in, "CERTIFICATE", &der, err)) > 0) {
+		_cleanup_(cert_unref_p) struct cert *cert = NULL;
+
+		r = cert_parse_der(&cert, buf_view(&der), err);
+		if (r < 0)
+			break;
+		if (pem_write(&pem, "CERTIFICATE", buf_view(&der)) < 0)
+			return error_set(err, -EINVAL, "guests.kbsCa: more than %d bytes", KBS_CA_MAX);
+		buf_reset(&der);
+	}
+	if (r < 0)
+		return r == -ENOMEM ? r : error_prefix(err, -EINVAL, "guests.kbsCa");
+	if (pem.len == 0)
+		return error_set(err, -EINVAL,
+			"guests.kbsCa: needed with guests.kbsUrl: the CA that signed the broker's "
+			"certificate (PEM), so that guests believe nobody else");
+	c->guests.kbs_ca = arena_strdup(a, buf_view(&pem));
+	return c->guests.kbs_ca ? 0 : error_oom(err);
+}
+
 int policy_config_finish(struct policy_config *c, struct arena *a, struct error *err)
 {
 	int r = check_classes(c, err);
 
+	if (r == 0 && *c->guests.kbs_url)
+		r = check_kbs_url(c->guests.kbs_url, err);
+	if (r == 0 && *c->guests.kbs_url)
+		r = read_kbs_ca(c, a, err);
 	if (r < 0)
 		return r;
 	c->classes[TEE_NONE].name = c->simulated[TEE_NONE].name = "";

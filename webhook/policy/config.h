@@ -48,6 +48,10 @@ struct policy_config {
 	bool vendor_in_process;   /* vendors' pods may, with a warning */
 	int aesm_mount;           /* enum aesm_mount */
 	struct strings break_glass_groups; /* may enter confidential pods */
+	struct {
+		const char *kbs_url; /* where confidential VMs find the broker; "": not said */
+		const char *kbs_ca;  /* who signed its certificate: PEM, as pem_write() writes it */
+	} guests;
 };
 
 /* The class that a TEE maps to under this configuration: simulated or real. */
@@ -59,7 +63,7 @@ static inline const struct tee_class *policy_class(const struct policy_config *c
 /* The settings of the above, for the daemon's table; offsets are relative to struct policy_config.
  * Keys: allowSimulated; runtimeClasses.{requireAttestation,onOther}; runtimeClasses.<tee>.{name,
  * accepted,nodeSelector}; epc.{max,namespaces}; quote.inProcess; vendorPods.{mode,allowInProcess};
- * aesm.mount; access.breakGlassGroups. */
+ * aesm.mount; access.breakGlassGroups; guests.{kbsUrl,kbsCa}. */
 extern const struct setting policy_settings[];
 extern const size_t n_policy_settings;
 

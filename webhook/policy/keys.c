@@ -95,20 +95,16 @@ static int plan_mount(struct ask *k, const struct container *c, struct keys_cont
 	return 0;
 }
 
-/* The variable of one key. */
-static int plan_variable(struct ask *k, const struct container *c, struct keys_container *kc,
-	struct json_val key, struct json_val name)
+int keys_variable(struct ask *k, const struct container *c, struct json_val name, const char *want,
+	bool *ret_found)
 {
-	const char *url = keys_url(k->profile, key, k->a);
 	struct json_iter it;
 	bool found = false;
 
-	if (!url)
-		return -ENOMEM;
 	json_each (it, json_get(c->v, "env")) {
 		if (!json_equal(json_get(it.value, "name"), name))
 			continue;
-		if (!json_str_is(json_get(it.value, "value"), url) ||
+		if (!json_str_is(json_get(it.value, "value"), want) ||
 			!absent(json_get(it.value, "valueFrom")))
 			return ask_refuse(k, REASON_KeyDeliveryConflict,
 				"container \"" SPAN_FMT "\": EnclaveProfile %s delivers a key in "
@@ -117,9 +113,21 @@ static int plan_variable(struct ask *k, const struct container *c, struct keys_c
 				SHOWN(c->name), k->profile->name, SHOWN(json_str(name, k->a)));
 		found = true;
 	}
-	if (!found)
-		kc->env[kc->n_env++] = key;
+	*ret_found = found;
 	return 0;
+}
+
+/* The variable of one key. */
+static int plan_variable(struct ask *k, const struct container *c, struct keys_container *kc,
+	struct json_val key, struct json_val name)
+{
+	const char *url = keys_url(k->profile, key, k->a);
+	bool found;
+	int r = url ? keys_variable(k, c, name, url, &found) : -ENOMEM;
+
+	if (r == 0 && !found)
+		kc->env[kc->n_env++] = key;
+	return r;
 }
 
 /* Keys come in variables only through casemate-exec, which must be told what to start. */

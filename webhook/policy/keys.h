@@ -32,6 +32,11 @@ int keys_plan(struct ask *k, struct keys_plan *plan);
 /* "casemate://PROFILE/KEY" of an entry of spec.keys; NULL when a is exhausted. */
 const char *keys_url(const struct profile *p, struct json_val key, struct arena *a);
 
+/* Does the container have the variable name (JSON) with that value? With another: refused. 0,
+ * ASK_REFUSED. */
+int keys_variable(struct ask *k, const struct container *c, struct json_val name, const char *want,
+	bool *ret_found);
+
 /* The volume of the pod's token, and a mount of it, as they are written into pods. */
 #define KEYS_VOLUME_JSON                                                                           \
 	"{\"name\":\"casemate-token\",\"projected\":{\"sources\":[{\"serviceAccountToken\":{"      \

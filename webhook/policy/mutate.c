@@ -47,6 +47,7 @@ static int confidential(struct ask *k, const char *prefix, struct patch *patch)
 	struct class_plan class;
 	struct sgx_plan sgx = {0};
 	struct keys_plan keys;
+	struct guest_plan guest;
 	bool is_sgx = k->tee == TEE_SGX;
 	int r = class_plan(k, &class);
 
@@ -54,12 +55,14 @@ static int confidential(struct ask *k, const char *prefix, struct patch *patch)
 		r = is_sgx ? sgx_plan(k, !class.drop_overhead, &sgx) : sgx_check_absent(k);
 	if (r == 0)
 		r = keys_plan(k, &keys);
+	if (r == 0)
+		r = guest_plan(k, &guest);
 	if (r)
 		return r;
 	warn_simulated(k);
 	if (k->ann.intel_epc.p && sgx.effective == 0)
 		warn_no_epc(k);
-	rewrite_pod(k, prefix, &class, is_sgx ? &sgx : NULL, &keys, patch);
+	rewrite_pod(k, prefix, &class, is_sgx ? &sgx : NULL, &keys, &guest, patch);
 	return 0;
 }
 

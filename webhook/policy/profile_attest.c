@@ -5,6 +5,7 @@
 #include <errno.h>
 
 #include "common/base/cleanup.h"
+#include "webhook/policy/guest_init_data.h"
 #include "webhook/policy/names.h"
 #include "webhook/policy/schema.h"
 
@@ -20,6 +21,7 @@ enum {
 	IDENTITIES_MAX = 64,
 	SHA256_LEN = 32,
 	SHA384_LEN = 48,
+	SHA512_LEN = 64,
 	SVN_MAX = 65535,
 };
 
@@ -284,6 +286,40 @@ static int check_sgx(struct check *c, const struct place *at, struct json_val v)
 	return r < 0 ? r : check_some(c, at, v, "mrenclave", "mrsigner", "mrenclave or mrsigner");
 }
 
+/* "sha256:…", "sha384:…", "sha512:…", in lower case. */
+static bool is_init_data_digest(struct span s)
+{
+	struct span hex = span_after(s, "sha256:");
+	size_t len = SHA256_LEN;
+
+	if (!hex.p) {
+		hex = span_after(s, "sha384:");
+		len = SHA384_LEN;
+	}
+	if (!hex.p) {
+		hex = span_after(s, "sha512:");
+		len = SHA512_LEN;
+	}
+	if (!hex.p || !name_is_hex(hex, len))
+		return false;
+	for (size_t i = 0; i < hex.len; i++)
+		if (hex.p[i] >= 'A' && hex.p[i] <= 'F')
+			return false;
+	return true;
+}
+
+static int check_init_data(struct check *c, const struct place *at, struct json_val v)
+{
+	if (!json_str_is(v, INIT_DATA_CASEMATE))
+		return check_name(c, at, v, is_init_data_digest,
+			"digest of init-data such as sha256:…, nor " INIT_DATA_CASEMATE);
+	if (!guest_init_data_configured(c->config))
+		return check_fail(c, at,
+			INIT_DATA_CASEMATE " needs configuration that says where guests find the "
+					   "broker (guests.kbsUrl)");
+	return 0;
+}
+
 static int check_rtmrs(struct check *c, const struct place *at, struct json_val v)
 {
 	static const struct field fields[] = {
@@ -304,6 +340,7 @@ static int check_tdx(struct check *c, const struct place *at, struct json_val v)
 	static const struct field fields[] = {
 		{"mrtd", check_sha384, false},
 		{"rtmrs", check_rtmrs, false},
+		{"initData", check_init_data, false},
 	};
 	int r = check_object(c, at, v, fields, ARRAY_SIZE(fields));
 
@@ -316,9 +353,13 @@ static int check_snp(struct check *c, const struct place *at, struct json_val v)
 		{"measurement", check_sha384, false},
 		{"hostData", check_sha256, false},
 		{"idKeyDigest", check_sha384, false},
+		{"initData", check_init_data, false},
 	};
 	int r = check_object(c, at, v, fields, ARRAY_SIZE(fields));
 
+	if (r == 0 && json_exists(json_get(v, "initData")) && json_exists(json_get(v, "hostData")))
+		return check_fail(c, at,
+			"has both initData and hostData, which is where its digest is; choose one");
 	/* the host chooses hostData, so alone it identifies nothing */
 	return r < 0 ? r
 		     : check_some(c, at, v, "measurement", "idKeyDigest",

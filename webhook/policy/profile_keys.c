@@ -6,6 +6,7 @@
 #include "common/base/cleanup.h"
 #include "common/base/clock.h"
 #include "common/kbs/delivery.h"
+#include "webhook/policy/guest_init_data.h"
 #include "webhook/policy/names.h"
 #include "webhook/policy/schema.h"
 
@@ -203,15 +204,27 @@ static int check_key_simulated(struct check *c, const struct place *at, struct j
 	return check_fail(c, at, "configuration does not allow simulated TEEs (allowSimulated)");
 }
 
-/* Does what this identity measures include the code that runs? A TDX guest's init-data is not
- * among the registers that an identity can name, so no tdx entry does. */
-static bool pins_code(struct json_val identity)
+/* Init-data is part of what a guest was started with: with Casemate's own the code is pinned where
+ * spec.workload says which; with the user's own he has seen to that. */
+static bool pins_init_data(const struct check *c, struct json_val init_data)
 {
-	struct json_val snp = json_get(identity, "snp");
+	return json_exists(init_data) && (!json_str_is(init_data, INIT_DATA_CASEMATE) ||
+						 guest_policy_pins_code(c->spec));
+}
+
+/* Does what this identity measures include the code that runs? */
+static bool pins_code(const struct check *c, struct json_val identity)
+{
+	struct json_val snp = json_get(identity, "snp"), tdx = json_get(identity, "tdx");
+	struct json_val rtmrs = json_get(tdx, "rtmrs");
 
 	return json_exists(json_find(identity, "sgx", "mrenclave")) ||
 	       (json_exists(json_get(snp, "measurement")) &&
-		       json_exists(json_get(snp, "hostData")));
+		       (json_exists(json_get(snp, "hostData")) ||
+			       pins_init_data(c, json_get(snp, "initData")))) ||
+	       (json_exists(json_get(tdx, "mrtd")) && json_exists(json_get(rtmrs, "1")) &&
+		       json_exists(json_get(rtmrs, "2")) &&
+		       pins_init_data(c, json_get(tdx, "initData")));
 }
 
 /* evidenceOnly lets anyone with the evidence have the key: the identities must say all there is to
@@ -232,10 +245,12 @@ static int check_evidence_only(struct check *c, const struct place *at, struct j
 		if (!counts)
 			continue;
 		n++;
-		if (!pins_code(it.value))
+		if (!pins_code(c, it.value))
 			return check_fail(c, at,
 				"identity " SPAN_FMT " does not pin the code (sgx: mrenclave; snp: "
-				"measurement and hostData); name service accounts instead",
+				"measurement and hostData or initData; tdx: mrtd, rtmrs 1 and 2, "
+				"and initData; initData: Casemate with imageDigests and command of "
+				"each container in spec.workload); name service accounts instead",
 				SPAN_ARG(check_shown(name)));
 	}
 	return n > 0 ? 0 : check_fail(c, at, "needs an identity that pins the code");

@@ -4,6 +4,7 @@
 #include <errno.h>
 
 #include "common/kbs/delivery.h"
+#include "webhook/policy/guest_init_data.h"
 
 #define STATUS_INJECTED "injected"
 
@@ -134,8 +135,8 @@ static void want_files(struct target *t, const struct keys_plan *keys, struct pa
 	}
 }
 
-static void rewrite_annotations(
-	struct target *t, const struct sgx_plan *sgx, const struct keys_plan *keys)
+static void rewrite_annotations(struct target *t, const struct sgx_plan *sgx,
+	const struct keys_plan *keys, const struct guest_plan *guest)
 {
 	const struct annotations *ann = &t->k->ann;
 	struct pairs p = {0};
@@ -153,6 +154,8 @@ static void rewrite_annotations(
 	} else if (ann->intel_epc.p) {
 		add_pair(&p, ANNOTATION_INTEL_EPC, SPAN_NONE, true);
 	}
+	if (guest->init_data)
+		add_pair(&p, ANNOTATION_INIT_DATA, span_str(guest->init_data), false);
 	want_files(t, keys, &p);
 	put_annotations(t, &p);
 }
@@ -362,28 +365,31 @@ static void rewrite_volume(struct target *t, enum sgx_volume volume)
 	put_element(t, json_get(t->k->pod.spec, "volumes"), elements[volume]);
 }
 
-/* {"name": VARIABLE, "value": "casemate://…"} into b. */
-static void write_variable(struct target *t, struct buf *b, struct json_val key)
-{
-	const char *url = keys_url(t->k->profile, key, t->k->a);
+/* What stands for a key in its variable. */
+typedef const char *value_of(const struct profile *p, struct json_val key, struct arena *a);
 
-	if (!url) {
+/* {"name": VARIABLE, "value": "…"} into b. */
+static void write_variable(struct target *t, struct buf *b, struct json_val key, value_of *value)
+{
+	const char *text = value(t->k->profile, key, t->k->a);
+
+	if (!text) {
 		t->patch->ops.err = -ENOMEM;
 		return;
 	}
 	buf_puts(b, "{\"name\":");
 	buf_span(b, json_raw(json_find(key, "deliver", "env")));
 	buf_puts(b, ",\"value\":");
-	buf_json_string(b, span_str(url));
+	buf_json_string(b, span_str(text));
 	buf_putc(b, '}');
 }
 
-static void rewrite_variables(
-	struct target *t, const struct container *c, const struct keys_container *keys)
+static void rewrite_variables(struct target *t, const struct container *c,
+	const struct json_val *keys, size_t n, value_of *value)
 {
 	bool whole = is_absent(json_get(c->v, "env"));
 
-	for (size_t i = 0; i < keys->n_env; i++) {
+	for (size_t i = 0; i < n; i++) {
 		if (!whole || i == 0) {
 			buf_reset(&t->scratch);
 			begin_in(t, PATCH_ADD, c);
@@ -393,8 +399,8 @@ static void rewrite_variables(
 			buf_putc(&t->scratch, i == 0 ? '[' : ',');
 		else
 			patch_append(t->patch);
-		write_variable(t, &t->scratch, keys->env[i]);
-		if (whole && i + 1 < keys->n_env)
+		write_variable(t, &t->scratch, keys[i], value);
+		if (whole && i + 1 < n)
 			continue;
 		if (whole)
 			buf_putc(&t->scratch, ']');
@@ -407,7 +413,7 @@ static void rewrite_keys(struct target *t, size_t i, const struct keys_container
 	static const char *const words[] = {"--", DELIVERY_EXEC}; /* each put in front */
 	const struct container *c = &t->k->pod.containers[i];
 
-	rewrite_variables(t, c, keys);
+	rewrite_variables(t, c, keys->env, keys->n_env, keys_url);
 	if (keys->mount) {
 		begin_in(t, PATCH_ADD, c);
 		patch_keys(t->patch, "volumeMounts");
@@ -429,7 +435,8 @@ static void rewrite_keys_volume(struct target *t)
 }
 
 void rewrite_pod(const struct ask *k, const char *prefix, const struct class_plan *class,
-	const struct sgx_plan *sgx, const struct keys_plan *keys, struct patch *patch)
+	const struct sgx_plan *sgx, const struct keys_plan *keys, const struct guest_plan *guest,
+	struct patch *patch)
 {
 	struct target t = {
 		.k = k,
@@ -438,7 +445,7 @@ void rewrite_pod(const struct ask *k, const char *prefix, const struct class_pla
 		.scratch = BUF_INIT(patch->ops.max),
 	};
 
-	rewrite_annotations(&t, sgx, keys);
+	rewrite_annotations(&t, sgx, keys, guest);
 	rewrite_class(&t, class);
 	rewrite_selector(&t, class);
 	for (size_t i = 0; i < k->pod.n; i++) {
@@ -449,6 +456,9 @@ void rewrite_pod(const struct ask *k, const char *prefix, const struct class_pla
 			rewrite_aesm(&t, i, &sgx->c[i]);
 		if (kc && kc->selected)
 			rewrite_keys(&t, i, kc);
+		if (guest->c)
+			rewrite_variables(&t, &k->pod.containers[i], guest->c[i].env,
+				guest->c[i].n_env, guest_sealed);
 	}
 	if (sgx)
 		rewrite_volume(&t, sgx->volume);

@@ -67,6 +67,7 @@ yours: then it is yours as well. */}}
 	"metrics" (include "casemate.metrics.config" (dict "root" $ "listen" (printf "%s:%v" $b.bindAddress $b.metricsPort)) | fromYaml)
 	"logging" .Values.config.logging
 	"tls" (dict "minVersion" .Values.tls.minVersion "caLifetime" .Values.tls.caLifetime "leafLifetime" .Values.tls.leafLifetime) -}}
+{{- with .Values.config.guests }}{{ $_ := set $chart "guests" . }}{{ end -}}
 {{- with .Values.tls.cipherSuites }}{{ $_ := set $chart.tls "cipherSuites" . }}{{ end -}}
 {{- with .Values.config.limits }}{{ $_ := set $chart "limits" . }}{{ end -}}
 {{- with .Values.config.shutdown }}{{ $_ := set $chart "shutdown" . }}{{ end -}}
