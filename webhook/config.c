@@ -339,6 +339,7 @@ static int finish_listens(struct webhook_config *c, struct error *err)
 		{&c->listen, "listen", 8443, false},
 		{&c->verifier.front.listen, "verifier.listen", 8444, false},
 		{&c->broker.front.listen, "broker.listen", 8445, false},
+		{&c->broker.provision.listen, "broker.provision.listen", 0, true},
 		{&c->health_listen, "health.listen", 8080, true},
 		{&c->metrics_listen, "metrics.listen", 8081, true},
 	};

@@ -3,7 +3,6 @@
  * The acceptor's thread: takes clients in, makes room for them, hands them to the worker that has
  * the fewest, and closes what takes too long. It wakes up for clients and, only while there are
  * connections, for their deadlines. */
-#include <arpa/inet.h>
 #include <errno.h>
 #include <limits.h>
 #include <netinet/in.h>
@@ -17,6 +16,7 @@
 
 #include "common/base/clock.h"
 #include "common/net/server_private.h"
+#include "common/net/tcp_listen.h"
 
 enum {
 	/* Data younger than this may belong to what began the phase: the kernel counts in ticks. */
@@ -26,38 +26,10 @@ enum {
 	SWEEP_DRAINING_USEC = 100 * USEC_PER_MSEC,
 };
 
-static int fail_listen(const struct server_options *o, const char *what, struct error *err)
-{
-	int e = errno;
-
-	return error_set(err, -e, strchr(o->address, ':') ? "%s [%s]:%u: %s" : "%s %s:%u: %s", what,
-		o->address, o->port, strerror(e));
-}
-
 int server_listen(struct server *s, const struct server_options *o, struct error *err)
 {
-	struct sockaddr_in v4 = {.sin_family = AF_INET, .sin_port = htons(o->port)};
-	struct sockaddr_in6 v6 = {.sin6_family = AF_INET6, .sin6_port = htons(o->port)};
-	bool is_v4 = inet_pton(AF_INET, o->address, &v4.sin_addr) == 1;
-	struct sockaddr *addr = is_v4 ? (struct sockaddr *)&v4 : (struct sockaddr *)&v6;
-	socklen_t size = is_v4 ? sizeof(v4) : sizeof(v6);
-	int on = 1, off = 0;
-
-	if (!is_v4 && inet_pton(AF_INET6, o->address, &v6.sin6_addr) != 1)
-		return error_set(err, -EINVAL, "listen address '%s': not an IPv4 or IPv6 address",
-			o->address);
-	s->listen_fd = socket(addr->sa_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-	if (s->listen_fd < 0)
-		return fail_listen(o, "cannot create a socket for", err);
-	setsockopt(s->listen_fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on));
-	if (!is_v4) /* "::" serves both */
-		setsockopt(s->listen_fd, IPPROTO_IPV6, IPV6_V6ONLY, &off, sizeof(off));
-	if (bind(s->listen_fd, addr, size) < 0 || listen(s->listen_fd, SOMAXCONN) < 0)
-		return fail_listen(o, "cannot listen on", err);
-	if (getsockname(s->listen_fd, addr, &size) < 0)
-		return fail_listen(o, "cannot tell the port of", err);
-	s->port = ntohs(is_v4 ? v4.sin_port : v6.sin6_port);
-	return 0;
+	s->port = o->port;
+	return tcp_listen(&s->listen_fd, o->address, &s->port, err);
 }
 
 static struct http_exchange *exchange_new(struct server *s, int fd)

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
  * A server's certificate chain and private key, replaceable while it serves: handshakes take the
- * newest, connections keep what they began with. Thread-safe. The only file that knows GnuTLS. */
+ * newest, connections keep what they began with. Thread-safe. GnuTLS is known here and in
+ * common/net/tls_stream.c alone. */
 #pragma once
 
 #include "common/base/cleanup.h"

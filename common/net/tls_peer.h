@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Private to common/net: one server connection's side of TLS. GnuTLS' own types stay in tls.c. */
+ * Private to common/net: one server connection's side of TLS. GnuTLS' own types stay in tls.c and
+ * tls_stream.c. */
 #pragma once
 
 #include <stdbool.h>

@@ -8,15 +8,18 @@
 
 #include "common/base/cleanup.h"
 #include "common/base/codec.h"
+#include "common/tee/quote.h"
 #include "tests/tee/amd_world.h"
 
 static const struct kind {
 	const char *name;
 	unsigned version;
-	bool tdx, td15, snp, vlek;
+	bool tdx, td15, snp, vlek, debug, outdated;
 	enum snp_product product;
 } kinds[] = {
 	{"sgx3", .version = 3},
+	{"sgx3-debug", .version = 3, .debug = true},
+	{"sgx3-outdated", .version = 3, .outdated = true},
 	{"sgx4", .version = 4},
 	{"sgx5", .version = 5},
 	{"tdx4", .version = 4, .tdx = true},
@@ -42,7 +45,7 @@ static void write_file(const char *folder, const char *name, struct span bytes)
 }
 
 /* Where a quote's body and a report have it. */
-enum { SGX_REPORT_DATA = 320, TD_REPORT_DATA = 520, SNP_REPORT_DATA = 0x50, REPORT_DATA = 64 };
+enum { SGX_ATTRIBUTES = 48, SGX_REPORT_DATA = 320, TD_REPORT_DATA = 520, SNP_REPORT_DATA = 0x50, REPORT_DATA = 64 };
 
 static void bind(unsigned char *at, const char *report_data)
 {
@@ -79,6 +82,10 @@ static void make_intel(
 	else
 		tee_intel_sgx_version(&w, k->version);
 	tee_intel_at(&w, now);
+	if (k->debug)
+		w.quote.body[SGX_ATTRIBUTES] |= SGX_FLAG_DEBUG;
+	if (k->outdated)
+		w.pck.pcesvn = w.tcb_info.d.levels[1].pcesvn;
 	bind(w.quote.body + (k->tdx ? TD_REPORT_DATA : SGX_REPORT_DATA), report_data);
 	tee_intel_quote(&w, &quote);
 	tee_intel_collateral(&w, &collateral);

@@ -13,10 +13,13 @@
 #include "common/kube/lease.h"
 #include "common/kube/token_review.h"
 #include "common/net/backoff.h"
+#include "common/net/ops.h"
 #include "common/tee/protocol.h"
 #include "webhook/broker/audit_publish.h"
 #include "webhook/broker/keys_keeper.h"
 #include "webhook/broker/shared_keys.h"
+#include "webhook/provision/desk.h"
+#include "webhook/provision/listener.h"
 #include "webhook/trust/trust.h"
 #include "webhook/verifier/simulation.h"
 
@@ -42,8 +45,11 @@ struct broker {
 	struct audit_publisher *checkpoints;
 	struct token_review *reviews;
 	struct witness *witness;
+	struct ledger *ledger;
 	struct rcar_desk *desk;
 	struct front *front;
+	struct provision_desk *provision_desk;
+	struct provision_listener *provision; /* NULL: off */
 };
 
 /*
@@ -256,7 +262,10 @@ static int setup_witness(struct broker *b, struct error *err)
 static int setup_desk(struct broker *b, struct error *err)
 {
 	const struct broker_options *o = &b->o;
+	int r = ledger_new(&b->ledger, b->audit, o->metrics, err);
 
+	if (r < 0)
+		return r;
 	return rcar_desk_new(&b->desk,
 		&(struct rcar_options){
 			.queue = o->queue,
@@ -269,7 +278,7 @@ static int setup_desk(struct broker *b, struct error *err)
 			.store = b->store,
 			.released = on_released,
 			.ctx = b,
-			.audit = b->audit,
+			.ledger = b->ledger,
 			.deny = (const struct deny *const *)&b->deny,
 			.witness = b->witness,
 			.max_rate = o->config->max_rate,
@@ -307,6 +316,57 @@ static int setup_front(struct broker *b, struct error *err)
 	return front_new(&b->front, &front, rcar_handle, b->desk, err);
 }
 
+static int setup_provision_desk(struct broker *b, struct error *err)
+{
+	return provision_desk_new(&b->provision_desk,
+		&(struct provision_options){
+			.examine = trust_examine,
+			.examine_ctx = b->trust,
+			.world = b->o.world,
+			.store = b->store,
+			.released = on_released,
+			.ctx = b,
+			.ledger = b->ledger,
+			.deny = (const struct deny *const *)&b->deny,
+			.max_rate = b->o.config->max_rate,
+		},
+		err);
+}
+
+/* With the certificate of the front, which enclaves' manifests pin the authority of. */
+static int setup_provision(struct broker *b, struct error *err)
+{
+	static const char setting[] = "broker.provision.listen";
+	const struct broker_options *o = &b->o;
+	const char *listen = o->config->provision.listen;
+	char address[64];
+	struct provision_listener_options p = {
+		.event = o->event,
+		.address = address,
+		.tls_min = o->serving.tls_min,
+		.tls_ciphers = o->serving.tls_ciphers,
+		.connection_usec = o->serving.limits.request_usec,
+		.metrics = o->metrics,
+	};
+	int r;
+
+	if (strcmp(listen, OPS_LISTEN_NONE) == 0)
+		return 0;
+	r = ops_parse_listen(listen, setting, address, &p.port, err);
+	if (r == 0)
+		r = setup_provision_desk(b, err);
+	if (r < 0)
+		return r;
+	p.identity = front_identity(b->front);
+	p.desk = b->provision_desk;
+	r = provision_listen(&b->provision, &p, err);
+	if (r < 0)
+		return error_prefix(err, r, "%s", setting);
+	log_info(2, "Provisioning enclaves with secrets", LOG_STR("address", address),
+		LOG_INT("port", provision_port(b->provision)));
+	return 0;
+}
+
 static int setup_observation(struct broker *b, struct error *err)
 {
 	return health_add(b->o.health, "keys", HEALTH_READY) < 0 ? error_oom(err) : 0;
@@ -316,7 +376,7 @@ int broker_new(struct broker **ret_b, const struct broker_options *o, struct err
 {
 	static int (*const steps[])(struct broker *, struct error *) = {setup_observation,
 		setup_trust, setup_deny, setup_store, setup_checkpoints, setup_keeper,
-		setup_witness, setup_desk, setup_front};
+		setup_witness, setup_desk, setup_front, setup_provision};
 	_cleanup_(broker_free_p) struct broker *b = calloc(1, sizeof(*b));
 
 	if (!b)
@@ -383,11 +443,13 @@ void broker_close_soon(struct broker *b)
 void broker_quiesce(struct broker *b)
 {
 	server_quiesce(front_server(b->front));
+	provision_quiesce(b->provision);
 }
 
 unsigned broker_connections(struct broker *b)
 {
-	return server_stats(front_server(b->front)).connections;
+	return server_stats(front_server(b->front)).connections +
+	       provision_connections(b->provision);
 }
 
 void broker_free(struct broker *b)
@@ -395,7 +457,10 @@ void broker_free(struct broker *b)
 	if (!b)
 		return;
 	front_stop(b->front);
+	provision_listener_free(b->provision);
+	provision_desk_free(b->provision_desk);
 	rcar_desk_free(b->desk);
+	ledger_free(b->ledger);
 	witness_free(b->witness);
 	token_review_free(b->reviews);
 	front_free(b->front);

@@ -5,6 +5,8 @@
 #include <stddef.h>
 #include <string.h>
 
+#include "common/net/ops.h"
+
 #define AT(member) offsetof(struct broker_config, member)
 
 const struct setting broker_settings[] = {
@@ -95,6 +97,12 @@ const struct setting broker_settings[] = {
 		.offset = AT(denied.keys),
 		.meta = "NAMESPACE/PROFILE/KEY[,…]",
 		.help = "keys that nobody gets"},
+	{.name = "broker.provision.listen",
+		.type = SETTING_STRING,
+		.offset = AT(provision.listen),
+		.def = OPS_LISTEN_NONE,
+		.meta = "ADDRESS:PORT",
+		.help = "TLS of Gramine's secret provisioning, such as 0.0.0.0:4433; none: off"},
 };
 const size_t n_broker_settings = sizeof(broker_settings) / sizeof(broker_settings[0]);
 
@@ -133,5 +141,6 @@ bool broker_config_needs_restart(const struct broker_config *a, const struct bro
 	       a->rsa_oaep_sha1 != b->rsa_oaep_sha1 || a->max_rate != b->max_rate ||
 	       strcmp(a->simulated_root, b->simulated_root) != 0 || strcmp(a->keys, b->keys) != 0 ||
 	       strcmp(a->kek_file, b->kek_file) != 0 || strcmp(a->token_key, b->token_key) != 0 ||
-	       strcmp(a->audit.file, b->audit.file) != 0;
+	       strcmp(a->audit.file, b->audit.file) != 0 ||
+	       strcmp(a->provision.listen, b->provision.listen) != 0;
 }

@@ -29,6 +29,9 @@ struct broker_config {
 	struct {
 		struct strings platforms, measurements, nodes, keys;
 	} denied;
+	struct {
+		const char *listen; /* "ADDRESS:PORT"; "none" */
+	} provision;                /* of secrets to Gramine's enclaves */
 };
 
 /* The settings; offsets are relative to the struct. */

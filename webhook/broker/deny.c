@@ -6,6 +6,7 @@
 #include <stdio.h>
 
 #include "common/base/codec.h"
+#include "webhook/broker/grant.h"
 
 struct deny {
 	struct deny_list {
@@ -171,4 +172,17 @@ bool deny_has_key(const struct deny *d, const char *namespace_, const char *prof
 		return true;
 	snprintf(entry, sizeof(entry), "%s/%s/%s@%u", namespace_, profile, key, version);
 	return has(d, DENY_KEYS, entry);
+}
+
+enum reason deny_judge(const struct deny *d, const struct proven *p, const struct requester *who)
+{
+	if (deny_has_bytes(d, DENY_PLATFORMS, p->platform_id, p->platform_id_len))
+		return REASON_PlatformDenied;
+	for (size_t i = 0; i < p->n_registers; i++)
+		if (deny_has_bytes(
+			    d, DENY_MEASUREMENTS, p->registers[i].value, p->registers[i].len))
+			return REASON_MeasurementNotAllowed;
+	if (who->node[0] && deny_has_node(d, who->node, who->node_uid))
+		return REASON_NodeDenied;
+	return REASON_Ok;
 }

@@ -13,11 +13,14 @@
 
 #include "common/base/error.h"
 #include "common/base/settings.h"
+#include "common/tee/reason.h"
 
 enum deny_kind { DENY_PLATFORMS, DENY_MEASUREMENTS, DENY_NODES, DENY_KEYS, DENY_KINDS };
 enum { DENY_ENTRIES_MAX = 4096, DENY_ENTRY_MAX = 400, DENY_TEXT_MAX = 1024 * 1024 };
 
 struct deny;
+struct proven;    /* webhook/broker/proven.h */
+struct requester; /* webhook/broker/grant.h */
 
 /* Empty lists. */
 struct deny *deny_new(void);
@@ -38,3 +41,6 @@ bool deny_has_bytes(const struct deny *d, enum deny_kind kind, const void *value
 bool deny_has_node(const struct deny *d, const char *name, const char *uid);
 bool deny_has_key(const struct deny *d, const char *namespace_, const char *profile,
 	const char *key, unsigned version);
+/* Is anything of what was proved, or who asks, on a list? Ok, or PlatformDenied,
+ * MeasurementNotAllowed, NodeDenied. */
+enum reason deny_judge(const struct deny *d, const struct proven *p, const struct requester *who);

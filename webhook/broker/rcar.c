@@ -347,15 +347,12 @@ enum http_verdict rcar_handle(void *ctx, struct http_exchange *x, const struct h
 static int register_metrics(struct rcar_desk *d, struct error *err)
 {
 	static const char *const by_code[] = {"request", "code", NULL};
-	static const char *const by_verdict[] = {"protocol", "verdict", "reason", NULL};
 	static const char *const by_tee[] = {"tee_type", NULL};
 	static const char *const by_path[] = {"resource_path", NULL};
 	struct metrics *m = d->o.metrics;
 
 	d->requests = metrics_counter(m, "casemate_webhook_broker_requests_total",
 		"Requests to the key broker by kind and HTTP code.", by_code);
-	d->releases = metrics_counter(m, "casemate_webhook_key_releases_total",
-		"Decisions about keys by protocol, verdict and reason.", by_verdict);
 	/* Trustee's names */
 	d->attestations = metrics_counter(
 		m, "kbs_attestation_requests_total", "Attestations asked for.", NULL);
@@ -371,8 +368,8 @@ static int register_metrics(struct rcar_desk *d, struct error *err)
 		metrics_counter(m, "kbs_policy_approvals_total", "Decisions that granted.", NULL);
 	d->violations =
 		metrics_counter(m, "kbs_policy_violations_total", "Decisions that refused.", NULL);
-	return d->requests && d->releases && d->attestations && d->successes && d->failures &&
-			       d->reads && d->evaluations && d->approvals && d->violations
+	return d->requests && d->attestations && d->successes && d->failures && d->reads &&
+			       d->evaluations && d->approvals && d->violations
 		       ? 0
 		       : error_oom(err);
 }

@@ -11,8 +11,8 @@
 #include "common/net/server.h"
 #include "common/observe/metrics.h"
 #include "webhook/broker/attestation.h"
-#include "webhook/broker/audit.h"
 #include "webhook/broker/deny.h"
+#include "webhook/broker/ledger.h"
 #include "webhook/broker/store.h"
 #include "webhook/broker/witness.h"
 
@@ -40,7 +40,7 @@ struct rcar_options {
 	struct key_store *store;
 	void (*released)(void *ctx, const struct key_id *key, int64_t now_sec); /* NULL allowed */
 	void *ctx;
-	struct audit *audit;
+	struct ledger *ledger;
 	const struct deny *const *deny;
 	struct witness *witness; /* NULL: no tokens are taken */
 	int64_t max_rate;        /* handshakes and attestations a second */

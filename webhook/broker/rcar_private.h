@@ -37,7 +37,7 @@ struct rcar_desk {
 	unsigned n;
 	struct nonces *nonces;
 	struct rates *rates;
-	struct metric *requests, *releases, *attestations, *successes, *failures, *reads;
+	struct metric *requests, *attestations, *successes, *failures, *reads;
 	struct metric *evaluations, *approvals, *violations;
 };
 

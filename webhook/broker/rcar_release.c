@@ -6,7 +6,6 @@
 #include <stdio.h>
 
 #include "common/base/clock.h"
-#include "common/base/codec.h"
 #include "common/base/log.h"
 #include "common/kbs/jwe.h"
 #include "webhook/broker/rcar_private.h"
@@ -20,34 +19,14 @@ enum {
 
 #define PROTOCOL "rcar"
 
-/* The register that says what runs. */
-static void measurement(struct buf *hex, const struct proven *p)
+static int write_down(struct visit *v, enum reason reason, const char *message, struct error *err)
 {
-	static const char *const names[] = {"mrenclave", "mrtd", "measurement"};
-	const struct measurement *m = NULL;
-
-	for (size_t i = 0; i < ARRAY_SIZE(names) && !m; i++)
-		m = proven_register(p, names[i]);
-	if (m)
-		codec_hex(hex, m->value, m->len);
-}
-
-static int write_audit(struct visit *v, enum reason reason, const char *message, struct error *err)
-{
-	const struct proven *p = &v->session.proven;
-	_cleanup_buf_ struct buf platform = BUF_INIT(2 * PLATFORM_ID_MAX);
-	_cleanup_buf_ struct buf hex = BUF_INIT(2 * sizeof(p->registers[0].value));
-
-	measurement(&hex, p);
-	codec_hex(&platform, p->platform_id, p->platform_id_len);
-	return audit_write(v->desk->o.audit,
-		&(struct audit_entry){
-			.time_usec = clock_unix_usec(),
+	return ledger_write(v->desk->o.ledger,
+		&(struct ledger_entry){
 			.protocol = PROTOCOL,
+			.tee = v->session.tee,
+			.proven = &v->session.proven,
 			.who = &v->session.who,
-			.tee = span_str(v->session.tee),
-			.measurement_hex = buf_view(&hex),
-			.platform_hex = platform.p ? platform.p : "",
 			.key = &v->key,
 			.version = v->version,
 			.reason = reason,
@@ -56,12 +35,9 @@ static int write_audit(struct visit *v, enum reason reason, const char *message,
 		err);
 }
 
-static void count(struct visit *v, enum reason reason)
+/* Under Trustee's names too. */
+static void count(struct visit *v, bool ok)
 {
-	bool ok = reason == REASON_Ok;
-
-	metric_add(v->desk->releases, 1,
-		METRIC_VALUES(PROTOCOL, ok ? "released" : "refused", reason_name(reason)));
 	metric_add(v->desk->evaluations, 1, NULL);
 	metric_add(ok ? v->desk->approvals : v->desk->violations, 1, NULL);
 }
@@ -70,26 +46,10 @@ void visit_deny(struct visit *v, enum reason reason, const char *message)
 {
 	struct error err = {0};
 
-	count(v, reason);
-	if (write_audit(v, reason, message, &err) < 0)
+	count(v, false);
+	if (write_down(v, reason, message, &err) < 0)
 		log_error(err.message, "Could not write the audit log");
 	visit_refuse(v, reason, "%s", message);
-}
-
-/* What is on a deny list. */
-static enum reason denied(const struct deny *d, const struct session *s)
-{
-	const struct proven *p = &s->proven;
-
-	if (deny_has_bytes(d, DENY_PLATFORMS, p->platform_id, p->platform_id_len))
-		return REASON_PlatformDenied;
-	for (size_t i = 0; i < p->n_registers; i++)
-		if (deny_has_bytes(
-			    d, DENY_MEASUREMENTS, p->registers[i].value, p->registers[i].len))
-			return REASON_MeasurementNotAllowed;
-	if (s->who.node[0] && deny_has_node(d, s->who.node, s->who.node_uid))
-		return REASON_NodeDenied;
-	return REASON_Ok;
 }
 
 /* Seals the key to who asked. */
@@ -111,13 +71,13 @@ static void release(struct visit *v)
 	_cleanup_buf_ struct buf path = BUF_INIT(KEY_PATH_MAX);
 	struct error err = {0};
 
-	if (write_audit(v, REASON_Ok, "", &err) < 0) {
+	if (write_down(v, REASON_Ok, "", &err) < 0) {
 		log_error(err.message, "Could not write the audit log: nothing is released");
 		visit_refuse(v, REASON_StoreUnavailable,
 			"the audit log cannot be written, so nothing is released");
 		return;
 	}
-	count(v, REASON_Ok);
+	count(v, true);
 	key_id_write(&path, &v->key);
 	metric_add(v->desk->reads, 1, METRIC_VALUES(path.p ? path.p : ""));
 	log_info(2, "Released a key", LOG_STR("key", path.p ? path.p : ""),
@@ -306,7 +266,7 @@ bool visit_ready(struct visit *v)
 		visit_refuse(v, REASON_StoreUnavailable, "the profiles are not known yet");
 		return false;
 	}
-	reason = denied(*o->deny, &v->session);
+	reason = deny_judge(*o->deny, &v->session.proven, &v->session.who);
 	if (reason != REASON_Ok) {
 		visit_deny(v, reason, reason_explanation(reason));
 		return false;
