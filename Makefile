@@ -222,7 +222,7 @@ check-programs: all $(GRPC_PEER) $(RENDER) $(MAKE_EVIDENCE) $(TSM_ASK) $(PUT_KEY
 	tests/integration/tls-test
 	MAKE_EVIDENCE=$(MAKE_EVIDENCE) tests/integration/collateral-test
 	tests/integration/metrics-test
-	PUT_KEY=$(PUT_KEY) tests/integration/kbs-test
+	PUT_KEY=$(PUT_KEY) MAKE_EVIDENCE=$(abspath $(MAKE_EVIDENCE)) tests/integration/kbs-test
 	PUT_KEY=$(PUT_KEY) OPEN_KEY=$(OPEN_KEY) tests/integration/rotation-test
 	MAKE_EVIDENCE=$(MAKE_EVIDENCE) PUT_KEY=$(PUT_KEY) tests/integration/provision-test
 	CHURN=$(CHURN) tests/integration/keys-test

@@ -15,4 +15,5 @@ int command_inspect(int argc, char **argv);
 int command_uninstall_verdicts(int argc, char **argv);
 int command_key(int argc, char **argv);
 int command_keyprovider(int argc, char **argv);
+int command_seal(int argc, char **argv);
 int command_audit(int argc, char **argv);

@@ -16,6 +16,7 @@ static const struct command commands[] = {
 	{"key", command_key, "stored keys: lists, imports, rotates, backs up, restores them"},
 	{"keyprovider", command_keyprovider,
 		"wraps the keys of an image's layers: for image tools"},
+	{"seal", command_seal, "what stands for a key in a confidential VM's pod"},
 	{"audit", command_audit, "is an audit log whole? against its checkpoints"},
 	{"probe", command_probe, "is a health endpoint happy? for images without a shell"},
 };
