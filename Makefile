@@ -152,6 +152,7 @@ $(FUZZERS): $(B)/%: $(B)/%.o $(FUZZ_AUX) $(LIBS)
 	$(Q)$(CC) $(ldflags) $(fuzz_ld) -fsanitize=fuzzer -o $@ $^ $(libs)
 # What lies behind signatures is fuzzed without them.
 $(B)/tests/fuzz/verify_fuzz: fuzz_ld := -Wl,--wrap=signature_p256,--wrap=x509_frame_verify
+$(B)/tests/fuzz/ra_tls_fuzz: fuzz_ld := -Wl,--wrap=EVP_DigestVerify
 $(B)/tests/fuzz/evidence_fuzz: fuzz_ld := -Wl,--wrap=signature_p384,--wrap=x509_frame_verify
 $(B)/tests/fuzz/collateral_fuzz: fuzz_ld := -Wl,--wrap=roots_builtin
 $(GRPC_PEER): $(GRPC_PEER).o $(B)/tests/unit/grpc_fixture.o $(call lib,common)

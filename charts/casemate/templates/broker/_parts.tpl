@@ -42,6 +42,9 @@ yours: then it is yours as well. */}}
 {{- $_ := set $own.denied "nodes" (uniq (concat $own.denied.nodes .deniedNodes)) -}}
 {{- end -}}
 {{- $_ := set $own "listen" (printf "%s:%v" $b.bindAddress $b.port) -}}
+{{- if $b.provision.enabled -}}
+{{- $_ := set $own "provision" (dict "listen" (printf "%s:%v" $b.bindAddress $b.provision.port)) -}}
+{{- end -}}
 {{- $_ := set $own "agentServiceAccount" (printf "%s:%s" .Release.Namespace (include "casemate.agent.serviceAccount" .)) -}}
 {{- if $b.kekSecretName -}}
 {{- $_ := set $own "kekFile" (printf "%s/kek" (include "casemate.broker.kekDir" .)) -}}
