@@ -2,9 +2,10 @@
 #include "common/tee/reason.h"
 
 static const struct {
-	const char *name, *explanation, *remedy;
+	const char *name, *explanation, *remedy, *advice;
 } reasons[REASON_N] = {
-#define X(name, explanation, remedy) {#name, explanation, remedy},
+#define X(name, explanation, remedy)                                                               \
+	{#name, explanation, remedy, sizeof(remedy) > 1 ? explanation "; " remedy : explanation},
 	REASONS(X)
 #undef X
 };
@@ -22,4 +23,9 @@ const char *reason_explanation(enum reason r)
 const char *reason_remedy(enum reason r)
 {
 	return reasons[r].remedy;
+}
+
+const char *reason_advice(enum reason r)
+{
+	return reasons[r].advice;
 }

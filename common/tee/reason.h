@@ -175,3 +175,5 @@ const char *reason_name(enum reason r);
 /* One line each; remedy may be "". */
 const char *reason_explanation(enum reason r);
 const char *reason_remedy(enum reason r);
+/* Both in one line. */
+const char *reason_advice(enum reason r);

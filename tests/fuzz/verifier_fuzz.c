@@ -71,7 +71,7 @@ static void fuzz_marks(struct json_val node)
 
 	if (marks_read(&seen, node) < 0)
 		return;
-	marks_of(&want, &r, seen.uid, NOW, true);
+	marks_of(&want, &r, &seen, NOW, true);
 	marks_patch(&out, &seen, &want, NOW);
 	if (out.err || json_parse(&doc, buf_view(&out), &limits, NULL) < 0)
 		abort();

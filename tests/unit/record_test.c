@@ -165,6 +165,10 @@ static bool read_node(struct marks_seen *ret, const char *text)
 	"\"ConfidentialAttested\",\"status\":\"" status "\",\"reason\":\"" reason                  \
 	"\",\"message\":\"" message "\"}]}"
 
+#define GONE                                                                                       \
+	"the node's NodeAttestation is gone and no evidence has come since; see the node agent's " \
+	"log and status"
+
 static void test_marks(void)
 {
 	static const struct {
@@ -220,10 +224,11 @@ static void test_marks(void)
 			.platform = rows[i].platform,
 			.valid_until_sec = rows[i].until,
 			.starts_vms = rows[i].starts_vms};
+		const struct marks_seen seen = {.uid = "uid"};
 		struct marks m;
 
 		snprintf(r.node_uid, sizeof(r.node_uid), "%s", rows[i].uid);
-		marks_of(&m, &r, "uid", NOW, true);
+		marks_of(&m, &r, &seen, NOW, true);
 		for (size_t l = 0; l < MARK_LABEL_N; l++)
 			CHECK_ROW(rows[i].name,
 				!m.label[l] == !rows[i].want[l] &&
@@ -233,8 +238,12 @@ static void test_marks(void)
 			rows[i].status ? rows[i].status : "none");
 		CHECK_STR(rows[i].name, span_str(m.reason ? m.reason : "none"),
 			rows[i].reason ? rows[i].reason : "none");
+		/* A person learns what to do. */
+		if (rows[i].reason && strcmp(rows[i].reason, "VerdictExpired") == 0)
+			CHECK_STR(rows[i].name, span_str(m.message),
+				"the last verdict is too old; see the node agent's log and status");
 		CHECK_ROW(rows[i].name, m.taint == rows[i].taint, "taint");
-		marks_of(&m, &r, "uid", NOW, false);
+		marks_of(&m, &r, &seen, NOW, false);
 		CU_ASSERT_FALSE(m.taint);
 	}
 }
@@ -273,11 +282,16 @@ static void test_patches(void)
 			"{\"metadata\":{\"resourceVersion\":\"9\",\"uid\":\"uid\",\"labels\":{"
 			"\"casemate.dev.node-restriction.kubernetes.io/attested\":null,"
 			"\"casemate.dev.node-restriction.kubernetes.io/cvm-host\":null}}}"},
-		{"a condition of somebody", "{" META("{}") "," COND("True", "Ok", "why") "}",
-			RECORD_STANDING_NONE, false,
+		{"a condition whose NodeAttestation is gone",
+			"{" META("{}") "," COND("True", "Ok", "why") "}", RECORD_STANDING_NONE,
+			false,
 			"{\"metadata\":{\"resourceVersion\":\"9\",\"uid\":\"uid\",\"labels\":{}},"
-			"\"status\":{\"conditions\":[{\"type\":\"ConfidentialAttested\","
-			"\"$patch\":\"delete\"}]}}"},
+			"\"status\":{\"conditions\":[{\"type\":\"ConfidentialAttested\",\"status\":"
+			"\"Unknown\",\"reason\":\"NotAttested\",\"lastHeartbeatTime\":\"2026-09-"
+			"21T14:13:20Z\",\"lastTransitionTime\":\"2026-09-21T14:13:20Z\","
+			"\"message\":\"" GONE "\"}]}}"},
+		{"as it says then", "{" META("{}") "," COND("Unknown", "NotAttested", GONE) "}",
+			RECORD_STANDING_NONE, true, NULL},
 		{"another reason", "{" META("{}") "," COND("False", "Malformed", "why") "}",
 			RECORD_REFUSED, false,
 			"{\"metadata\":{\"resourceVersion\":\"9\",\"uid\":\"uid\",\"labels\":{}},"
@@ -299,7 +313,7 @@ static void test_patches(void)
 
 		if (!read_node(&seen, rows[i].node))
 			continue;
-		marks_of(&m, &r, "uid", NOW, false);
+		marks_of(&m, &r, &seen, NOW, false);
 		CHECK_ROW(rows[i].name, marks_in_place(&seen, &m) == rows[i].in_place, "");
 		if (!rows[i].want)
 			continue;

@@ -136,6 +136,7 @@ enum { PODS_MAX = 4096, RECORD_TEXT_MAX = 1024 };
 struct api {
 	pthread_mutex_t lock;
 	char record[RECORD_TEXT_MAX]; /* "": none */
+	bool marked;                  /* the Node has the condition of a verdict */
 	const char *holder;           /* of the Lease; NULL: it is free */
 	char pods[PODS_MAX];
 	int evict; /* what evictions are answered with */
@@ -171,7 +172,12 @@ static void answer_list(struct api *a, const char *path, struct fake_reply *repl
 		buf_puts(&b, a->record);
 	} else if (strstr(path, "/nodes")) {
 		buf_puts(&b, "{\"metadata\":{\"name\":\"n1\",\"uid\":\"u1\",\"resourceVersion\":"
-			     "\"5\"}}");
+			     "\"5\"}");
+		if (a->marked)
+			buf_puts(&b, ",\"status\":{\"conditions\":[{\"type\":"
+				     "\"ConfidentialAttested\",\"status\":\"True\",\"reason\":"
+				     "\"Ok\",\"message\":\"\"}]}");
+		buf_putc(&b, '}');
 	}
 	buf_puts(&b, "]}");
 	fake_respond(reply, 200, NULL, b.p);
@@ -335,20 +341,26 @@ static void test_told(void)
 		const char *name, *verdict;
 		int64_t since, valid;
 		unsigned looks, events; /* of each, or none */
+		bool marked;
 	} rows[] = {
-		{"refused", "Refused", 5, 3600, 1, 2},
-		{"refused, as the leader before said", "Refused", 3600, 3600, 1, 0},
-		{"its time is over, which nobody wrote down", "Attested", 3600, -5, 1, 2},
-		{"a host that nothing was to run on", "Unproven", 5, 3600, 1, 0},
-		{"trusted", "Attested", 5, 3600, 0, 0},
-		{"waived", "Waived", 5, 3600, 0, 0},
-		{"never judged", "", 0, 0, 0, 0},
+		{"refused", "Refused", 5, 3600, 1, 2, false},
+		{"refused, as the leader before said", "Refused", 3600, 3600, 1, 0, false},
+		{"its time is over, which nobody wrote down", "Attested", 3600, -5, 1, 2, false},
+		{"a host that nothing was to run on", "Unproven", 5, 3600, 1, 0, false},
+		{"trusted", "Attested", 5, 3600, 0, 0, false},
+		{"waived", "Waived", 5, 3600, 0, 0, false},
+		{"never judged", "", 0, 0, 0, 0, false},
+		{"deleted", "", 0, 0, 1, 2, true},
+		{"trusted, and so is its Node", "Attested", 5, 3600, 0, 0, true},
 	};
 
 	for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
 		struct fix f;
 
-		if (!begin(&f, rows[i].verdict, rows[i].since, rows[i].valid, false) || !start(&f))
+		if (!begin(&f, rows[i].verdict, rows[i].since, rows[i].valid, false))
+			return;
+		f.api.marked = rows[i].marked;
+		if (!start(&f))
 			return;
 		expect(&f, rows[i].name, &f.api.looks, rows[i].looks);
 		expect(&f, rows[i].name, &f.api.events, rows[i].events);
@@ -397,6 +409,31 @@ static void test_counted(void)
 	expect(&f, "told again", &f.api.looks, 2);
 	kube_fix_linger(&f.kube, 100 * USEC_PER_MSEC);
 	metric_is(&f, "refused", PODS_METRIC("Refused", "2"));
+	end(&f);
+}
+
+/* Somebody deletes the NodeAttestation of a node that is trusted. */
+static void test_deleted(void)
+{
+	struct fix f;
+
+	if (!begin(&f, "Attested", 5, 3600, false))
+		return;
+	f.api.marked = true;
+	if (!start(&f))
+		return;
+	kube_fix_linger(&f.kube, 100 * USEC_PER_MSEC);
+	CU_ASSERT_EQUAL(f.api.looks, 0);
+	nodes_lost_record(f.nodes, "n1");
+	expect(&f, "they are told of", &f.api.events, 2);
+	pthread_mutex_lock(&f.api.lock);
+	CHECK_ROW(
+		"event", strstr(f.api.event, "not trusted (any more): Deleted"), "%s", f.api.event);
+	pthread_mutex_unlock(&f.api.lock);
+	metric_is(&f, "deleted", PODS_METRIC("Deleted", "2"));
+	judge_anew(&f, "Attested");
+	kube_fix_linger(&f.kube, 100 * USEC_PER_MSEC);
+	metric_is(&f, "trusted again", PODS_METRIC("Deleted", "0"));
 	end(&f);
 }
 
@@ -472,6 +509,7 @@ const CU_TestInfo strays_tests[] = {
 	{"who is left alone", test_who_is_left_alone},
 	{"they are told of once", test_told},
 	{"they are counted", test_counted},
+	{"their node's NodeAttestation is deleted", test_deleted},
 	{"who does not lead keeps still", test_who_does_not_lead},
 	{"they are asked to go", test_evicted},
 	CU_TEST_INFO_NULL,

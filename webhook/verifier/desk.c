@@ -360,9 +360,8 @@ static void judge_visit(struct visit *v)
 		answer(v, &v->before);
 		return;
 	case JUDGE_REPLAYED:
-		refuse(v, 403, REASON_ChallengeReplayed, "%s; %s",
-			reason_explanation(REASON_ChallengeReplayed),
-			reason_remedy(REASON_ChallengeReplayed));
+		refuse(v, 403, REASON_ChallengeReplayed, "%s",
+			reason_advice(REASON_ChallengeReplayed));
 		return;
 	default:
 		if (examine_evidence(v) < 0)
@@ -452,9 +451,7 @@ static void on_judged(void *arg, const struct caller *c)
 			v->desk->o.agent);
 	} else if (!c->node_name[0] || !c->node_uid[0] || strlen(c->node_name) >= sizeof(v->node) ||
 		   strlen(c->node_uid) >= sizeof(v->uid)) {
-		refuse(v, 401, REASON_TokenInvalid, "%s; %s",
-			reason_explanation(REASON_TokenInvalid),
-			reason_remedy(REASON_TokenInvalid));
+		refuse(v, 401, REASON_TokenInvalid, "%s", reason_advice(REASON_TokenInvalid));
 	} else {
 		snprintf(v->node, sizeof(v->node), "%s", c->node_name);
 		snprintf(v->uid, sizeof(v->uid), "%s", c->node_uid);

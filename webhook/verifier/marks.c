@@ -85,24 +85,29 @@ static void label_platform(struct marks *m, enum record_platform p, bool starts_
 		m->label[MARK_NODE] = "confidential";
 }
 
-void marks_of(struct marks *ret, const struct record *r, const char *node_uid, int64_t now_sec,
-	bool taint)
+static void say(struct marks *m, const char *status, enum reason reason, const char *message)
+{
+	m->status = status;
+	m->reason = reason_name(reason);
+	m->message = message[0] ? message : reason_advice(reason);
+}
+
+void marks_of(struct marks *ret, const struct record *r, const struct marks_seen *seen,
+	int64_t now_sec, bool taint)
 {
 	struct marks m = {.taint = taint};
-	bool known = r->standing != RECORD_STANDING_NONE && strcmp(r->node_uid, node_uid) == 0;
+	bool known = r->standing != RECORD_STANDING_NONE && strcmp(r->node_uid, seen->uid) == 0;
 
-	if (known) {
-		m.status = record_condition(r->standing);
-		m.reason = reason_name(r->reason);
-		m.message = r->message[0] ? r->message : reason_explanation(r->reason);
-	}
 	/* In the same words before and after the record says it, so that the Node is written once.
 	 */
-	if (known && !record_holds(r, node_uid, now_sec)) {
-		m.status = "Unknown";
-		m.reason = reason_name(REASON_VerdictExpired);
-		m.message = reason_explanation(REASON_VerdictExpired);
+	if (known && !record_holds(r, seen->uid, now_sec)) {
+		say(&m, "Unknown", REASON_VerdictExpired, "");
+	} else if (!known && seen->status[0]) {
+		say(&m, "Unknown", REASON_NotAttested,
+			"the node's NodeAttestation is gone and no evidence has come since; see "
+			"the node agent's log and status");
 	} else if (known) {
+		say(&m, record_condition(r->standing), r->reason, r->message);
 		switch (r->standing) {
 		case RECORD_ATTESTED:
 		case RECORD_WAIVED:
@@ -132,10 +137,9 @@ static bool label_in_place(const struct marks_seen *seen, const struct marks *wa
 
 static bool condition_in_place(const struct marks_seen *seen, const struct marks *want)
 {
-	if (!want->status)
-		return !seen->status[0];
-	return strcmp(seen->status, want->status) == 0 && strcmp(seen->reason, want->reason) == 0 &&
-	       strcmp(seen->message, want->message) == 0;
+	return !want->status || (strcmp(seen->status, want->status) == 0 &&
+					strcmp(seen->reason, want->reason) == 0 &&
+					strcmp(seen->message, want->message) == 0);
 }
 
 bool marks_in_place(const struct marks_seen *seen, const struct marks *want)
@@ -158,10 +162,6 @@ static void patch_condition(
 
 	clock_format(now, now_sec);
 	buf_puts(out, ",\"status\":{\"conditions\":[{\"type\":\"" CONDITION "\"");
-	if (!want->status) {
-		buf_puts(out, ",\"$patch\":\"delete\"}]}");
-		return;
-	}
 	buf_printf(out, ",\"status\":\"%s\",\"reason\":\"%s\",\"lastHeartbeatTime\":\"%s\"",
 		want->status, want->reason, now);
 	if (strcmp(seen->status, want->status) != 0)

@@ -37,9 +37,11 @@ struct marks {
 	const char *status, *reason, *message; /* condition; status NULL: none */
 	bool taint;
 };
-/* r may say nothing yet. taint: does configuration want nodes tainted that are not attested? */
-void marks_of(struct marks *ret, const struct record *r, const char *node_uid, int64_t now_sec,
-	bool taint);
+/* r may say nothing yet: then a Node that has the condition lost its NodeAttestation, and the
+ * condition goes on saying so. taint: does configuration want nodes tainted that are not attested?
+ */
+void marks_of(struct marks *ret, const struct record *r, const struct marks_seen *seen,
+	int64_t now_sec, bool taint);
 
 /* Has the Node of labels and condition, of taints, what it should have? */
 bool marks_in_place(const struct marks_seen *seen, const struct marks *want);

@@ -393,7 +393,7 @@ static void mark(struct job *j)
 		finish(j, PUBLISH_FAILED, "somebody else keeps changing the Node");
 		return;
 	}
-	marks_of(&want, &node->record, node->seen.uid, now_sec, j->p->o.taint);
+	marks_of(&want, &node->record, &node->seen, now_sec, j->p->o.taint);
 	if (!marks_in_place(&node->seen, &want)) {
 		marks_patch(&body, &node->seen, &want, now_sec);
 		path_of(path, NODES_PATH, j, "/status");
@@ -412,7 +412,7 @@ void publish_marks(struct publisher *p, struct node *node, int64_t now_sec)
 	struct marks want;
 	struct job *j;
 
-	marks_of(&want, &node->record, node->seen.uid, now_sec, p->o.taint);
+	marks_of(&want, &node->record, &node->seen, now_sec, p->o.taint);
 	if (node->marking || clock_monotonic_usec() < node->retry_usec ||
 		(marks_in_place(&node->seen, &want) && marks_taint_in_place(&node->seen, &want)))
 		return;

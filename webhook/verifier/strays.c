@@ -46,7 +46,7 @@ struct spot {
 	int64_t look_usec; /* monotonic: the next look */
 	struct pod *pods;
 	unsigned n;
-	enum record_standing standing; /* of its node at the last look */
+	enum record_standing standing; /* of its node at the last look; NONE: it was deleted */
 	bool known; /* who is found at the first look was told of by the leader before */
 	char name[];
 };
@@ -99,9 +99,10 @@ static void forget(struct strays *s)
  * What a node is to its pods
  */
 
+/* The condition stays where the NodeAttestation was deleted (marks.h). */
 static bool judged(const struct node *n)
 {
-	return n && n->exists && n->recorded && n->record.standing != RECORD_STANDING_NONE;
+	return n && n->exists && (n->record.standing != RECORD_STANDING_NONE || n->seen.status[0]);
 }
 
 /* False: it is trusted, or was never judged: then no pod ever had its word. */
@@ -109,13 +110,20 @@ static bool is_suspect(const struct node *n, struct marks *ret, int64_t now_sec)
 {
 	if (!judged(n))
 		return false;
-	marks_of(ret, &n->record, n->seen.uid, now_sec, false);
+	marks_of(ret, &n->record, &n->seen, now_sec, false);
 	return !ret->label[MARK_ATTESTED];
 }
 
 static enum record_standing standing_of(const struct node *n, int64_t now_sec)
 {
+	if (n->record.standing == RECORD_STANDING_NONE)
+		return RECORD_STANDING_NONE;
 	return record_holds(&n->record, n->seen.uid, now_sec) ? n->record.standing : RECORD_EXPIRED;
+}
+
+static const char *name_of(enum record_standing s)
+{
+	return s == RECORD_STANDING_NONE ? "Deleted" : record_standing_name(s);
 }
 
 /*
@@ -139,7 +147,7 @@ static void tell(struct spot *spot, struct pod *p)
 		"the pod is confidential and runs on node %s, which is not trusted (any more): %s; "
 		"see "
 		"kubectl describe nodeattestation %s",
-		spot->name, record_standing_name(spot->standing), spot->name);
+		spot->name, name_of(spot->standing), spot->name);
 	log_warn("A confidential pod runs on a node that is not trusted",
 		LOG_STR("node", spot->name), LOG_STR("namespace", p->is.namespace_),
 		LOG_STR("pod", p->is.name));
@@ -278,8 +286,12 @@ static struct spot *spot_obtain(struct strays *s, const struct node *n)
 	strcpy(spot->name, n->name);
 	spot->s = s;
 	/* A verdict whose time is over is one that nobody has written down yet. */
-	spot->known = strcmp(record_condition(n->record.standing), "True") != 0 &&
+	spot->known = n->record.standing != RECORD_STANDING_NONE &&
+		      strcmp(record_condition(n->record.standing), "True") != 0 &&
 		      n->record.since_sec < s->led_sec - KNOWN_BEFORE_SEC;
+	/* Of a node that another replica judged first, the condition may be heard of first. */
+	if (n->record.standing == RECORD_STANDING_NONE)
+		spot->look_usec = clock_monotonic_usec() + 2 * s->o.tick_usec;
 	HASH_ADD_STR(s->spots, name, spot);
 	return spot;
 }
@@ -421,9 +433,10 @@ void strays_report(struct strays *s)
 
 	for (struct spot *spot = s->spots; spot; spot = spot->hh.next)
 		counts[spot->standing] += spot->n;
+	metric_set(s->pods, counts[RECORD_STANDING_NONE],
+		METRIC_VALUES(name_of(RECORD_STANDING_NONE)));
 	for (unsigned i = RECORD_UNPROVEN; i <= RECORD_EXPIRED; i++)
-		metric_set(s->pods, counts[i],
-			METRIC_VALUES(record_standing_name((enum record_standing)i)));
+		metric_set(s->pods, counts[i], METRIC_VALUES(name_of((enum record_standing)i)));
 }
 
 static int register_metrics(struct strays *s, struct error *err)
@@ -436,7 +449,7 @@ static int register_metrics(struct strays *s, struct error *err)
 		return 0;
 	s->pods = metrics_gauge(s->o.metrics, "casemate_webhook_pods_on_untrusted_nodes",
 		"Confidential pods that run on nodes without a verdict for them, by the node's "
-		"verdict; told by the leader alone.",
+		"verdict (Deleted: its NodeAttestation was); told by the leader alone.",
 		by_verdict);
 	s->evictions = metrics_counter(s->o.metrics, "casemate_webhook_evictions_total",
 		"Evictions of such pods: evicted, blocked by a PodDisruptionBudget, or failed.",

@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Who among the confidential pods runs on a node that lost its verdict: the leader looks, tells of
- * each in an Event and a metric, and where configuration wants it asks them to go through the
- * eviction API, which keeps their PodDisruptionBudgets. Looks at nodes that are not trusted alone:
- * a fleet in its steady state costs nothing. On the loop's thread. A shell: it logs. */
+ * Who among the confidential pods runs on a node that lost its verdict, or whose NodeAttestation
+ * was deleted: the leader looks, tells of each in an Event and a metric, and where configuration
+ * wants it asks them to go through the eviction API, which keeps their PodDisruptionBudgets. Looks
+ * at nodes that are not trusted alone: a fleet in its steady state costs nothing. On the loop's
+ * thread. A shell: it logs. */
 #pragma once
 
 #include "common/kube/event.h"

@@ -141,7 +141,7 @@ static void put_right(
 {
 	struct marks want;
 
-	marks_of(&want, &n->record, n->seen.uid, now_sec, s->o.taint);
+	marks_of(&want, &n->record, &n->seen, now_sec, s->o.taint);
 	if (marks_in_place(&n->seen, &want) && marks_taint_in_place(&n->seen, &want)) {
 		n->drift_usec = 0;
 		return;
