@@ -27,6 +27,7 @@ void basis_of(struct basis *ret, const struct verdict *v, const struct evidence 
 	ret->leaf_serial_len = v->leaf_serial_len;
 	memcpy(ret->issuer_serial, v->issuer_serial, v->issuer_serial_len);
 	ret->issuer_serial_len = v->issuer_serial_len;
+	ret->lists = v->lists;
 	if (v->has_snp) {
 		ret->product = v->product;
 		ret->vlek = v->vlek;
@@ -43,6 +44,35 @@ void basis_of(struct basis *ret, const struct verdict *v, const struct evidence 
 	ret->qe_svn = e->quote.qe.isvsvn;
 	if (e->tee == TEE_TYPE_TDX)
 		keep_td(ret, &e->quote.td);
+}
+
+static void raise(int64_t *number, int64_t seen)
+{
+	if (*number < seen)
+		*number = seen;
+}
+
+void basis_keep_highest(struct basis *b, const struct basis *before)
+{
+	bool snp = b->tee == TEE_TYPE_SNP;
+
+	if (b->tee == before->tee &&
+		memcmp(b->pck.fmspc, before->pck.fmspc, sizeof(b->pck.fmspc)) == 0 &&
+		b->evaluation_number < before->evaluation_number)
+		b->evaluation_number = before->evaluation_number;
+	if (snp != (before->tee == TEE_TYPE_SNP))
+		return;
+	raise(&b->lists.root, before->lists.root);
+	if (snp ? b->product == before->product : b->pck.ca == before->pck.ca)
+		raise(&b->lists.issuer, before->lists.issuer);
+}
+
+void basis_raise(struct basis *b, const struct verdict *v)
+{
+	if (b->evaluation_number < v->evaluation_number)
+		b->evaluation_number = v->evaluation_number;
+	raise(&b->lists.root, v->lists.root);
+	raise(&b->lists.issuer, v->lists.issuer);
 }
 
 /* Who of those that are trusted signed the list of Intel's root. */
@@ -85,6 +115,12 @@ static int revoked(struct verdict *v, const struct crl *crl)
 		crl->issuer);
 }
 
+static int judge_list(struct verdict *v, const struct crl *crl, int64_t *ret_number, int64_t seen)
+{
+	*ret_number = crl_number(crl);
+	return verdict_judge_list(v, crl->issuer, *ret_number, seen);
+}
+
 static int again_intel(const struct again *a, const struct basis *b, const struct verify_input *in,
 	struct verdict *v)
 {
@@ -111,7 +147,11 @@ static int again_intel(const struct again *a, const struct basis *b, const struc
 	verdict_until(v, chain.root_crl->next_update);
 	verdict_until(v, chain.ca_crl->next_update);
 	v->crl = CRL_CHECKED;
-	r = intel_judge_collateral(&docs, v, in, &chain);
+	r = judge_list(v, chain.root_crl, &v->lists.root, b->lists.root);
+	if (r == 0)
+		r = judge_list(v, chain.ca_crl, &v->lists.issuer, b->lists.issuer);
+	if (r == 0)
+		r = intel_judge_collateral(&docs, v, in, &chain);
 	/* Who signed the documents was revoked, which is nothing about the platform. */
 	if (r < 0 && v->reason == REASON_CertificateRevoked)
 		v->reason = REASON_CollateralInvalid;
@@ -125,7 +165,7 @@ static int again_snp(const struct again *a, const struct basis *b, const struct 
 	struct verdict *v)
 {
 	const struct crl *crl = a->collateral->amd.crl[b->product];
-	int r;
+	int r = 0;
 
 	v->product = b->product;
 	v->crl = a->ark_crl[b->product] ? CRL_CHECKED : CRL_ABSENT;
@@ -133,10 +173,17 @@ static int again_snp(const struct again *a, const struct basis *b, const struct 
 		verdict_until(v, crl->next_update);
 		if (crl_revokes_serial(crl, b->issuer_serial, b->issuer_serial_len))
 			return revoked(v, crl);
+		r = judge_list(v, crl, &v->lists.issuer, b->lists.issuer);
 	}
-	r = snp_judge_minimum(in, "reported", b->reported_tcb, v);
+	if (r == 0)
+		r = snp_judge_minimum(in, "reported", b->reported_tcb, v);
 	if (r == 0)
 		r = snp_judge_minimum(in, "launch", b->launch_tcb, v);
+	if (r == 0 && v->crl == CRL_ABSENT && b->lists.issuer)
+		r = verdict_refuse(v, REASON_CrlMissing,
+			"the revocation list of ARK-%s that the platform was judged by is gone: "
+			"add it to the collateral",
+			snp_product_name(b->product));
 	if (r == 0)
 		v->tcb = TCB_UpToDate;
 	return r;

@@ -15,6 +15,7 @@ struct basis {
 	bool accepted; /* the evidence was, in full */
 	unsigned char leaf_serial[CERT_SERIAL_MAX], issuer_serial[CERT_SERIAL_MAX];
 	size_t leaf_serial_len, issuer_serial_len;
+	struct crl_numbers lists; /* the highest that were seen */
 
 	/* Intel */
 	uint32_t evaluation_number; /* the highest that was seen; 0: none */
@@ -32,6 +33,10 @@ struct basis {
 
 /* Of v, whose certificate chain was verified, and e; else what is not known. */
 void basis_of(struct basis *ret, const struct verdict *v, const struct evidence *e);
+/* What was seen before of the same kind of platform, and of the same lists, is not forgotten. */
+void basis_keep_highest(struct basis *b, const struct basis *before);
+/* The same of what v was judged by, which is of b's platform. */
+void basis_raise(struct basis *b, const struct verdict *v);
 
 /* Collateral whose lists are checked: which of them hold the signature of whom we trust. */
 struct again {

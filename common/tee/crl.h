@@ -47,6 +47,11 @@ static inline bool crl_valid_at(const struct crl *c, int64_t time)
 {
 	return c->this_update <= time && time <= c->next_update;
 }
+/* Its number; 0: it has none. */
+static inline int64_t crl_number(const struct crl *c)
+{
+	return c->number > 0 ? c->number : 0;
+}
 /* Is a certificate of the list's issuer on it, for whatever reason or date? */
 bool crl_revokes(const struct crl *c, const struct cert *cert);
 /* The same of a serial as struct cert's. */

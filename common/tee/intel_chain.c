@@ -356,6 +356,7 @@ int pck_chain_verify(struct pck_chain *ret, const struct verify_input *in,
 	if (r < 0)
 		return r;
 	v->crl = CRL_CHECKED;
+	v->lists = (struct crl_numbers){crl_number(c.root_crl), crl_number(c.ca_crl)};
 	*ret = c;
 	c = (struct pck_chain){0};
 	return 0;

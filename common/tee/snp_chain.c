@@ -231,6 +231,7 @@ static int judge_crl(const struct snp_chain *c, const struct verify_input *in, s
 					 "and requireCrl asks for one: add the CRL "
 					 "to the collateral",
 					 c->ark->subject);
+	v->lists.issuer = crl_number(c->crl);
 	if (crl_revokes(c->crl, c->intermediate) || crl_revokes(c->crl, c->ark))
 		return verdict_refuse(v, REASON_CertificateRevoked,
 			"AMD revoked the certificate \"%s\"",

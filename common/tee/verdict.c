@@ -32,6 +32,16 @@ void verdict_until(struct verdict *v, int64_t end)
 		v->valid_until = end;
 }
 
+int verdict_judge_list(struct verdict *v, const char *issuer, int64_t number, int64_t seen)
+{
+	if (number >= seen)
+		return 0;
+	return verdict_refuse(v, REASON_CollateralRolledBack,
+		"the revocation list of \"%s\" has the CRLNumber %lld, and %lld was seen: fetch it "
+		"anew, and ask who served the old one",
+		issuer, (long long)number, (long long)seen);
+}
+
 int verdict_advise(struct verdict *v, struct span advisory)
 {
 	for (size_t i = 0; i < v->n_advisories; i++)

@@ -72,6 +72,12 @@ struct verify_policy {
 
 enum crl_state { CRL_ABSENT, CRL_CHECKED };
 
+/* CRLNumbers of the lists that something was judged by; 0: there was none, or it has none. */
+struct crl_numbers {
+	int64_t root;   /* of Intel's root */
+	int64_t issuer; /* of the PCK CA; of the ARK */
+};
+
 enum { VERDICT_ADVISORIES_MAX = 64, VERDICT_MISMATCHES_MAX = 8, PLATFORM_ID_MAX = 64 };
 
 struct mismatch {
@@ -94,6 +100,7 @@ struct verdict {
 	struct span advisories[VERDICT_ADVISORIES_MAX]; /* each once */
 	size_t n_advisories;
 	enum crl_state crl;
+	struct crl_numbers lists;
 	int64_t valid_until; /* the earliest end of anything it rests on, Unix seconds */
 	unsigned char platform_id[PLATFORM_ID_MAX]; /* platform instance id or PPID; chip id */
 	size_t platform_id_len;
@@ -150,6 +157,9 @@ int verdict_refuse(struct verdict *v, enum reason reason, const char *fmt, ...)
 int verdict_refuse_oom(struct verdict *v);
 /* Lowers valid_until. */
 void verdict_until(struct verdict *v, int64_t end);
+/* A list with a lower number than was seen of its issuer hides what was revoked since: refuses. 0
+ * or -EACCES. */
+int verdict_judge_list(struct verdict *v, const char *issuer, int64_t number, int64_t seen);
 /* Adds an advisory unless it is there. -E2BIG refuses. */
 int verdict_advise(struct verdict *v, struct span advisory);
 /* TCB status and advisories, which come before a policy's other questions. 0 or -EACCES. */

@@ -228,10 +228,16 @@ static void test_undecided(void)
 		const char *name;
 		void (*change)(struct tee_intel *w);
 		enum reason reason;
+		struct {
+			uint32_t evaluation;
+			struct crl_numbers lists;
+		} seen; /* 0: as the world has it */
 	} rows[] = {
-		{"a forged list", forged_list, REASON_CrlMissing},
-		{"the signer revoked", signer_revoked, REASON_CollateralInvalid},
-		{"older", recovery, REASON_CollateralRolledBack},
+		{"a forged list", forged_list, REASON_CrlMissing, {0}},
+		{"the signer revoked", signer_revoked, REASON_CollateralInvalid, {0}},
+		{"older", recovery, REASON_CollateralRolledBack, {20, {0}}},
+		{"an older list of the root", recovery, REASON_CollateralRolledBack, {17, {2, 1}}},
+		{"an older list of the CA", recovery, REASON_CollateralRolledBack, {17, {1, 2}}},
 	};
 	const struct tee_setup s = {.time = TEE_NOW};
 
@@ -246,8 +252,12 @@ static void test_undecided(void)
 		if (!basis_of_world(rows[i].name, &b, &w))
 			return;
 		rows[i].change(&w);
-		if (rows[i].reason == REASON_CollateralRolledBack)
-			b.evaluation_number = 20;
+		CHECK_ROW(rows[i].name, b.lists.root == 1 && b.lists.issuer == 1, "%lld %lld",
+			(long long)b.lists.root, (long long)b.lists.issuer);
+		if (rows[i].seen.evaluation) {
+			b.evaluation_number = rows[i].seen.evaluation;
+			b.lists = rows[i].seen.lists;
+		}
 		c = world_collateral(&w, &s);
 		if (!c)
 			return;
@@ -256,6 +266,43 @@ static void test_undecided(void)
 		CHECK_ROW(rows[i].name,
 			again.reason == rows[i].reason && !verify_again_decides(again.reason),
 			"%s: %s", reason_name(again.reason), again.message);
+	}
+}
+
+/* A newer list was seen than the world has, or that has gone: neither says anything, but what an
+ * old one revokes stays revoked. */
+static void check_snp_lists(const char *row, struct tee_amd *w, struct basis *b)
+{
+	const struct tee_setup s = {.time = TEE_NOW}, bare = {.time = TEE_NOW, .no_crl = true};
+	const uint64_t serial = w->crl.revoked[0];
+	const struct {
+		const char *name;
+		const struct tee_setup *s;
+		uint64_t revoked;
+		int64_t seen;
+		enum reason reason;
+	} rows[] = {
+		{"as high", &s, 0xbad, 4, REASON_Ok},
+		{"older", &s, 0xbad, 5, REASON_CollateralRolledBack},
+		{"older, and revokes", &s, serial, 5, REASON_CertificateRevoked},
+		{"gone", &bare, 0xbad, 5, REASON_CrlMissing},
+		{"never there", &bare, 0xbad, 0, REASON_Ok},
+	};
+
+	for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
+		_cleanup_(collateral_free_p) struct collateral *c = NULL;
+		struct verdict again;
+		struct again a;
+
+		w->crl.revoked[0] = rows[i].revoked;
+		b->lists.issuer = rows[i].seen;
+		c = world_amd_collateral(w, rows[i].s, true);
+		if (!c)
+			return;
+		again_prepare(&a, c);
+		verify_again(&a, b, &s.policy, s.time, &again);
+		CHECK_ROW(row, again.reason == rows[i].reason, "%s: %s: %s", rows[i].name,
+			reason_name(again.reason), again.message);
 	}
 }
 
@@ -300,6 +347,7 @@ static void test_snp(void)
 		again_prepare(&a, next);
 		verify_again(&a, &b, &s.policy, s.time, &again);
 		CHECK_ROW(row, again.reason == REASON_CertificateRevoked, "%s", again.message);
+		check_snp_lists(row, &w, &b);
 	}
 }
 

@@ -299,6 +299,39 @@ static void test_highest(void)
 	}
 }
 
+/* Nor which revocation lists were seen. */
+static void test_highest_lists(void)
+{
+	const struct basis intel = {.known = true, .tee = TEE_TYPE_SGX, .lists = {3, 7}};
+	const struct basis amd = {.known = true, .tee = TEE_TYPE_SNP, .lists = {0, 7}};
+	static const struct {
+		const char *name;
+		bool amd; /* before */
+		struct basis now;
+		struct crl_numbers want;
+	} lines[] = {
+		{"older", false, {.tee = TEE_TYPE_SGX, .lists = {2, 6}}, {3, 7}},
+		{"newer", false, {.tee = TEE_TYPE_SGX, .lists = {4, 8}}, {4, 8}},
+		{"of a TD", false, {.tee = TEE_TYPE_TDX, .lists = {2, 6}}, {3, 7}},
+		{"of another CA", false,
+			{.tee = TEE_TYPE_SGX, .pck.ca = PCK_CA_PLATFORM, .lists = {2, 6}}, {3, 6}},
+		{"of another vendor", false, {.tee = TEE_TYPE_SNP, .lists = {0, 6}}, {0, 6}},
+		{"older of AMD's", true, {.tee = TEE_TYPE_SNP, .lists = {0, 6}}, {0, 7}},
+		{"of another product", true,
+			{.tee = TEE_TYPE_SNP, .product = SNP_TURIN, .lists = {0, 6}}, {0, 6}},
+	};
+
+	for (size_t i = 0; i < ARRAY_SIZE(lines); i++) {
+		struct basis b = lines[i].now;
+
+		basis_keep_highest(&b, lines[i].amd ? &amd : &intel);
+		CHECK_ROW(lines[i].name,
+			b.lists.root == lines[i].want.root &&
+				b.lists.issuer == lines[i].want.issuer,
+			"%lld %lld", (long long)b.lists.root, (long long)b.lists.issuer);
+	}
+}
+
 /* What new collateral makes of a verdict. */
 static void test_again_by(void)
 {
@@ -418,6 +451,7 @@ CU_TestInfo judge_tests[] = {
 	{"again", test_again},
 	{"soon", test_soon},
 	{"highest number", test_highest},
+	{"highest lists", test_highest_lists},
 	{"new collateral", test_again_by},
 	{"event", test_event},
 	CU_TEST_INFO_NULL,

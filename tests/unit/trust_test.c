@@ -222,6 +222,46 @@ static void test_rolled_back(void)
 	fix_end(&f);
 }
 
+/* The same of revocation lists, whose numbers are 1 here. */
+static void test_old_lists(void)
+{
+	static const struct {
+		const char *name, *message; /* "": good */
+		struct crl_numbers seen;
+		enum pck_ca ca;
+	} rows[] = {
+		{"as high", "", {1, 1}, PCK_CA_PROCESSOR},
+		{"of the other CA", "", {1, 2}, PCK_CA_PLATFORM},
+		{"of the root",
+			"the revocation list of \"Intel SGX Root CA\" has the CRLNumber 1, and 2 "
+			"was seen: fetch it anew, and ask who served the old one",
+			{2, 1}, PCK_CA_PROCESSOR},
+		{"of the CA",
+			"the revocation list of \"Intel SGX PCK Processor CA\" has the CRLNumber "
+			"1, "
+			"and 3 was seen: fetch it anew, and ask who served the old one",
+			{1, 3}, PCK_CA_PROCESSOR},
+	};
+
+	for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
+		const struct basis seen = {
+			.known = true, .pck.ca = rows[i].ca, .lists = rows[i].seen};
+		bool good = !*rows[i].message;
+		struct fix f;
+
+		if (fix_begin(&f)) {
+			check(&f, rows[i].name, REASON_CollateralMissing, true);
+			wait_for_epoch(&f);
+			trust_seen(f.trust, &seen);
+			for (int k = 0; k < 2; k++)
+				check(&f, rows[i].name,
+					good ? REASON_Ok : REASON_CollateralRolledBack, !good);
+			CHECK_STR(rows[i].name, span_str(f.e.verdict.message), rows[i].message);
+		}
+		fix_end(&f);
+	}
+}
+
 /* Files come first: with them nobody is asked. */
 static void test_files(void)
 {
@@ -289,6 +329,7 @@ CU_TestInfo trust_tests[] = {
 	{"unproven", test_unproven},
 	{"down", test_down},
 	{"rolled back", test_rolled_back},
+	{"old lists", test_old_lists},
 	{"files", test_files},
 	CU_TEST_INFO_NULL,
 };

@@ -32,3 +32,22 @@ void seen_note(struct seen *s, bool tdx, const unsigned char fmspc[6], uint32_t 
 	if (k && k->number < number)
 		k->number = number;
 }
+
+void seen_note_list(struct seen *s, enum seen_list list, int64_t number)
+{
+	if (s->lists[list] < number)
+		s->lists[list] = number;
+}
+
+void seen_note_basis(struct seen *s, const struct basis *b)
+{
+	if (!b->known)
+		return;
+	if (b->tee == TEE_TYPE_SNP) {
+		seen_note_list(s, SEEN_ARK + b->product, b->lists.issuer);
+		return;
+	}
+	seen_note(s, b->tee == TEE_TYPE_TDX, b->pck.fmspc, b->evaluation_number);
+	seen_note_list(s, SEEN_INTEL_ROOT, b->lists.root);
+	seen_note_list(s, SEEN_PCK_CA + b->pck.ca, b->lists.issuer);
+}

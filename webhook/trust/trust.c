@@ -2,6 +2,7 @@
 #include "webhook/trust/trust.h"
 
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 
 #include "common/base/clock.h"
@@ -319,8 +320,8 @@ void trust_report(const struct trust *t, struct metric *expiry)
 
 struct examiner trust_examiner(const struct trust *t)
 {
-	return (struct examiner){t->collateral, &t->policy.policy, t->cache,
-		t->o.measurements_elsewhere};
+	return (struct examiner){
+		t->collateral, &t->policy.policy, t->cache, t->o.measurements_elsewhere};
 }
 
 static bool lacks_collateral(const struct verdict *v)
@@ -432,8 +433,7 @@ void trust_want(
 
 void trust_seen(struct trust *t, const struct basis *b)
 {
-	if (b->known && b->tee != TEE_TYPE_SNP)
-		seen_note(&t->seen, b->tee == TEE_TYPE_TDX, b->pck.fmspc, b->evaluation_number);
+	seen_note_basis(&t->seen, b);
 }
 
 /* Collateral may not fall back behind what was seen, here or by another replica, before or after a
@@ -452,10 +452,31 @@ static void check_number(struct trust *t, struct examination *e)
 			"the collateral has tcbEvaluationDataNumber %u, and %u was seen for this "
 			"kind of platform: fetch it anew, and ask who served the old one",
 			v->evaluation_number, highest);
-	if (v->reason == REASON_CollateralRolledBack)
-		e->wait_sec = NEWER_SEC;
-	else
+	else if (v->reason != REASON_CollateralRolledBack)
 		seen_note(&t->seen, tdx, v->pck.fmspc, v->evaluation_number);
+}
+
+static void check_list(
+	struct trust *t, struct verdict *v, enum seen_list list, const char *issuer, int64_t number)
+{
+	if (verdict_judge_list(v, issuer, number, t->seen.lists[list]) == 0)
+		seen_note_list(&t->seen, list, number);
+}
+
+/* The same of revocation lists. What an old one revokes stays revoked. */
+static void check_lists(struct trust *t, struct verdict *v)
+{
+	char ark[32];
+
+	if (v->crl != CRL_CHECKED || v->reason == REASON_CertificateRevoked)
+		return;
+	if (v->has_pck) {
+		check_list(t, v, SEEN_INTEL_ROOT, "Intel SGX Root CA", v->lists.root);
+		check_list(t, v, SEEN_PCK_CA + v->pck.ca, pck_ca_name(v->pck.ca), v->lists.issuer);
+	} else if (v->has_snp) {
+		snprintf(ark, sizeof(ark), "ARK-%s", snp_product_name(v->product));
+		check_list(t, v, SEEN_ARK + v->product, ark, v->lists.issuer);
+	}
 }
 
 /* What evidence of this platform is judged by is asked for where it is not there, or ends soon. */
@@ -485,8 +506,12 @@ void trust_examine(void *ctx, struct span text, const unsigned char report_data[
 	const struct examiner x = trust_examiner(t);
 
 	examine(&x, text, report_data, now_sec, ret);
-	if (ret->opened)
+	if (ret->opened) {
 		check_number(t, ret);
+		check_lists(t, &ret->verdict);
+	}
+	if (ret->verdict.reason == REASON_CollateralRolledBack)
+		ret->wait_sec = NEWER_SEC;
 	if (t->origin->fetch && ret->opened)
 		seek(t, ret, now_sec);
 }

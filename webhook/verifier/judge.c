@@ -150,7 +150,7 @@ static void judge_evidence(struct record *r, const struct judge_input *in)
 }
 
 /* What new collateral is applied to later. What cannot be said of this evidence stays as it was
- * said of the node before, so that the highest number that was seen is not forgotten. */
+ * said of the node before, so that the highest numbers that were seen are not forgotten. */
 static void judge_basis(struct record *r, const struct judge_input *in)
 {
 	const struct basis *before = &in->before->basis;
@@ -163,10 +163,8 @@ static void judge_basis(struct record *r, const struct judge_input *in)
 	if (!r->basis.known) {
 		r->basis = *before;
 		r->basis.accepted = false;
-	} else if (r->basis.tee == before->tee &&
-		   memcmp(r->basis.pck.fmspc, before->pck.fmspc, sizeof(before->pck.fmspc)) == 0 &&
-		   r->basis.evaluation_number < before->evaluation_number) {
-		r->basis.evaluation_number = before->evaluation_number;
+	} else {
+		basis_keep_highest(&r->basis, before);
 	}
 }
 
@@ -263,8 +261,7 @@ bool judge_again_by(struct record *r, const struct verdict *again, int64_t epoch
 		r->reason = REASON_Ok;
 		r->message[0] = '\0';
 	}
-	if (r->basis.evaluation_number < again->evaluation_number)
-		r->basis.evaluation_number = again->evaluation_number;
+	basis_raise(&r->basis, again);
 	turn(r, condition, epoch, now_sec);
 	return true;
 }

@@ -37,6 +37,13 @@ static bool read_number(uint32_t *ret, uint32_t max, struct json_val v)
 	return true;
 }
 
+/* That of a list; without one it is 0. */
+static bool read_list(int64_t *ret, struct json_val v)
+{
+	*ret = 0;
+	return !json_exists(v) || (json_int(v, ret) && *ret >= 0);
+}
+
 static bool read_flag(bool *ret, struct json_val v)
 {
 	*ret = span_is(json_raw(v), "true");
@@ -128,7 +135,9 @@ void reevaluation_read(struct basis *ret, struct json_val v)
 		!read_flag(&b.accepted, json_get(v, "accepted")) ||
 		!read_serial(b.leaf_serial, &b.leaf_serial_len, json_get(v, "certSerial"), &a) ||
 		!read_serial(
-			b.issuer_serial, &b.issuer_serial_len, json_get(v, "issuerSerial"), &a))
+			b.issuer_serial, &b.issuer_serial_len, json_get(v, "issuerSerial"), &a) ||
+		!read_list(&b.lists.root, json_get(v, "rootCrlNumber")) ||
+		!read_list(&b.lists.issuer, json_get(v, "crlNumber")))
 		return;
 	b.tee = (enum tee_type)tee;
 	if (b.tee == TEE_TYPE_SNP ? read_snp(&b, v, &a) : read_intel(&b, v, &a))
@@ -144,6 +153,12 @@ static void add_hex(struct buf *out, const char *name, const void *p, size_t n)
 	buf_printf(out, ",\"%s\":\"", name);
 	codec_hex(out, p, n);
 	buf_putc(out, '"');
+}
+
+static void add_list(struct buf *out, const char *name, int64_t number)
+{
+	if (number)
+		buf_printf(out, ",\"%s\":%" PRId64, name, number);
 }
 
 static void add_tcb(struct buf *out, const char *name, struct snp_tcb t)
@@ -179,6 +194,8 @@ int reevaluation_write(struct buf *out, const struct basis *b)
 		b->accepted ? "true" : "false");
 	add_hex(out, "certSerial", b->leaf_serial, b->leaf_serial_len);
 	add_hex(out, "issuerSerial", b->issuer_serial, b->issuer_serial_len);
+	add_list(out, "rootCrlNumber", b->lists.root);
+	add_list(out, "crlNumber", b->lists.issuer);
 	if (b->tee == TEE_TYPE_SNP) {
 		buf_printf(out, ",\"product\":\"%s\",\"vlek\":%s", snp_product_name(b->product),
 			b->vlek ? "true" : "false");
