@@ -218,7 +218,8 @@ static bool start_trust(struct fix *f)
 		.kds = "",
 		.update = "",
 		.ca_file = "",
-		.proxy = ""};
+		.proxy = "",
+		.vcek_store = ""};
 	return CHECK_ROW("trust", trust_new(&f->trust, &o, &err) == 0, "%s", err.message);
 }
 

@@ -172,6 +172,7 @@
 	X(tls)                                                                                     \
 	X(token_review)                                                                            \
 	X(trust)                                                                                   \
+	X(vcek_store)                                                                              \
 	X(utf8)                                                                                    \
 	X(validate)                                                                                \
 	X(vectors)                                                                                 \

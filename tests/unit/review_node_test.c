@@ -76,7 +76,8 @@ static bool begin_trust(struct fix *f)
 		.kds = "",
 		.update = "",
 		.ca_file = "",
-		.proxy = ""};
+		.proxy = "",
+		.vcek_store = ""};
 	tee_intel_root(&f->w, &root);
 	buf_puts(&f->policy, "{\"trustedRoots\":[");
 	buf_json_string(&f->policy, buf_view(&root));

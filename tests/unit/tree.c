@@ -14,6 +14,7 @@
 #include <sys/un.h>
 #include <unistd.h>
 
+#include "common/base/codec.h"
 #include "tests/unit/test.h"
 
 enum { PATH_MAX_ = 512 };
@@ -45,12 +46,9 @@ static bool write_bytes(const char *path, const void *bytes, size_t n)
 
 static bool write_hex(const char *path, const char *hex)
 {
-	unsigned char bytes[256];
-	size_t n = 0;
+	_cleanup_buf_ struct buf bytes = BUF_INIT(1 << 20);
 
-	for (; sscanf(hex, "%2hhx", &bytes[n]) == 1; hex += 2)
-		n++;
-	return write_bytes(path, bytes, n);
+	return codec_unhex(&bytes, span_str(hex)) == 0 && write_bytes(path, bytes.p, bytes.len);
 }
 
 static bool make_socket(struct tree *t, const char *path, bool listens)

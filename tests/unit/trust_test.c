@@ -66,7 +66,8 @@ static bool fix_begin(struct fix *f)
 		.kds = "",
 		.update = "",
 		.ca_file = "",
-		.proxy = ""};
+		.proxy = "",
+		.vcek_store = ""};
 	options.event = f->event;
 	return CHECK_ROW("trust", trust_new(&f->trust, &options, &err) == 0, "%s", err.message);
 }
@@ -309,8 +310,8 @@ static void test_sources(void)
 
 	for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
 		struct collateral_sources s = rows[i].s;
-		const char **texts[] = {
-			&s.pccs, &s.pcs, &s.root_crl, &s.kds, &s.update, &s.ca_file, &s.proxy};
+		const char **texts[] = {&s.pccs, &s.pcs, &s.root_crl, &s.kds, &s.update, &s.ca_file,
+			&s.proxy, &s.vcek_store};
 		struct error err = {0};
 		int r;
 

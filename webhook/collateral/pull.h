@@ -75,6 +75,9 @@ int pull_take(struct collateral *c, const struct pull_request *rq, const char *c
 int pull_add(struct collateral *c, const struct pull_request *rq, const char *chain,
 	struct span body, struct error *err);
 
+/* Of AMD's: what rq asks for, in DER, if c has it; SPAN_NONE: it has not. Borrowed. */
+struct span pull_der(const struct collateral *c, const struct pull_request *rq);
+
 /* What a status other than 200 means. */
 const char *pull_status(int status);
 

@@ -39,19 +39,20 @@ static int take_chain(
 	return r < 0 ? error_prefix(err, r, "its issuer chain (header %s)", rq->chain_header) : 0;
 }
 
-static bool has_vcek(const struct amd_collateral *amd, const struct pull_request *rq)
+static const struct cert *find_vcek(const struct amd_collateral *amd, const struct pull_request *rq)
 {
 	for (size_t i = 0; i < amd->n_leaves; i++) {
 		const struct vcek *v = &amd->leaves[i].vcek;
 
 		if (!v->vlek && v->product == rq->product && snp_tcb_equal(v->tcb, rq->tcb) &&
 			memcmp(v->hwid, rq->chip_id, sizeof(v->hwid)) == 0)
-			return true;
+			return amd->leaves[i].cert;
 	}
-	return false;
+	return NULL;
 }
 
-static bool has_intermediate(const struct amd_collateral *amd, const struct pull_request *rq)
+static const struct cert *find_intermediate(
+	const struct amd_collateral *amd, const struct pull_request *rq)
 {
 	for (size_t i = 0; i < amd->n_intermediates; i++) {
 		enum snp_product product;
@@ -59,9 +60,23 @@ static bool has_intermediate(const struct amd_collateral *amd, const struct pull
 
 		if (amd_intermediate_name(amd->intermediates[i]->subject, &product, &vlek) &&
 			product == rq->product && vlek == rq->vlek)
-			return true;
+			return amd->intermediates[i];
 	}
-	return false;
+	return NULL;
+}
+
+struct span pull_der(const struct collateral *c, const struct pull_request *rq)
+{
+	const struct crl *crl = rq->kind == PULL_ARK_CRL ? c->amd.crl[rq->product] : NULL;
+	const struct cert *cert = NULL;
+
+	if (rq->kind == PULL_VCEK)
+		cert = find_vcek(&c->amd, rq);
+	else if (rq->kind == PULL_ARK_CHAIN)
+		cert = find_intermediate(&c->amd, rq);
+	if (crl)
+		return crl_der(crl);
+	return cert ? cert_der(cert) : SPAN_NONE;
 }
 
 /* Is what was asked for there? */
@@ -77,11 +92,9 @@ static bool has_answer(const struct collateral *c, const struct pull_request *rq
 	case PULL_TCB_INFO:
 		return intel_tcb_info(&c->intel, rq->tdx, rq->fmspc);
 	case PULL_ARK_CHAIN:
-		return has_intermediate(&c->amd, rq);
 	case PULL_ARK_CRL:
-		return c->amd.crl[rq->product];
 	case PULL_VCEK:
-		return has_vcek(&c->amd, rq);
+		return pull_der(c, rq).p;
 	}
 	return false;
 }

@@ -6,6 +6,7 @@
 #include "common/net/http.h"
 #include "webhook/collateral/inventory.h"
 #include "webhook/trust/fetch_schedule.h"
+#include "webhook/trust/vcek_store.h"
 
 enum {
 	TIMEOUT_SEC = 20,
@@ -39,6 +40,16 @@ static void report(struct fetch *f, const struct fetch_piece *p, const char *pro
 {
 	snprintf(f->problem, sizeof(f->problem), "%.120s: %.170s", p->rq.name, problem);
 	f->o.failed(f->o.ctx, p->rq.name, problem);
+}
+
+static bool has_store(const struct fetch *f)
+{
+	return f->o.store && *f->o.store;
+}
+
+static bool is_amd(const struct pull_request *rq)
+{
+	return rq->kind == PULL_ARK_CHAIN || rq->kind == PULL_ARK_CRL || rq->kind == PULL_VCEK;
 }
 
 /* What is needed to check p's answer: the ASK of a chip's certificate. */
@@ -161,6 +172,31 @@ static void on_done(void *ctx, const struct http_result *result)
 	settle(f);
 }
 
+/* Looks into the store. True: that was all there is to ask, whatever came of it. */
+static bool ask_store(struct fetch *f, struct fetch_piece *p)
+{
+	_cleanup_buf_ struct buf der = BUF_INIT(CRL_DER_MAX);
+	struct error err = {0};
+	int r;
+
+	if (!has_store(f) || !is_amd(&p->rq))
+		return false;
+	r = vcek_store_read(&der, f->o.store, &p->rq, &err);
+	if (r == 0)
+		error_set(&err, -ENOENT, "it is not in the store (collateralSource.vcekStore)");
+	if (r > 0 && take(f, p, NULL, buf_view(&der), &err) == 0) {
+		fetch_piece_good(p, f->o.clock(), chance());
+		f->problem[0] = '\0';
+		return true;
+	}
+	if (r != 0 || !*f->o.services->kds)
+		report(f, p, err.message);
+	if (*f->o.services->kds)
+		return false;
+	fetch_piece_unstored(p, f->o.clock());
+	return true;
+}
+
 static void ask(struct fetch *f, struct fetch_piece *p)
 {
 	const struct http_call_options o = {
@@ -177,6 +213,8 @@ static void ask(struct fetch *f, struct fetch_piece *p)
 	f->asked = (size_t)(p - f->schedule.pieces);
 	p->asked = f->o.clock();
 	p->hurried = false;
+	if (ask_store(f, p))
+		return;
 	if (http_call(f->client, &o, &f->call, &err) == 0)
 		return;
 	f->call = NULL;
@@ -277,7 +315,18 @@ static bool asks_intel(const struct fetch *f)
 
 static bool asks_amd(const struct fetch *f)
 {
-	return *f->o.services->kds;
+	return *f->o.services->kds || has_store(f);
+}
+
+/* What is asked of AMD, whose address names the pieces also where only the store is. */
+static struct pull_options amd_options(const struct fetch *f)
+{
+	struct pull_options o = *f->o.services;
+
+	if (!*o.kds)
+		o.kds = PULL_KDS;
+	o.fmspc = o.tee = o.ca = o.snp = o.vcek = (struct strings){0};
+	return o;
 }
 
 /* Both are among the pieces: nothing of this platform is new. */
@@ -339,7 +388,7 @@ int fetch_want_snp(struct fetch *f, enum snp_product product, const unsigned cha
 	const unsigned char tcb[8], struct error *err)
 {
 	_cleanup_buf_ struct buf text = BUF_INIT(2 * DIGITS_MAX);
-	struct pull_options o = *f->o.services;
+	struct pull_options o = amd_options(f);
 	const char *chip;
 
 	if (!asks_amd(f) || has_snp(&f->schedule, product, chip_id, snp_tcb_read(tcb, product)))
@@ -350,14 +399,13 @@ int fetch_want_snp(struct fetch *f, enum snp_product product, const unsigned cha
 	if (codec_hex(&text, tcb, 8) < 0)
 		return error_oom(err);
 	chip = text.p;
-	o.fmspc = o.tee = o.ca = o.snp = (struct strings){0};
 	o.vcek = (struct strings){&chip, 1};
 	return want(f, &o, err);
 }
 
 int fetch_want_product(struct fetch *f, enum snp_product product, struct error *err)
 {
-	struct pull_options o = *f->o.services;
+	struct pull_options o = amd_options(f);
 	const char *name = snp_product_name(product);
 
 	if (!asks_amd(f))
@@ -368,7 +416,6 @@ int fetch_want_product(struct fetch *f, enum snp_product product, struct error *
 		if (rq->kind == PULL_ARK_CRL && rq->product == product)
 			return 0;
 	}
-	o.fmspc = o.tee = o.ca = o.vcek = (struct strings){0};
 	o.snp = (struct strings){&name, 1};
 	return want(f, &o, err);
 }
@@ -400,18 +447,32 @@ int64_t fetch_wait_intel(const struct fetch *f, const struct pck *pck, bool tdx)
 	return wait;
 }
 
-void fetch_hurry_intel(struct fetch *f, const struct pck *pck, bool tdx)
+static void hurry(struct fetch *f, struct fetch_piece *p)
 {
 	int64_t now = f->o.clock();
 
+	if (!p->body || p->hurried)
+		return;
+	if (p->due > p->asked + HURRY_SEC)
+		p->due = p->asked + HURRY_SEC > now ? p->asked + HURRY_SEC : now;
+	p->hurried = true;
+}
+
+void fetch_hurry_intel(struct fetch *f, const struct pck *pck, bool tdx)
+{
+	for (size_t i = 0; i < f->schedule.n; i++)
+		if (is_of_intel(&f->schedule.pieces[i].rq, pck, tdx))
+			hurry(f, &f->schedule.pieces[i]);
+	settle(f);
+}
+
+void fetch_hurry_product(struct fetch *f, enum snp_product product)
+{
 	for (size_t i = 0; i < f->schedule.n; i++) {
 		struct fetch_piece *p = &f->schedule.pieces[i];
 
-		if (!is_of_intel(&p->rq, pck, tdx) || !p->body || p->hurried)
-			continue;
-		if (p->due > p->asked + HURRY_SEC)
-			p->due = p->asked + HURRY_SEC > now ? p->asked + HURRY_SEC : now;
-		p->hurried = true;
+		if (p->rq.kind == PULL_ARK_CRL && p->rq.product == product)
+			hurry(f, p);
 	}
 	settle(f);
 }

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * The verifier's own source of collateral: asks Intel's and AMD's services, or caches of theirs,
- * for what proven platforms need, and keeps it current (fetch_schedule.h). Nobody makes it ask:
- * only names from certificate chains that have been verified may be wanted. Answers are judged
- * before they count, and an older one than was seen never does. Everything happens on the loop's
- * thread; callbacks must not call back. */
+ * The verifier's own source of collateral: asks a store of VCEKs, Intel's and AMD's services, or
+ * caches of theirs, for what proven platforms need, and keeps it current (fetch_schedule.h). Nobody
+ * makes it ask: only names from certificate chains that have been verified may be wanted. Answers
+ * are judged before they count, and an older one than was seen never does. Everything happens on
+ * the loop's thread; callbacks must not call back. */
 #pragma once
 
 #include <systemd/sd-event.h>
@@ -22,6 +22,9 @@ struct fetch_options {
 	const struct pull_options *services;
 	struct span ca_pem; /* who vouches for https */
 	const char *proxy;  /* http://…; NULL, "": none */
+	/* A folder of AMD's (vcek_store.h), which is looked into before a service is asked; NULL,
+	 * "": none. */
+	const char *store;
 	/* Collateral that holds nothing but the roots that are trusted. */
 	int (*empty)(void *ctx, struct collateral **ret, struct error *err);
 	/* There is something new: fetch_add_to() gives it. After a burst of answers once. */
@@ -51,6 +54,7 @@ int fetch_want_product(struct fetch *f, enum snp_product product, struct error *
 
 /* What is there may be old: it is asked for now, unless it was a moment ago. */
 void fetch_hurry_intel(struct fetch *f, const struct pck *pck, bool tdx);
+void fetch_hurry_product(struct fetch *f, enum snp_product product);
 
 /* Of what was wanted: in how many seconds may it be there? 0: it is, or nobody is asked. */
 int64_t fetch_wait_intel(const struct fetch *f, const struct pck *pck, bool tdx);

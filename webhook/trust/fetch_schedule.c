@@ -93,6 +93,12 @@ void fetch_piece_absent(struct fetch_piece *p, int64_t now, uint32_t chance)
 		 backoff_jitter(FETCH_ABSENT_SEC * (int64_t)USEC_PER_SEC, chance) / USEC_PER_SEC;
 }
 
+void fetch_piece_unstored(struct fetch_piece *p, int64_t now)
+{
+	p->absent = true;
+	p->due = now + FETCH_STORE_SEC;
+}
+
 void fetch_piece_failed(struct fetch_piece *p, int64_t now, int64_t retry_after, uint32_t chance)
 {
 	int64_t wait = backoff_delay(&p->backoff, now * USEC_PER_SEC, chance) / USEC_PER_SEC;

@@ -15,6 +15,7 @@ enum {
 	FETCH_ABSENT_SEC = 3600,       /* what the service does not have */
 	FETCH_FAILED_SEC = 30,         /* the first time; doubles up to: */
 	FETCH_FAILED_MAX_SEC = 3600,
+	FETCH_STORE_SEC = 60, /* what a folder does not have: somebody may add it */
 };
 
 /* A piece, and the last good answer about it. */
@@ -48,6 +49,8 @@ void fetch_schedule_drop(struct fetch_schedule *s, struct fetch_piece *p);
 /* What came of asking. chance: random. */
 void fetch_piece_good(struct fetch_piece *p, int64_t now, uint32_t chance);
 void fetch_piece_absent(struct fetch_piece *p, int64_t now, uint32_t chance);
+/* The same of a folder, where no service is asked. */
+void fetch_piece_unstored(struct fetch_piece *p, int64_t now);
 /* retry_after: what the service said, in seconds; -1: nothing. */
 void fetch_piece_failed(struct fetch_piece *p, int64_t now, int64_t retry_after, uint32_t chance);
 

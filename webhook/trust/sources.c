@@ -16,6 +16,7 @@ static const size_t texts[] = {
 	offsetof(struct collateral_sources, update),
 	offsetof(struct collateral_sources, ca_file),
 	offsetof(struct collateral_sources, proxy),
+	offsetof(struct collateral_sources, vcek_store),
 };
 static const char *const url_names[] = {"pccs", "pcs", "rootCrl", "kds"};
 
@@ -31,7 +32,7 @@ static const char *text_of(const struct collateral_sources *s, size_t i)
 
 bool collateral_sources_fetch(const struct collateral_sources *s)
 {
-	return *s->pccs || *s->pcs || *s->kds;
+	return *s->vcek_store || *s->pccs || *s->pcs || *s->kds;
 }
 
 static int check_urls(const struct collateral_sources *s, const char *prefix, struct error *err)

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Where collateral comes from, as settings say: files and folders, then services by URL. Plain
+ * Where collateral comes from, as settings say: files and folders, then a store of VCEKs, then
+ * services by URL. Plain
  * data. */
 #pragma once
 
@@ -10,6 +11,7 @@
 
 struct collateral_sources {
 	struct strings paths;
+	const char *vcek_store; /* a folder (vcek_store.h); "": none */
 	/* URLs; "": that service is not asked. A PCCS stands in place of PCS and root CRL. */
 	const char *pccs, *pcs, *root_crl, *kds;
 	const char *update;  /* "early", "standard"; "": the service's default */
@@ -26,6 +28,12 @@ struct collateral_sources {
 		.meta = "PATH[,PATH]",                                                             \
 		.help = "files and folders with what vendors publish; read again when they "       \
 			"change"},                                                                 \
+		{.name = prefix ".collateralSource.vcekStore",                                     \
+			.type = SETTING_STRING,                                                    \
+			.offset = (at) + offsetof(struct collateral_sources, vcek_store),          \
+			.meta = "DIR",                                                             \
+			.help = "a folder with certificates and lists of AMD's by product and "    \
+				"chip, looked into before kds is asked"},                          \
 		{.name = prefix ".collateralSource.pccs",                                          \
 			.type = SETTING_STRING,                                                    \
 			.offset = (at) + offsetof(struct collateral_sources, pccs),                \
@@ -45,8 +53,8 @@ struct collateral_sources {
 			.type = SETTING_STRING,                                                    \
 			.offset = (at) + offsetof(struct collateral_sources, kds),                 \
 			.meta = "URL",                                                             \
-			.help = "AMD's service, https://kdsintf.amd.com, or a store of VCEKs "     \
-				"with its paths"},                                                 \
+			.help = "AMD's service, https://kdsintf.amd.com, or a cache with its "     \
+				"paths"},                                                          \
 		{.name = prefix ".collateralSource.update",                                        \
 			.type = SETTING_STRING,                                                    \
 			.offset = (at) + offsetof(struct collateral_sources, update),              \
@@ -68,7 +76,7 @@ struct collateral_sources {
 int collateral_sources_finish(struct collateral_sources *s, const char *prefix, struct error *err);
 bool collateral_sources_same(
 	const struct collateral_sources *a, const struct collateral_sources *b);
-/* Is any service asked? */
+/* Is any service asked, or the store? */
 bool collateral_sources_fetch(const struct collateral_sources *s);
 /* A copy in a; -ENOMEM. */
 int collateral_sources_copy(

@@ -162,6 +162,7 @@ static int serve(struct trust *t, struct origin *g, struct error *err)
 		.event = t->o.event,
 		.services = &g->services,
 		.proxy = s->proxy,
+		.store = s->vcek_store,
 		.empty = empty,
 		.changed = on_changed,
 		.failed = on_failed,
@@ -362,6 +363,8 @@ static int want_snp(
 	r = fetch_want_product(f, product, err);
 	if (r == 0 && chip && may_ask_for_chip(t))
 		r = fetch_want_snp(f, product, report->chip_id, report->reported_tcb, err);
+	if (r == 0 && e->verdict.reason == REASON_CollateralRolledBack)
+		fetch_hurry_product(f, product);
 	if (r == 0)
 		*ret_wait = fetch_wait_snp(
 			f, product, chip ? report->chip_id : NULL, report->reported_tcb);

@@ -15,6 +15,7 @@
 {{- define "casemate.broker.kekDir" -}}/run/casemate/kek{{- end -}}
 {{- define "casemate.broker.collateralDir" -}}/run/casemate/collateral{{- end -}}
 {{- define "casemate.broker.collateralCaDir" -}}/run/casemate/collateral-ca{{- end -}}
+{{- define "casemate.broker.vcekStoreDir" -}}/run/casemate/vcek-store{{- end -}}
 
 {{/* Not empty: services are asked for collateral. */}}
 {{- define "casemate.broker.fetches" -}}
@@ -59,6 +60,9 @@ yours: then it is yours as well. */}}
 {{- $_ := set $own "tls" $tls -}}
 {{- if $b.collateralConfigMap -}}
 {{- $_ := set $own "collateral" (list (include "casemate.broker.collateralDir" .)) -}}
+{{- end -}}
+{{- if $b.vcekStoreClaim -}}
+{{- $_ := set $own.collateralSource "vcekStore" (include "casemate.broker.vcekStoreDir" .) -}}
 {{- end -}}
 {{- if $b.collateralCaConfigMap -}}
 {{- $_ := set $own.collateralSource "caFile" (printf "%s/ca.crt" (include "casemate.broker.collateralCaDir" .)) -}}

@@ -14,6 +14,7 @@
 {{- define "casemate.verifier.tlsDir" -}}/run/casemate/tls{{- end -}}
 {{- define "casemate.verifier.collateralDir" -}}/run/casemate/collateral{{- end -}}
 {{- define "casemate.verifier.collateralCaDir" -}}/run/casemate/collateral-ca{{- end -}}
+{{- define "casemate.verifier.vcekStoreDir" -}}/run/casemate/vcek-store{{- end -}}
 
 {{/* Not empty: services are asked for collateral. */}}
 {{- define "casemate.verifier.fetches" -}}
@@ -46,6 +47,9 @@ yours: then it is yours as well. */}}
 {{- $_ := set $own "tls" $tls -}}
 {{- if $v.collateralConfigMap -}}
 {{- $_ := set $own "collateral" (list (include "casemate.verifier.collateralDir" .)) -}}
+{{- end -}}
+{{- if $v.vcekStoreClaim -}}
+{{- $_ := set $own.collateralSource "vcekStore" (include "casemate.verifier.vcekStoreDir" .) -}}
 {{- end -}}
 {{- if $v.collateralCaConfigMap -}}
 {{- $_ := set $own.collateralSource "caFile" (printf "%s/ca.crt" (include "casemate.verifier.collateralCaDir" .)) -}}
