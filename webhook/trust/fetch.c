@@ -222,6 +222,19 @@ static void ask(struct fetch *f, struct fetch_piece *p)
 	fetch_piece_failed(p, f->o.clock(), -1, chance());
 }
 
+/* Never puts a question off that was to be asked sooner: somebody may wish something all the time.
+ */
+static void set_timer(struct fetch *f, int64_t wait_usec)
+{
+	uint64_t at = (uint64_t)(clock_monotonic_usec() + wait_usec), before;
+
+	if (sd_event_source_get_enabled(f->timer, NULL) > 0 &&
+		sd_event_source_get_time(f->timer, &before) >= 0 && before <= at)
+		return;
+	(void)sd_event_source_set_time(f->timer, at);
+	(void)sd_event_source_set_enabled(f->timer, SD_EVENT_ONESHOT);
+}
+
 /* Sets the timer to the next question, and tells of what is new unless more is coming at once. */
 static void settle(struct fetch *f)
 {
@@ -236,9 +249,7 @@ static void settle(struct fetch *f)
 		f->told_sec = now;
 		f->o.changed(f->o.ctx);
 	}
-	wait = wait > 0 ? wait * USEC_PER_SEC : GAP_MSEC * USEC_PER_MSEC;
-	(void)sd_event_source_set_time_relative(f->timer, (uint64_t)wait);
-	(void)sd_event_source_set_enabled(f->timer, SD_EVENT_ONESHOT);
+	set_timer(f, wait > 0 ? wait * (int64_t)USEC_PER_SEC : GAP_MSEC * (int64_t)USEC_PER_MSEC);
 }
 
 static int on_timer(sd_event_source *source, uint64_t usec, void *userdata)
