@@ -118,11 +118,23 @@ def search_files(search, paths):
                     pass  # logs and databases come and go
 
 
+def maps_of(pid):
+    with open(f"/proc/{pid}/maps", encoding="utf-8") as f:
+        return f.read().splitlines()
+
+
+def is_gone(pid, line):
+    """Has the process ended, or given the memory back?"""
+    try:
+        return line not in maps_of(pid)
+    except (FileNotFoundError, ProcessLookupError):
+        return True
+
+
 def search_process(search, pid):
     with open(f"/proc/{pid}/comm", encoding="utf-8") as f:
         name = f"{f.read().strip()} ({pid})"
-    with open(f"/proc/{pid}/maps", encoding="utf-8") as f:
-        maps = f.read().splitlines()
+    maps = maps_of(pid)
     with open(f"/proc/{pid}/mem", "rb", buffering=0) as mem:
         for line in maps:
             begin, end, mode, what = re.match(r"(\w+)-(\w+) (\S+) \S+ \S+ \S+ *(.*)", line).groups()
@@ -133,7 +145,12 @@ def search_process(search, pid):
             def read():
                 nonlocal begin
                 mem.seek(begin)
-                block = mem.read(min(BLOCK, end - begin))
+                try:
+                    block = mem.read(min(BLOCK, end - begin))
+                except OSError:
+                    if is_gone(pid, line):
+                        return b""
+                    raise
                 begin += len(block)
                 return block
 
@@ -143,7 +160,10 @@ def search_process(search, pid):
 def search_memory(search, uids):
     pids = of_pods(uids)
     for pid in pids:
-        search_process(search, pid)
+        try:
+            search_process(search, pid)
+        except (FileNotFoundError, ProcessLookupError):
+            pass  # it has ended
     print(f"{len(pids)} processes")
 
 

@@ -101,6 +101,7 @@
 	X(key_message)                                                                             \
 	X(key_provider)                                                                            \
 	X(key_refresh)                                                                             \
+	X(rollout)                                                                                 \
 	X(key_sockets)                                                                             \
 	X(keyring)                                                                                 \
 	X(key_record)                                                                              \

@@ -210,6 +210,7 @@ static int setup_keeper(struct broker *b, struct error *err)
 				.namespace_uid = namespace_uid,
 				.ctx = b,
 				.retention_usec = o->config->retention_usec,
+				.restart_owners = o->config->restart_owners,
 				.metrics = o->metrics,
 			},
 			err);

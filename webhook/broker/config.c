@@ -52,6 +52,11 @@ const struct setting broker_settings[] = {
 		.offset = AT(retention_usec),
 		.def = "720h",
 		.help = "how long keys are kept that no profile names any more"},
+	{.name = "broker.restartOwners",
+		.type = SETTING_BOOL,
+		.offset = AT(restart_owners),
+		.help = "roll the Deployments, StatefulSets and DaemonSets whose pods hold older "
+			"versions of keys with rotation.onChange: Restart"},
 	{.name = "broker.maxRate",
 		.type = SETTING_INT,
 		.offset = AT(max_rate),
@@ -138,7 +143,8 @@ int broker_config_finish(struct broker_config *c, bool standalone, struct error 
 bool broker_config_needs_restart(const struct broker_config *a, const struct broker_config *b)
 {
 	return !front_config_same(&a->front, &b->front) || a->allow_sample != b->allow_sample ||
-	       a->rsa_oaep_sha1 != b->rsa_oaep_sha1 || a->max_rate != b->max_rate ||
+	       a->rsa_oaep_sha1 != b->rsa_oaep_sha1 ||
+	       a->restart_owners != b->restart_owners || a->max_rate != b->max_rate ||
 	       strcmp(a->simulated_root, b->simulated_root) != 0 || strcmp(a->keys, b->keys) != 0 ||
 	       strcmp(a->kek_file, b->kek_file) != 0 || strcmp(a->token_key, b->token_key) != 0 ||
 	       strcmp(a->audit.file, b->audit.file) != 0 ||

@@ -21,6 +21,7 @@ struct broker_config {
 	const char
 		*token_key; /* file (PEM) of the key that signs tokens, standalone; "": made anew */
 	int64_t retention_usec; /* of keys whose profile is gone */
+	bool restart_owners;    /* rotation.onChange: Restart rolls Deployments and the like */
 	int64_t max_rate;       /* handshakes and attestations a second, before authentication */
 	struct {
 		const char *file; /* "": standard output */

@@ -8,6 +8,7 @@
 #include "common/base/log.h"
 #include "webhook/broker/keys_counts.h"
 #include "webhook/broker/keys_plan.h"
+#include "webhook/broker/keys_rollout.h"
 #include "webhook/broker/keys_status.h"
 
 enum {
@@ -46,6 +47,7 @@ struct keys_keeper {
 	struct job jobs[BUSY_MAX];
 	struct keys_plan plan; /* one at a time */
 	struct metric *rotations;
+	struct keys_rollout *rollout; /* NULL without an API server */
 };
 
 /* One profile in one look. */
@@ -302,6 +304,7 @@ static void write_status(struct visit *v)
 {
 	_cleanup_buf_ struct buf body = BUF_INIT(PATCH_MAX);
 	struct keys_counted *c = keys_counts_find(&v->k->counts, v->name);
+	int old[KEYS_OF_PROFILE_MAX];
 	int64_t now = clock_monotonic_usec();
 	bool due = !c || !c->written_usec || now >= c->written_usec + STATUS_USEC;
 	bool count = c && due && keys_counted_news(c);
@@ -311,11 +314,14 @@ static void write_status(struct visit *v)
 		.n = v->n,
 		.rec = v->stored ? &v->rec : NULL,
 		.problem = v->err.code == 0 || v->err.code == -ENOENT ? "" : v->err.message,
+		.old = old,
 		.releases = count ? c->keys : NULL,
 		.n_releases = count ? c->n : 0};
 
 	if (!v->k->o.kube || (!leading(v->k) && !count) || !v->p->valid)
 		return;
+	for (size_t i = 0; i < v->n; i++)
+		old[i] = keys_rollout_old(v->k->rollout, v->p, v->specs[i].name);
 	if (keys_status_patch(&body, &report, v->now_sec) != 1)
 		return;
 	if (patch_profile(v, &body, "/status", count ? c : NULL) && count)
@@ -366,8 +372,11 @@ static void visit_valid(struct visit *v)
 	make_plan(v);
 	if (v->k->plan.next_sec < v->k->next_sec)
 		v->k->next_sec = v->k->plan.next_sec;
-	if (!leading(v->k) || !known || (!hold(v) && !carry_out(v)))
-		write_status(v);
+	if (leading(v->k) && known && (hold(v) || carry_out(v)))
+		return;
+	if (leading(v->k) && v->stored && v->k->rollout)
+		keys_rollout_see(v->k->rollout, v->p, v->specs, v->n, &v->rec);
+	write_status(v);
 }
 
 static void visit_profile(struct keys_keeper *k, const struct profile *p)
@@ -494,6 +503,8 @@ static int on_timer(sd_event_source *source, uint64_t usec, void *ctx)
 		return 0;
 	}
 	visit_orphans(k);
+	if (k->rollout)
+		keys_rollout_sweep(k->rollout);
 	keys_counts_drop(&k->counts, clock_monotonic_usec() - STATUS_USEC, is_there, k);
 	k->cursor = 0;
 	plan_look(k, next_delay(k));
@@ -521,6 +532,23 @@ static void store_changed(void *ctx)
 	keys_keeper_look(ctx);
 }
 
+static int start_rollout(struct keys_keeper *k, struct error *err)
+{
+	if (!k->o.kube)
+		return 0;
+	return keys_rollout_new(&k->rollout,
+		&(struct keys_rollout_options){
+			.event = k->o.event,
+			.kube = k->o.kube,
+			.events = k->o.events,
+			.restart = k->o.restart_owners,
+			.metrics = k->o.metrics,
+			.changed = store_changed,
+			.ctx = k,
+		},
+		err);
+}
+
 int keys_keeper_new(
 	struct keys_keeper **ret_k, const struct keys_keeper_options *o, struct error *err)
 {
@@ -538,6 +566,9 @@ int keys_keeper_new(
 	if (o->metrics)
 		k->rotations = metrics_counter(o->metrics, "casemate_webhook_key_rotations_total",
 			"Writes of new versions of keys that were due.", NULL);
+	r = start_rollout(k, err);
+	if (r < 0)
+		return r;
 	key_store_listen(o->store, store_changed, k);
 	*ret_k = TAKE_PTR(k);
 	return 0;
@@ -554,6 +585,7 @@ void keys_keeper_free(struct keys_keeper *k)
 	for (size_t i = 0; i < BUSY_MAX; i++)
 		kube_cancel(k->jobs[i].call);
 	keys_counts_free(&k->counts);
+	keys_rollout_free(k->rollout);
 	sd_event_source_disable_unref(k->timer);
 	profile_set_unref(k->profiles);
 	free(k);

@@ -25,6 +25,7 @@ struct keys_keeper_options {
 	const char *(*namespace_uid)(void *ctx, const char *namespace_);
 	void *ctx;
 	int64_t retention_usec; /* of keys without a profile */
+	bool restart_owners;    /* see webhook/broker/keys_rollout.h */
 	struct metrics *metrics;
 };
 

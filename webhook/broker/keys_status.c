@@ -59,8 +59,24 @@ static bool is_later(struct json_val old, int64_t sec)
 	       strcmp(then, now) > 0;
 }
 
-static void add_key(struct buf *b, const struct keys_report *r, const struct key_entry *e)
+/* Pods that hold an older version of key i; -1: not known. What another replica found out stays,
+ * until there is another version. */
+static int64_t old_pods(const struct keys_report *r, size_t i, const struct key_entry *e)
 {
+	struct json_val before = old_key(r->profile, r->specs[i].name);
+	int64_t n = -1, version = 0;
+
+	if (r->old && r->old[i] >= 0)
+		return r->old[i];
+	if (!json_int(json_get(before, "version"), &version) || version != e->v[0].version ||
+		!json_int(json_get(before, "oldPods"), &n))
+		return -1;
+	return n;
+}
+
+static void add_key(struct buf *b, const struct keys_report *r, size_t i, const struct key_entry *e)
+{
+	int64_t old_versions = old_pods(r, i, e);
 	struct json_val old = old_key(r->profile, e->name);
 	struct json_val last = json_get(old, "lastReleasedAt");
 	const struct keys_release *fresh = releases_of(r, e->name);
@@ -71,6 +87,8 @@ static void add_key(struct buf *b, const struct keys_report *r, const struct key
 	buf_printf(b, "%s{\"name\":\"%s\",\"version\":%u", b->len > 1 ? "," : "", e->name,
 		e->v[0].version);
 	add_time(b, "rotatedAt", e->v[0].made_sec);
+	if (old_versions >= 0)
+		buf_printf(b, ",\"oldPods\":%" PRId64, old_versions);
 	if (fresh && fresh->n && !is_later(last, fresh->last_sec))
 		add_time(b, "lastReleasedAt", fresh->last_sec);
 	else if (json_is_string(last))
@@ -88,7 +106,7 @@ static void write_keys(struct buf *b, const struct keys_report *r)
 		struct json_val old = old_key(r->profile, r->specs[i].name);
 
 		if (e && e->n && r->states[i] == KEY_STATE_READY)
-			add_key(b, r, e);
+			add_key(b, r, i, e);
 		else if (json_exists(old))
 			buf_printf(
 				b, "%s" SPAN_FMT, b->len > 1 ? "," : "", SPAN_ARG(json_raw(old)));
@@ -116,6 +134,25 @@ static bool any(const struct keys_report *r, enum key_state state)
 	return false;
 }
 
+/* What rotation did not reach yet, or never will. */
+static void name_old(struct buf *b, const struct keys_report *r)
+{
+	const char *before = "running pods hold older versions: ";
+
+	for (size_t i = 0; r->rec && i < r->n; i++) {
+		const struct key_entry *e = key_record_find(r->rec, r->specs[i].name);
+		int64_t n = e && e->n ? old_pods(r, i, e) : 0;
+		bool restart = r->specs[i].on_change == KEY_CHANGE_RESTART;
+
+		if (n <= 0)
+			continue;
+		buf_printf(b, "%s%s (%" PRId64 " pod%s, rotation.onChange: %s)", before,
+			r->specs[i].name, n, n == 1 ? "" : "s",
+			restart ? "Restart" : "None, until they are restarted");
+		before = ", ";
+	}
+}
+
 static void judge(struct condition *c, const struct keys_report *r)
 {
 	if (*r->problem) {
@@ -138,6 +175,7 @@ static void judge(struct condition *c, const struct keys_report *r)
 	}
 	c->ready = true;
 	c->reason = REASON_Ok;
+	name_old(&c->message, r);
 }
 
 static struct json_val old_condition(const struct profile *p)

@@ -21,6 +21,8 @@ struct keys_report {
 	size_t n;
 	const struct key_record *rec; /* NULL: nothing is stored */
 	const char *problem;          /* why the record cannot be read or written; "" : it can */
+	/* Pods that hold an older version, n, -1: not known; NULL: of none it is. */
+	const int *old;
 	const struct keys_release *releases;
 	size_t n_releases;
 };
