@@ -130,7 +130,7 @@ static int connect_to(int *ret_fd, uint16_t port)
 static int receive_head(
 	int fd, struct exec_guest_head *ret, int64_t deadline_usec, struct error *err)
 {
-	char head[EXEC_GUEST_HEAD_MAX];
+	char head[EXEC_GUEST_HEAD_MAX] = "";
 	size_t n = 0;
 
 	while (n < 4 || memcmp(head + n - 4, "\r\n\r\n", 4) != 0) {

@@ -1,16 +1,20 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
  * What clients of the key broker send, and what its answers look like to agents: messages, JWE,
- * JWS, canonical JSON (which must be a fixed point), names of keys, init-data. */
+ * JWS, canonical JSON (which must be a fixed point), names of keys, init-data; and what stands in pods
+ * of confidential VMs: packed init-data, sealed secrets. */
 #include <stdint.h>
 #include <stdlib.h>
 
+#include "common/base/codec.h"
+#include "common/base/gzip.h"
+#include "common/kbs/init_data.h"
 #include "common/kbs/jcs.h"
 #include "common/kbs/jwe.h"
 #include "common/kbs/jws.h"
 #include "common/kbs/key_id.h"
 #include "common/kbs/rcar.h"
-#include "webhook/broker/init_data.h"
+#include "common/kbs/sealed.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
@@ -50,12 +54,48 @@ static void messages(struct span in)
 	rcar_attest_free(&a);
 }
 
+/* What is unpacked stays below its bound; what is packed comes back. */
+static void init_data(struct span in)
+{
+	_cleanup_buf_ struct buf text = BUF_INIT(1 << 16), packed = BUF_INIT(1 << 22);
+	_cleanup_buf_ struct buf back = BUF_INIT(1 << 20);
+	unsigned char digest[INIT_DATA_DIGEST_MAX];
+
+	init_data_digest(digest, in, NULL);
+	init_data_unpack(&text, in);
+	gzip_read(&text, in);
+	if (in.len > 1 << 16)
+		return;
+	if (text.len > text.max || init_data_pack(&packed, in) < 0 ||
+		init_data_unpack(&back, buf_view(&packed)) < 0 ||
+		!span_equal(buf_view(&back), in))
+		abort();
+}
+
+/* With the prefix in front, and without. */
+static void sealed(struct span in)
+{
+	_cleanup_buf_ struct buf text = BUF_INIT(SEALED_MAX), again = BUF_INIT(SEALED_MAX);
+	struct key_id id;
+	struct sealed s;
+
+	if (sealed_read(&s, in, NULL) == 0 && !sealed_is(in))
+		abort();
+	if (buf_puts(&text, "sealed.a.") == 0 && codec_base64url(&text, in.p, in.len) == 0 &&
+		buf_puts(&text, ".b") == 0)
+		sealed_read(&s, buf_view(&text), NULL);
+	if (key_id_parse(&id, in, "own", NULL) < 0)
+		return;
+	if (sealed_write(&again, &id) < 0 || sealed_read(&s, buf_view(&again), NULL) < 0 ||
+		!s.vault || key_id_parse(&id, span_str(s.name), NULL, NULL) < 0)
+		abort();
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	static EVP_PKEY *key;
 	const struct span in = {(const char *)data, size};
 	_cleanup_buf_ struct buf payload = BUF_INIT(JWS_MAX);
-	unsigned char digest[INIT_DATA_DIGEST_MAX];
 	struct secret plain = {0};
 	struct key_id id;
 
@@ -68,6 +108,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	if (jws_verify_es256(in, key, &payload, NULL) == 0)
 		abort();
 	key_id_parse(&id, in, "own", NULL);
-	init_data_digest(digest, in, NULL);
+	init_data(in);
+	sealed(in);
 	return 0;
 }

@@ -4,6 +4,7 @@
  * what it gives is what it would give again (an empty second patch, the same TEE); and nothing
  * that is not Casemate's has changed. */
 #include "common/kbs/delivery.h"
+#include "webhook/policy/guest_init_data.h"
 #include "webhook/policy/policy.h"
 
 enum { ARENA_MAX = 32 << 20, PATCH_MAX = 8 << 20, CONFIGS = 4 };
@@ -22,7 +23,10 @@ static const struct span objects[] = {
 	PROFILE("payments",
 		"\"tee\":\"sgx\",\"podSelector\":{\"matchLabels\":{\"app\":\"pay\"}},"
 		"\"epc\":{\"default\":\"32Mi\",\"max\":\"1Gi\"},\"quote\":{\"mode\":\"aesm\"}"),
-	PROFILE("vm", "\"tee\":\"tdx\",\"podSelector\":{\"matchLabels\":{\"tier\":\"x\"}}"),
+	PROFILE("vm", "\"tee\":\"tdx\",\"podSelector\":{\"matchLabels\":{\"tier\":\"x\"}},"
+		      "\"keys\":[{\"name\":\"a\",\"type\":\"password\",\"deliver\":{\"env\":\"A\"}},"
+		      "{\"name\":\"b\",\"type\":\"ec\",\"deliver\":{\"env\":\"B\"}},"
+		      "{\"name\":\"c\",\"type\":\"ec\",\"deliver\":{\"file\":\"/c\"}}]"),
 	PROFILE("keys",
 		"\"tee\":\"node\",\"podSelector\":{\"matchLabels\":{\"app\":\"keys\"}},\"keys\":["
 		"{\"name\":\"a\",\"type\":\"password\",\"deliver\":{\"env\":\"A\"}},"
@@ -57,6 +61,8 @@ static void configure(struct state *s, int i)
 		c->vendor_mode = VENDOR_DEVICES_ONLY;
 		c->aesm_mount = AESM_HOST_PATH;
 		c->in_process = IN_PROCESS_ALWAYS;
+		c->guests.kbs_url = "https://broker";
+		c->guests.kbs_ca = "-----BEGIN CERTIFICATE-----\n-----END CERTIFICATE-----\n";
 	}
 	if (i == 3) {
 		c->class_conflict = CLASS_REFUSE;
@@ -141,7 +147,8 @@ static void check_untouched(struct json_val a, struct json_val b)
 	static const char *const of_spec[] = {"containers", "initContainers", "nodeSelector",
 		"runtimeClassName", "overhead", "volumes", NULL};
 	static const char *const of_annotations[] = {
-		ANNOTATION_STATUS, ANNOTATION_PROFILE, ANNOTATION_INTEL_EPC, NULL};
+		ANNOTATION_STATUS, ANNOTATION_PROFILE, ANNOTATION_INTEL_EPC, ANNOTATION_INIT_DATA,
+		NULL};
 	struct json_val spec_a = json_get(a, "spec"), spec_b = json_get(b, "spec");
 
 	same_but(a, b, of_pod);

@@ -218,6 +218,38 @@ static void test_init_data(void)
 		json_exists(json_find(pod, "metadata", "annotations", ANNOTATION_INIT_DATA)));
 }
 
+/* A sandbox that is made anew would be started with it. */
+static void test_fixed(void)
+{
+	static const struct {
+		const char *name, *before, *after;
+		bool refused;
+	} rows[] = {
+		{"kept", OWN(OWN_SHA384), OWN(OWN_SHA384), false},
+		{"changed", OWN(OWN_SHA384), OWN(OWN_NONE), true},
+		{"added", "", OWN(OWN_SHA384), true},
+		{"removed", OWN(OWN_SHA384), "", true},
+	};
+
+	for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
+		_cleanup_fixture_ struct fixture f;
+		struct policy_result res;
+		char text[2][1024];
+
+		fixture_init(&f);
+		snprintf(text[0], sizeof(text[0]), POD("%s", CLASS_TDX "," APPS(APP)),
+			rows[i].before);
+		snprintf(text[1], sizeof(text[1]), POD("%s", CLASS_TDX "," APPS(APP)),
+			rows[i].after);
+		f.rq.operation = OP_UPDATE;
+		f.rq.old_object = fixture_quoted(&f, text[0]);
+		f.rq.object = fixture_quoted(&f, text[1]);
+		CU_ASSERT_EQUAL(policy_validate(&f.rq, &f.a, &res), 0);
+		CHECK_ROW(rows[i].name, (res.verdict == VERDICT_REFUSED) == rows[i].refused, "%s",
+			res.message ? res.message : "passed");
+	}
+}
+
 /* Byte for byte: what changes here changes what guests measure. */
 static void test_texts(void)
 {
@@ -267,6 +299,7 @@ const CU_TestInfo guest_tests[] = {
 	{"variables", test_variables},
 	{"what is refused", test_refused},
 	{"init-data", test_init_data},
+	{"an update keeps it", test_fixed},
 	{"the text of init-data", test_texts},
 	{"without configuration", test_without_configuration},
 	CU_TEST_INFO_NULL,

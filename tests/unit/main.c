@@ -120,6 +120,7 @@
 	X(names)                                                                                   \
 	X(offer)                                                                                   \
 	X(ops)                                                                                     \
+	X(node_guest)                                                                              \
 	X(node_view)                                                                               \
 	X(ops_secure)                                                                              \
 	X(packet)                                                                                  \

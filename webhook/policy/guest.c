@@ -101,7 +101,7 @@ static int plan_init_data(struct ask *k, struct guest_plan *plan, bool *ret_own)
 	if (ours && guest_init_data_write(&text, k->rq->config, k->profile) < 0)
 		return text.err == -E2BIG ? refuse_own(k, "would be too long for this profile")
 					  : -ENOMEM;
-	if (json_exists(own)) {
+	if (json_type(own) > JSON_NULL) {
 		if (!value.p)
 			return -ENOMEM;
 		r = judge_own(k, value, ours ? buf_view(&text) : SPAN_NONE, &same);
@@ -167,7 +167,8 @@ static int plan_container(
 	return 0;
 }
 
-/* Does the container hold a key's variable as it is written here, or signed? False with *r: -ENOMEM. */
+/* Does the container hold a key's variable as it is written here, or signed? False with *r:
+ * -ENOMEM. */
 static bool holds_ours(struct ask *k, const struct container *c, bool own, int *r)
 {
 	struct json_val env = json_get(c->v, "env");

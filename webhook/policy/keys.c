@@ -122,7 +122,7 @@ static int plan_variable(struct ask *k, const struct container *c, struct keys_c
 	struct json_val key, struct json_val name)
 {
 	const char *url = keys_url(k->profile, key, k->a);
-	bool found;
+	bool found = false;
 	int r = url ? keys_variable(k, c, name, url, &found) : -ENOMEM;
 
 	if (r == 0 && !found)

@@ -4,6 +4,7 @@
 #include <errno.h>
 
 #include "webhook/policy/access.h"
+#include "webhook/policy/guest_init_data.h"
 #include "webhook/policy/names.h"
 #include "webhook/policy/podsecurity.h"
 #include "webhook/policy/result.h"
@@ -255,6 +256,11 @@ static int validate_updated(
 			"annotation " ANNOTATION_PROFILE
 			" cannot be changed on a running confidential "
 			"pod; create a new pod");
+	if (annotation_changed(rq, ANNOTATION_INIT_DATA))
+		return policy_refuse(res, a, REASON_NotAsPromised,
+			"annotation " ANNOTATION_INIT_DATA
+			" is what the confidential VM is started with and cannot be changed; "
+			"create a new pod");
 	/* A pod with a scheduling gate may still gain a node selector: it is judged as if created. */
 	if (policy_confidential(rq->config, rq->old_object) == TEE_NONE)
 		return judge_security(rq, rq->object, a, res);
