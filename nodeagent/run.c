@@ -49,8 +49,7 @@ static bool needs_restart(const struct agent_config *a, const struct agent_confi
 		if (strcmp(texts[i].a, texts[i].b) != 0)
 			return true;
 	return a->standalone != b->standalone || a->aesm.enabled != b->aesm.enabled ||
-	       a->keys.enabled != b->keys.enabled ||
-	       a->aesm.timeout_usec != b->aesm.timeout_usec ||
+	       a->keys.enabled != b->keys.enabled || a->aesm.timeout_usec != b->aesm.timeout_usec ||
 	       a->aesm.max_connections != b->aesm.max_connections ||
 	       !ops_security_same(&a->metrics, &b->metrics) ||
 	       a->epc.accounting != b->epc.accounting || a->epc.enforce != b->epc.enforce;
@@ -458,7 +457,9 @@ int command_run(int argc, char **argv)
 		return COMMAND_DONE;
 	}
 	daemon_log(a->config->log_format, a->config->verbosity);
-	secret_protect_process();
+	if (secret_protect_process() < 0)
+		log_warn("Memory of keys cannot be kept from being swapped: raise RLIMIT_MEMLOCK "
+			 "(8 MiB will do)");
 	r = run(a, &err);
 	if (r < 0)
 		log_error(err.message, "Could not go on");

@@ -530,7 +530,7 @@ int command_key(int argc, char **argv)
 		usage(stdout);
 		return COMMAND_DONE;
 	}
-	secret_protect_process();
+	(void)secret_protect_process();
 	for (size_t i = 0; argc > 0 && i < ARRAY_SIZE(subcommands); i++) {
 		if (strcmp(argv[0], subcommands[i].name) == 0)
 			return run_subcommand(&subcommands[i], argc - 1, argv + 1);

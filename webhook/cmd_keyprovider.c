@@ -163,7 +163,7 @@ int command_keyprovider(int argc, char **argv)
 		usage(stdout);
 		return COMMAND_DONE;
 	}
-	secret_protect_process();
+	(void)secret_protect_process();
 	r = settings_read(&in, &run.o, &run.arena, NULL, &err);
 	if (r == 0)
 		r = read_request(&run, &err);

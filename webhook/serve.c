@@ -300,7 +300,9 @@ int command_serve(int argc, char **argv)
 		return COMMAND_DONE;
 	}
 	daemon_log(d.config->log_format, d.config->verbosity);
-	secret_protect_process();
+	if (secret_protect_process() < 0)
+		log_warn("Memory of keys cannot be kept from being swapped: raise RLIMIT_MEMLOCK "
+			 "(8 MiB will do)");
 	r = run(&d, &err);
 	if (r < 0)
 		log_error(err.message, "Could not go on");

@@ -5,16 +5,43 @@
 #include <limits.h>
 #include <openssl/crypto.h>
 #include <openssl/evp.h>
+#include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
 
+enum {
+	HEAP = 4 << 20,       /* address space: pages come when they are used */
+	HEAP_SHARE = 3 << 20, /* of it; the rest is for OpenSSL's private keys */
+	HEAP_PIECE = 64,      /* smallest */
+	HEAP_LARGEST = 4096,  /* what is larger has pages of its own */
+};
+
+/* Pages of its own, where the heap has no room. That they are locked is tried: what a process may
+ * lock is often little, and being refused would help nobody. */
+static char *map(size_t size)
+{
+	/* cppcheck-suppress invalidFunctionArg ; -1 is no file */
+	char *p = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+
+	if (p == MAP_FAILED)
+		return NULL;
+	(void)madvise(p, size, MADV_DONTDUMP);
+	(void)mlock(p, size);
+	return p;
+}
+
 int secret_init(struct secret *s, size_t cap)
 {
-	char *p = cap < INT_MAX ? OPENSSL_secure_zalloc(cap + 1) : NULL;
+	size_t size = cap + 1;
+	bool mapped = CRYPTO_secure_malloc_initialized() &&
+		      (size > HEAP_LARGEST || CRYPTO_secure_used() > HEAP_SHARE);
+	char *p = NULL;
 
+	if (cap < INT_MAX)
+		p = mapped ? map(size) : OPENSSL_secure_zalloc(size);
 	if (!p)
 		return -ENOMEM;
-	*s = (struct secret){.p = p, .cap = cap};
+	*s = (struct secret){.p = p, .cap = cap, .mapped = mapped};
 	return 0;
 }
 
@@ -88,15 +115,32 @@ struct span secret_view(const struct secret *s)
 
 void secret_free(struct secret *s)
 {
-	if (s->p)
+	if (s->p && s->mapped) {
+		OPENSSL_cleanse(s->p, s->cap + 1);
+		munmap(s->p, s->cap + 1);
+	} else if (s->p) {
 		OPENSSL_secure_clear_free(s->p, s->cap + 1);
+	}
 	*s = (struct secret){0};
 }
 
-void secret_protect_process(void)
+int secret_lock(void)
+{
+	switch (CRYPTO_secure_malloc_init(HEAP, HEAP_PIECE)) {
+	case 0:
+		return CRYPTO_secure_malloc_initialized() ? 0 : -ENOMEM;
+	case 1:
+		return 0;
+	default:
+		return -EPERM;
+	}
+}
+
+int secret_protect_process(void)
 {
 	const struct rlimit none = {0, 0};
 
 	prctl(PR_SET_DUMPABLE, 0);
 	setrlimit(RLIMIT_CORE, &none);
+	return secret_lock();
 }

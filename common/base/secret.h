@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
  * Bytes that must not outlive their use: keys, tokens, and text made from them. The memory is
- * allocated once, at its final size, never moved, and cleansed when freed. It comes from OpenSSL's
- * secure heap (locked, guarded, not dumped) where the program has set one up. */
+ * allocated once, at its final size, never moved, and cleansed when freed. After secret_lock() it
+ * is locked and in no core file: from OpenSSL's secure heap, or in pages of its own. */
 #pragma once
 
+#include <stdbool.h>
 #include <stddef.h>
 
 #include "common/base/cleanup.h"
@@ -13,7 +14,8 @@
 struct secret {
 	char *p; /* NUL behind len whenever p is set */
 	size_t len;
-	size_t cap; /* longest content; -ENOBUFS beyond */
+	size_t cap;  /* longest content; -ENOBUFS beyond */
+	bool mapped; /* in pages of its own */
 };
 
 /* An empty secret with room for cap bytes. s holds nothing before. 0 or -ENOMEM. */
@@ -40,7 +42,13 @@ struct span secret_view(const struct secret *s);
 /* Cleanses, and leaves an empty secret without room. */
 void secret_free(struct secret *s);
 
-/* For programs that hold secrets: no core dumps, no ptrace by others. */
-void secret_protect_process(void);
+/* From now on secrets, and the private keys that OpenSSL holds, lie in memory that is not swapped
+ * and in no core file. Once, before there are threads and secrets. -EPERM: it is not locked, since
+ * RLIMIT_MEMLOCK does not allow it, but set up for the rest; -ENOMEM: neither. */
+int secret_lock(void);
+
+/* For programs that hold secrets: no core dumps, no ptrace by others; and secret_lock(), whose
+ * errors it returns. */
+int secret_protect_process(void);
 
 #define _cleanup_secret_ _cleanup_(secret_free)

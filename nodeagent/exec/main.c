@@ -10,6 +10,7 @@
 #include <sys/prctl.h>
 
 #include "common/base/clock.h"
+#include "common/base/secret.h"
 #include "common/kbs/key_id.h"
 #include "nodeagent/exec/guest.h"
 #include "nodeagent/exec/resolve.h"
@@ -127,6 +128,7 @@ int main(int argc, char **argv)
 	/* Others of the container cannot look at the keys while they are here; execve() makes the
 	 * program what it would have been. */
 	prctl(PR_SET_DUMPABLE, 0);
+	(void)secret_lock(); /* how much a container may lock is not ours to say */
 	r = read_timeout(&o.timeout_usec, &err);
 	if (r == 0)
 		r = exec_resolve(&e, environ, &o, &err);

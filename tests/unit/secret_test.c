@@ -2,7 +2,12 @@
 #include "common/base/secret.h"
 
 #include <errno.h>
+#include <inttypes.h>
+#include <openssl/crypto.h>
 #include <stdint.h>
+#include <stdio.h>
+#include <sys/resource.h>
+#include <sys/wait.h>
 
 #include "tests/unit/test.h"
 
@@ -64,8 +69,77 @@ static void test_base64(void)
 	}
 }
 
+/* Does the kernel say so of the mapping that p is in (proc(5), VmFlags)? */
+static bool has_flag(const void *p, const char *flag)
+{
+	FILE *f = fopen("/proc/self/smaps", "re");
+	char line[512];
+	bool here = false, has = false;
+
+	while (f && !has && fgets(line, sizeof(line), f)) {
+		uintptr_t begin, end;
+
+		if (sscanf(line, "%" SCNxPTR "-%" SCNxPTR " ", &begin, &end) == 2)
+			here = (uintptr_t)p >= begin && (uintptr_t)p < end;
+		else if (here && strncmp(line, "VmFlags:", 8) == 0)
+			has = strstr(line, flag);
+	}
+	if (f)
+		fclose(f);
+	return has;
+}
+
+enum { MANY = 4096 };
+
+/* In a process of its own, for it is for good: 0, or which of its questions was answered no. */
+static int locked(void)
+{
+	static struct secret many[MANY];
+	bool heap = false, own = false;
+
+	if (secret_lock() < 0)
+		return 1;
+	for (size_t i = 0; i < MANY; i++) {
+		size_t size = i == 0 ? 100000 : 2000; /* more of them than the heap has room for */
+
+		if (secret_init(&many[i], size) < 0 || secret_add(&many[i], SPAN_LIT("key")) < 0)
+			return 2;
+		heap |= !many[i].mapped && CRYPTO_secure_allocated(many[i].p);
+		own |= many[i].mapped;
+	}
+	if (!heap || !own || !many[0].mapped || many[1].mapped || !many[MANY - 1].mapped)
+		return 3;
+	if (!has_flag(many[1].p, " dd") || !has_flag(many[1].p, " lo"))
+		return 4;
+	if (!has_flag(many[0].p, " dd") || !has_flag(many[0].p, " lo") ||
+		!has_flag(many[MANY - 1].p, " dd"))
+		return 5;
+	for (size_t i = 0; i < MANY; i++)
+		secret_free(&many[i]);
+	return CRYPTO_secure_used() == 0 && secret_lock() == 0 ? 0 : 6;
+}
+
+static void test_locked(void)
+{
+	struct rlimit limit = {0};
+	int status = 0;
+	pid_t pid;
+
+	getrlimit(RLIMIT_MEMLOCK, &limit);
+	if (limit.rlim_cur < (rlim_t)5 << 20) {
+		puts("(skipped: RLIMIT_MEMLOCK is below 5 MiB)");
+		return;
+	}
+	pid = fork();
+	if (pid == 0)
+		_exit(locked());
+	CU_ASSERT(pid > 0 && waitpid(pid, &status, 0) == pid);
+	CHECK_ROW("locked", WIFEXITED(status) && WEXITSTATUS(status) == 0, "%d", status >> 8);
+}
+
 CU_TestInfo secret_tests[] = {
 	{"bounded and never moved", test_bounded},
 	{"base64", test_base64},
+	{"locked, and in no core file", test_locked},
 	CU_TEST_INFO_NULL,
 };
