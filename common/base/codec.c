@@ -2,7 +2,10 @@
 #include "common/base/codec.h"
 
 #include <errno.h>
+#include <openssl/crypto.h>
 #include <stdint.h>
+
+enum { CHUNK = 768 /* bytes decoded at once; groups of three */ };
 
 int codec_hex_digit(char c)
 {
@@ -59,23 +62,34 @@ int codec_hex(struct buf *out, const void *p, size_t len)
 	return out->err;
 }
 
+/* The digits of both kinds, and one more each: 0 is none. */
+/* clang-format off */
+static const signed char digits64[] = {
+	['A'] = 1,  ['B'] = 2,  ['C'] = 3,  ['D'] = 4,  ['E'] = 5,  ['F'] = 6,  ['G'] = 7,
+	['H'] = 8,  ['I'] = 9,  ['J'] = 10, ['K'] = 11, ['L'] = 12, ['M'] = 13, ['N'] = 14,
+	['O'] = 15, ['P'] = 16, ['Q'] = 17, ['R'] = 18, ['S'] = 19, ['T'] = 20, ['U'] = 21,
+	['V'] = 22, ['W'] = 23, ['X'] = 24, ['Y'] = 25, ['Z'] = 26, ['a'] = 27, ['b'] = 28,
+	['c'] = 29, ['d'] = 30, ['e'] = 31, ['f'] = 32, ['g'] = 33, ['h'] = 34, ['i'] = 35,
+	['j'] = 36, ['k'] = 37, ['l'] = 38, ['m'] = 39, ['n'] = 40, ['o'] = 41, ['p'] = 42,
+	['q'] = 43, ['r'] = 44, ['s'] = 45, ['t'] = 46, ['u'] = 47, ['v'] = 48, ['w'] = 49,
+	['x'] = 50, ['y'] = 51, ['z'] = 52, ['0'] = 53, ['1'] = 54, ['2'] = 55, ['3'] = 56,
+	['4'] = 57, ['5'] = 58, ['6'] = 59, ['7'] = 60, ['8'] = 61, ['9'] = 62, ['+'] = 63,
+	['-'] = 63, ['/'] = 64, ['_'] = 64,
+};
+/* clang-format on */
+
 static int base64_digit(enum codec_base64 kind, char c)
 {
-	if (c >= 'A' && c <= 'Z')
-		return c - 'A';
-	if (c >= 'a' && c <= 'z')
-		return c - 'a' + 26;
-	if (c >= '0' && c <= '9')
-		return c - '0' + 52;
-	if (c == (kind == CODEC_BASE64 ? '+' : '-'))
-		return 62;
-	return c == (kind == CODEC_BASE64 ? '/' : '_') ? 63 : -1;
+	int digit = (unsigned char)c < sizeof(digits64) ? digits64[(unsigned char)c] - 1 : -1;
+
+	if (digit < 62)
+		return digit;
+	return (c == '+' || c == '/') == (kind == CODEC_BASE64) ? digit : -1;
 }
 
 /* Up to four digits: n - 1 bytes. */
-static int unbase64_group(struct buf *out, enum codec_base64 kind, const char *p, size_t n)
+static int unbase64_group(unsigned char bytes[3], enum codec_base64 kind, const char *p, size_t n)
 {
-	unsigned char bytes[3];
 	uint32_t bits = 0;
 
 	for (size_t i = 0; i < 4; i++) {
@@ -90,13 +104,14 @@ static int unbase64_group(struct buf *out, enum codec_base64 kind, const char *p
 	/* What the last group does not need must be zero, or two texts would be the same bytes. */
 	if (n < 2 || (n == 2 && bytes[1]) || (n == 3 && bytes[2]))
 		return -EBADMSG;
-	buf_add(out, bytes, n - 1);
 	return 0;
 }
 
 int codec_unbase64(struct buf *out, enum codec_base64 kind, struct span text)
 {
-	size_t before = out->len, n = text.len, pad = 0;
+	size_t before = out->len, n = text.len, pad = 0, have = 0;
+	unsigned char bytes[CHUNK];
+	int r = 0;
 
 	if (kind == CODEC_BASE64) {
 		if (n % 4)
@@ -107,12 +122,21 @@ int codec_unbase64(struct buf *out, enum codec_base64 kind, struct span text)
 		}
 	}
 	for (size_t i = 0; i < n; i += 4) {
-		if (unbase64_group(out, kind, text.p + i, n - i < 4 ? n - i : 4) < 0) {
+		size_t digits = n - i < 4 ? n - i : 4;
+
+		if (unbase64_group(bytes + have, kind, text.p + i, digits) < 0) {
 			out->len = before;
-			return -EBADMSG;
+			r = -EBADMSG;
+			break;
+		}
+		have += digits - 1;
+		if (have == sizeof(bytes) || i + 4 >= n) {
+			buf_add(out, bytes, have);
+			have = 0;
 		}
 	}
-	return out->err;
+	OPENSSL_cleanse(bytes, sizeof(bytes)); /* it may be a key */
+	return r < 0 ? r : out->err;
 }
 
 int codec_unbase64_exact(unsigned char *ret, size_t len, enum codec_base64 kind, struct span text)

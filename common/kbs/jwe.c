@@ -22,6 +22,9 @@ DEFINE_CLEANUP(EVP_PKEY_CTX *, EVP_PKEY_CTX_free)
  * Key agreement and transport
  */
 
+/* That theirs lies on its curve was seen to when it was made of its coordinates; the curves have no
+ * other subgroups, so OpenSSL need not multiply it by the order to check it once more (NIST SP
+ * 800-56A, 5.6.2.3.4). */
 static int agree(unsigned char kek[32], EVP_PKEY *ours, EVP_PKEY *theirs)
 {
 	_cleanup_(EVP_PKEY_CTX_free_p) EVP_PKEY_CTX *ctx = EVP_PKEY_CTX_new(ours, NULL);
@@ -29,7 +32,8 @@ static int agree(unsigned char kek[32], EVP_PKEY *ours, EVP_PKEY *theirs)
 	size_t n = sizeof(z);
 	int r = -EIO;
 
-	if (ctx && EVP_PKEY_derive_init(ctx) == 1 && EVP_PKEY_derive_set_peer(ctx, theirs) == 1 &&
+	if (ctx && EVP_PKEY_derive_init(ctx) == 1 &&
+		EVP_PKEY_derive_set_peer_ex(ctx, theirs, 0) == 1 &&
 		EVP_PKEY_derive(ctx, z, &n) == 1)
 		r = jwe_concat_kdf(kek, (struct span){(const char *)z, n}, span_str(JWK_ALG_ECDH),
 			SPAN_NONE, SPAN_NONE, 256);

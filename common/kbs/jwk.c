@@ -193,15 +193,19 @@ static int number(const EVP_PKEY *key, const char *name, unsigned char *out, siz
 /* The same for both coordinates, or the modulus; returns their length. */
 static int numbers(unsigned char *out, const EVP_PKEY *key, enum jwk_kind kind)
 {
-	size_t n = kinds[kind].coordinate;
+	unsigned char point[1 + 2 * JWK_EC_BYTES_MAX];
+	size_t n = kinds[kind].coordinate, got = 0;
 
 	if (kind == JWK_RSA) {
 		n = (size_t)EVP_PKEY_get_size(key);
 		return number(key, OSSL_PKEY_PARAM_RSA_N, out, n) < 0 ? -EINVAL : (int)n;
 	}
-	if (number(key, OSSL_PKEY_PARAM_EC_PUB_X, out, n) < 0 ||
-		number(key, OSSL_PKEY_PARAM_EC_PUB_Y, out + n, n) < 0)
+	/* always uncompressed; one by one OpenSSL would calculate both each time */
+	if (EVP_PKEY_get_octet_string_param(
+		    key, OSSL_PKEY_PARAM_ENCODED_PUBLIC_KEY, point, sizeof(point), &got) != 1 ||
+		got != 1 + 2 * n || point[0] != POINT_CONVERSION_UNCOMPRESSED)
 		return -EINVAL;
+	memcpy(out, point + 1, 2 * n);
 	return (int)(2 * n);
 }
 
@@ -263,6 +267,8 @@ int jwk_unpack(struct jwk *ret, struct span packed, struct error *err)
 
 EVP_PKEY *jwk_generate(enum jwk_kind kind)
 {
+	if (kind == JWK_EC_P256)
+		return signature_p256_generate();
 	return kinds[kind].group ? EVP_EC_gen(kinds[kind].group) : NULL;
 }
 

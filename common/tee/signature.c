@@ -68,6 +68,19 @@ EVP_PKEY *signature_p384_key(const unsigned char xy[96])
 	return ec_key(&p384, xy, 96);
 }
 
+EVP_PKEY *signature_p256_generate(void)
+{
+	EVP_PKEY_CTX *ctx;
+	EVP_PKEY *key = NULL;
+
+	pthread_once(&once, fetch);
+	ctx = p256 ? EVP_PKEY_CTX_new(p256, NULL) : NULL;
+	if (!ctx || EVP_PKEY_keygen_init(ctx) != 1 || EVP_PKEY_generate(ctx, &key) != 1)
+		key = NULL;
+	EVP_PKEY_CTX_free(ctx);
+	return key;
+}
+
 /* A big-endian number as INTEGER, in its shortest form. */
 static unsigned char *put_integer(unsigned char *p, const unsigned char *v, size_t len)
 {

@@ -10,6 +10,8 @@
 /* A public key from its affine coordinates, big endian: 64 bytes x || y on P-256, 96 on P-384.
  * NULL: not a point of the curve, or out of memory. To be freed with EVP_PKEY_free(). */
 EVP_PKEY *signature_p256_key(const unsigned char xy[64]);
+/* A new private key on P-256; NULL: OpenSSL refused. As above. */
+EVP_PKEY *signature_p256_generate(void);
 EVP_PKEY *signature_p384_key(const unsigned char xy[96]);
 
 /* r || s, big endian, over SHA-256 (SHA-384) of message. 0; -EKEYREJECTED: wrong, also for r or s
