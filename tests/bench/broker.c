@@ -1,0 +1,665 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * broker [RELEASES]: what a release of a key costs the broker (challenge, attestation with an SGX
+ * quote, resource, over TLS connections that are kept), beside the least that it can cost, measured
+ * in the same run: its cryptography alone, and the same requests answered by the barest server of
+ * the same libraries (bare_server); 500 sessions at once; memory over all of it. Nothing is asked
+ * of an API server, and the audit log is on a file system that has nothing to make durable. CPU
+ * time of the broker's process (user and system), medians of rounds taken in turn. Fails beyond the
+ * bounds. Run from the top of the tree.
+ *
+ * The broker is `serve` itself in a process of its own, which believes that it is the time at which
+ * the synthetic platform's collateral is good (clock_unix_usec() is wrapped). */
+#include <arpa/inet.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <ftw.h>
+#include <pthread.h>
+#include <signal.h>
+#include <stdatomic.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <time.h>
+
+#include <curl/curl.h>
+
+#include "common/base/clock.h"
+#include "common/base/credential.h"
+#include "common/kbs/jwe.h"
+#include "common/kbs/rcar.h"
+#include "common/tee/quote.h"
+#include "tests/bench/release/reference.h"
+#include "tests/tee/intel_world.h"
+#include "webhook/commands.h"
+
+enum {
+	RELEASES = 100000,
+	ROUND = 500, /* releases */
+	CLIENTS = 8,
+	SESSIONS = 500,  /* at once */
+	NAMESPACES = 64, /* each may have 100 keys a second */
+	WARM_ROUNDS = 4,
+	PATH_BYTES = 256,
+	RSS_GROWTH_KB = 4096,
+	RSS_MAX_KB = 72 * 1024,
+};
+
+#define BOUND 1.5
+#define TEE   "sgx"
+
+/* --- the time --- */
+
+int64_t __real_clock_unix_usec(void);
+int64_t __wrap_clock_unix_usec(void);
+static int64_t clock_offset_usec;
+
+int64_t __wrap_clock_unix_usec(void)
+{
+	return __real_clock_unix_usec() + clock_offset_usec;
+}
+
+static void fail(const char *what)
+{
+	fprintf(stderr, "broker: %s\n", what);
+	exit(1);
+}
+
+/* --- the world: a folder in memory --- */
+
+struct world {
+	char dir[64];
+	char url[64], bare_url[64];
+	uint16_t port, bare_port, health, metrics;
+	struct tee_intel intel;
+	struct buf quote;
+	pid_t pid, bare_pid;
+};
+
+static char *in_dir(const struct world *w, const char *name, char path[PATH_BYTES])
+{
+	snprintf(path, PATH_BYTES, "%s/%s", w->dir, name);
+	return path;
+}
+
+static void write_file(const struct world *w, const char *name, struct span text)
+{
+	char path[PATH_BYTES];
+	int fd = open(in_dir(w, name, path), O_WRONLY | O_CREAT | O_CLOEXEC, 0600);
+
+	if (fd < 0 || write(fd, text.p, text.len) != (ssize_t)text.len || close(fd) < 0)
+		fail(path);
+}
+
+static uint16_t free_port(void)
+{
+	struct sockaddr_in a = {.sin_family = AF_INET, .sin_addr = {htonl(INADDR_LOOPBACK)}};
+	int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	socklen_t n = sizeof(a);
+
+	if (fd < 0 || bind(fd, (struct sockaddr *)&a, n) < 0 ||
+		getsockname(fd, (struct sockaddr *)&a, &n) < 0)
+		fail("no port");
+	close(fd);
+	return ntohs(a.sin_port);
+}
+
+static void write_certificate(const struct world *w)
+{
+	_cleanup_credential_ struct credential c = {0};
+	_cleanup_secret_ struct secret cert = {0}, key = {0};
+
+	if (credential_self_signed(&c, "localhost", clock_unix_usec() / (int64_t)USEC_PER_SEC,
+		    TEE_DAY, NULL) < 0 ||
+		credential_write_cert(&cert, c.cert, NULL) < 0 ||
+		credential_write_key(&key, c.key, NULL) < 0)
+		fail("no certificate");
+	write_file(w, "tls.crt", secret_view(&cert));
+	write_file(w, "tls.key", secret_view(&key));
+}
+
+static void write_profiles(const struct world *w)
+{
+	enum { MRENCLAVE = 64 };
+	_cleanup_buf_ struct buf b = BUF_INIT(1 << 20);
+
+	for (int i = 0; i < NAMESPACES; i++) {
+		buf_printf(&b,
+			"---\napiVersion: casemate.dev/v1alpha1\nkind: EnclaveProfile\n"
+			"metadata: {name: p, namespace: ns-%d}\nspec:\n  tee: sgx\n"
+			"  identities:\n  - name: release\n    sgx: {mrenclave: \"",
+			i);
+		for (int k = 0; k < 32; k++)
+			buf_printf(&b, "%02x", w->intel.quote.body[MRENCLAVE + k]);
+		buf_puts(&b, "\"}\n  keys:\n  - {name: key, type: symmetric, size: 32, "
+			     "grant: {evidenceOnly: true}}\n");
+	}
+	write_file(w, "profiles/all.yaml", buf_view(&b));
+}
+
+static void write_evidence(struct world *w)
+{
+	_cleanup_buf_ struct buf collateral = BUF_INIT(TEE_JSON_MAX), root = BUF_INIT(TEE_PEM_MAX);
+	_cleanup_buf_ struct buf config = BUF_INIT(TEE_JSON_MAX);
+
+	tee_intel_sgx(&w->intel);
+	w->quote = BUF_INIT(TEE_QUOTE_MAX);
+	tee_intel_quote(&w->intel, &w->quote);
+	tee_intel_collateral(&w->intel, &collateral);
+	tee_intel_root(&w->intel, &root);
+	buf_puts(&config, "{\"broker\":{\"policy\":{\"trustedRoots\":[");
+	buf_json_string(&config, buf_view(&root));
+	buf_puts(&config, "]}}}");
+	write_file(w, "collateral.json", buf_view(&collateral));
+	write_file(w, "config.yaml", buf_view(&config));
+}
+
+static void make_world(struct world *w)
+{
+	char path[PATH_BYTES];
+
+	strcpy(w->dir, "/dev/shm/casemate-bench-XXXXXX");
+	if (!mkdtemp(w->dir))
+		fail("no folder in /dev/shm");
+	if (mkdir(in_dir(w, "profiles", path), 0700) < 0)
+		fail(path);
+	write_evidence(w);
+	write_profiles(w);
+	write_certificate(w);
+	write_file(w, "kek", SPAN_LIT("0123456789abcdef0123456789abcdef"));
+	w->port = free_port();
+	w->bare_port = free_port();
+	snprintf(w->bare_url, sizeof(w->bare_url), "https://127.0.0.1:%u", w->bare_port);
+	w->health = free_port();
+	w->metrics = free_port();
+	snprintf(w->url, sizeof(w->url), "https://127.0.0.1:%u", w->port);
+}
+
+static int remove_one(const char *path, const struct stat *st, int type, struct FTW *ftw)
+{
+	(void)st;
+	(void)type;
+	(void)ftw;
+	return remove(path);
+}
+
+static struct world world;
+
+static void end_world(void)
+{
+	const pid_t pids[] = {world.pid, world.bare_pid};
+
+	for (size_t i = 0; i < ARRAY_SIZE(pids); i++) {
+		if (pids[i] > 0) {
+			kill(pids[i], SIGKILL);
+			waitpid(pids[i], NULL, 0);
+		}
+	}
+	if (world.dir[0])
+		nftw(world.dir, remove_one, 8, FTW_DEPTH | FTW_PHYS);
+}
+
+/* --- the broker --- */
+
+_Noreturn static void run_broker(const struct world *w)
+{
+	static const char *const options[] = {"--roles=broker", "--standalone",
+		"--config=%s/config.yaml", "--profiles=%s/profiles", "--broker-keys=%s/keys",
+		"--broker-kek-file=%s/kek", "--broker-tls-cert=%s/tls.crt",
+		"--broker-tls-key=%s/tls.key", "--broker-collateral=%s/collateral.json",
+		"--broker-audit-file=%s/audit", "--broker-audit-keep=1", "--broker-max-rate=100000",
+		"--logging-verbosity=0", "--limits-max-in-flight=512"};
+	char text[ARRAY_SIZE(options) + 3][PATH_BYTES], *argv[ARRAY_SIZE(options) + 4] = {0};
+	int argc = 0;
+
+#pragma GCC diagnostic push
+#pragma GCC diagnostic ignored "-Wformat-nonliteral"
+	for (; argc < (int)ARRAY_SIZE(options); argc++)
+		snprintf(text[argc], PATH_BYTES, options[argc], w->dir);
+#pragma GCC diagnostic pop
+	snprintf(text[argc++], PATH_BYTES, "--broker-listen=127.0.0.1:%u", w->port);
+	snprintf(text[argc++], PATH_BYTES, "--health-listen=127.0.0.1:%u", w->health);
+	snprintf(text[argc++], PATH_BYTES, "--metrics-listen=127.0.0.1:%u", w->metrics);
+	for (int i = 0; i < argc; i++)
+		argv[i] = text[i];
+	signal(SIGPIPE, SIG_IGN);
+	_exit(command_serve(argc, argv));
+}
+
+/* It is beside this program. */
+static void run_bare_server(const struct world *w, const char *self)
+{
+	char path[PATH_BYTES], port[8], cert[PATH_BYTES], key[PATH_BYTES];
+	const char *slash = strrchr(self, '/');
+
+	snprintf(path, sizeof(path), "%.*s/bare_server", slash ? (int)(slash - self) : 1,
+		slash ? self : ".");
+	snprintf(port, sizeof(port), "%u", w->bare_port);
+	execl(path, path, port, in_dir(w, "tls.crt", cert), in_dir(w, "tls.key", key), "none",
+		(char *)NULL);
+	fail(path);
+}
+
+static double cpu_usec(pid_t pid)
+{
+	struct timespec t;
+	clockid_t id;
+
+	if (clock_getcpuclockid(pid, &id) != 0 || clock_gettime(id, &t) < 0)
+		fail("a server has ended");
+	return (double)t.tv_sec * 1e6 + (double)t.tv_nsec / 1e3;
+}
+
+static long broker_rss_kb(void)
+{
+	char path[64], line[256];
+	long kb = 0;
+	FILE *f;
+
+	snprintf(path, sizeof(path), "/proc/%d/status", (int)world.pid);
+	f = fopen(path, "re");
+	while (f && fgets(line, sizeof(line), f))
+		if (strncmp(line, "VmRSS:", 6) == 0)
+			kb = strtol(line + 6, NULL, 10);
+	if (f)
+		fclose(f);
+	return kb;
+}
+
+/* --- clients --- */
+
+struct client {
+	CURL *curl;
+	const char *url;
+	EVP_PKEY *key;
+	struct json jwk;
+	struct buf jwk_text, quote, body;
+	struct buf attested; /* the last request to attest */
+	char cookie[16 * 1024];
+	unsigned namespace_;
+};
+
+static size_t on_body(char *p, size_t size, size_t n, void *ctx)
+{
+	struct client *c = ctx;
+
+	return buf_add(&c->body, p, size * n) < 0 ? 0 : size * n;
+}
+
+static size_t on_header(char *p, size_t size, size_t n, void *ctx)
+{
+	static const char name[] = "set-cookie: ";
+	struct client *c = ctx;
+	const char *end = memchr(p, ';', size * n);
+
+	if (size * n > sizeof(name) && strncasecmp(p, name, sizeof(name) - 1) == 0 && end)
+		snprintf(c->cookie, sizeof(c->cookie), "%.*s", (int)(end - p - 12), p + 12);
+	return size * n;
+}
+
+/* A request; its answer is in c->body. POST when there is a body. */
+static long ask(struct client *c, const char *path, struct span body)
+{
+	char url[512];
+	long status = 0;
+
+	snprintf(url, sizeof(url), "%s%s", c->url, path);
+	buf_reset(&c->body);
+	curl_easy_setopt(c->curl, CURLOPT_URL, url);
+	curl_easy_setopt(c->curl, CURLOPT_COOKIE, c->cookie[0] ? c->cookie : NULL);
+	curl_easy_setopt(c->curl, body.p ? CURLOPT_POST : CURLOPT_HTTPGET, 1L);
+	if (body.p) {
+		curl_easy_setopt(c->curl, CURLOPT_POSTFIELDSIZE, (long)body.len);
+		curl_easy_setopt(c->curl, CURLOPT_POSTFIELDS, body.p);
+	}
+	if (curl_easy_perform(c->curl) != CURLE_OK)
+		return 0;
+	curl_easy_getinfo(c->curl, CURLINFO_RESPONSE_CODE, &status);
+	return status;
+}
+
+static void expect_ok(const struct client *c, const char *what, long status)
+{
+	if (status == 200)
+		return;
+	fprintf(stderr, "broker: %s: %ld %.*s\n", what, status, (int)c->body.len,
+		c->body.p ? c->body.p : "");
+	exit(1);
+}
+
+static struct client *client_new(unsigned i)
+{
+	static const struct json_limits limits = {4096, 64, 4};
+	struct client *c = calloc(1, sizeof(*c));
+
+	if (!c)
+		fail("out of memory");
+	c->url = world.url;
+	c->curl = curl_easy_init();
+	c->key = jwk_generate(JWK_EC_P256);
+	c->jwk_text = BUF_INIT(4096);
+	c->body = BUF_INIT(1 << 20);
+	c->quote = BUF_INIT(TEE_QUOTE_MAX);
+	c->attested = BUF_INIT(RCAR_REQUEST_MAX);
+	c->namespace_ = i % NAMESPACES;
+	if (!c->curl || !c->key || jwk_write(&c->jwk_text, c->key, JWK_ALG_ECDH) < 0 ||
+		json_parse(&c->jwk, buf_view(&c->jwk_text), &limits, NULL) < 0 ||
+		buf_span(&c->quote, buf_view(&world.quote)) < 0)
+		fail("no client");
+	curl_easy_setopt(c->curl, CURLOPT_WRITEFUNCTION, on_body);
+	curl_easy_setopt(c->curl, CURLOPT_WRITEDATA, c);
+	curl_easy_setopt(c->curl, CURLOPT_HEADERFUNCTION, on_header);
+	curl_easy_setopt(c->curl, CURLOPT_HEADERDATA, c);
+	/* whose server it is, is known; the certificate is of another time */
+	curl_easy_setopt(c->curl, CURLOPT_SSL_VERIFYPEER, 0L);
+	curl_easy_setopt(c->curl, CURLOPT_SSL_VERIFYHOST, 0L);
+	curl_easy_setopt(c->curl, CURLOPT_NOSIGNAL, 1L);
+	curl_easy_setopt(c->curl, CURLOPT_TIMEOUT, 120L);
+	curl_easy_setopt(c->curl, CURLOPT_PROXY, "");
+	return c;
+}
+
+static void client_free(struct client *c)
+{
+	curl_easy_cleanup(c->curl);
+	EVP_PKEY_free(c->key);
+	json_free(&c->jwk);
+	buf_free(&c->jwk_text);
+	buf_free(&c->quote);
+	buf_free(&c->body);
+	buf_free(&c->attested);
+	free(c);
+}
+
+/* The platform's quote of this enclave for that report data: as a quoting enclave makes them, with
+ * one attestation key. */
+static void quote_for(struct client *c, const unsigned char report_data[RCAR_REPORT_DATA])
+{
+	enum { REPORT_DATA = QUOTE_HEADER + 320, SIGNED = QUOTE_HEADER + SGX_REPORT_BODY };
+
+	memset(c->quote.p + REPORT_DATA, 0, 64);
+	memcpy(c->quote.p + REPORT_DATA, report_data, RCAR_REPORT_DATA);
+	tee_sign(TEE_KEY_ATTESTATION, (unsigned char *)c->quote.p + SIGNED + 4, c->quote.p, SIGNED);
+}
+
+static void challenge(struct client *c, char nonce[RCAR_NONCE_TEXT])
+{
+	_cleanup_buf_ struct buf b = BUF_INIT(1024);
+
+	c->cookie[0] = '\0';
+	rcar_auth_write(&b, TEE);
+	expect_ok(c, "challenge", ask(c, RCAR_PATH_AUTH, buf_view(&b)));
+	if (rcar_challenge_read(nonce, buf_view(&c->body), NULL) < 0)
+		fail("no challenge");
+}
+
+static void attest(struct client *c, const char *nonce)
+{
+	_cleanup_buf_ struct buf primary = BUF_INIT(TEE_QUOTE_MAX);
+	_cleanup_secret_ struct secret body = {0};
+	unsigned char report_data[RCAR_REPORT_DATA];
+
+	if (rcar_report_data(report_data, span_str(nonce), json_root(&c->jwk), SPAN_LIT("")) < 0)
+		fail("no report data");
+	quote_for(c, report_data);
+	buf_puts(&primary, "{\"quote\":\"");
+	buf_base64(&primary, c->quote.p, c->quote.len);
+	buf_puts(&primary, "\"}");
+	if (primary.err ||
+		rcar_attest_write(&body, &(struct rcar_attest_out){.nonce = span_str(nonce),
+						 .tee_pubkey = buf_view(&c->jwk_text),
+						 .primary = buf_view(&primary),
+						 .additional = SPAN_LIT("")}) < 0)
+		fail("no request");
+	buf_reset(&c->attested);
+	buf_span(&c->attested, secret_view(&body));
+	expect_ok(c, "attestation", ask(c, RCAR_PATH_ATTEST, secret_view(&body)));
+}
+
+static void resource(struct client *c)
+{
+	_cleanup_secret_ struct secret key = {0};
+	char path[64];
+
+	snprintf(path, sizeof(path), RCAR_PATH_RESOURCE "ns-%u/p/key", c->namespace_);
+	c->namespace_ = (c->namespace_ + 1) % NAMESPACES;
+	expect_ok(c, path, ask(c, path, SPAN_NONE));
+	if (jwe_open(&key, buf_view(&c->body), c->key, NULL) < 0 || key.len != 32)
+		fail("the key cannot be opened");
+}
+
+static atomic_long left; /* releases of this round */
+static struct client *clients[CLIENTS], *bare_clients[CLIENTS];
+
+static void *run_client(void *ctx)
+{
+	struct client *c = ctx;
+	char nonce[RCAR_NONCE_TEXT];
+
+	while (atomic_fetch_sub(&left, 1) > 0) {
+		challenge(c, nonce);
+		attest(c, nonce);
+		resource(c);
+	}
+	return NULL;
+}
+
+/* The same requests, whatever the answers are. */
+static void *run_bare_client(void *ctx)
+{
+	struct client *c = ctx;
+
+	while (atomic_fetch_sub(&left, 1) > 0) {
+		expect_ok(c, "bare", ask(c, RCAR_PATH_AUTH, buf_view(&c->jwk_text)));
+		expect_ok(c, "bare", ask(c, RCAR_PATH_ATTEST, buf_view(&c->attested)));
+		expect_ok(c, "bare", ask(c, RCAR_PATH_RESOURCE "ns-1/p/key", SPAN_NONE));
+	}
+	return NULL;
+}
+
+static void start(pthread_t *t, void *(*run)(void *ctx), void *ctx)
+{
+	pthread_attr_t a;
+
+	pthread_attr_init(&a);
+	pthread_attr_setstacksize(&a, 512 * 1024);
+	if (pthread_create(t, &a, run, ctx) != 0)
+		fail("no thread");
+	pthread_attr_destroy(&a);
+}
+
+/* A server's CPU for each of n releases. */
+static double served_usec(pid_t pid, void *(*run)(void *ctx), long n)
+{
+	bool bare = pid == world.bare_pid;
+	pthread_t threads[CLIENTS];
+	double began = cpu_usec(pid);
+
+	atomic_store(&left, n);
+	for (int i = 0; i < CLIENTS; i++)
+		start(&threads[i], run, bare ? bare_clients[i] : clients[i]);
+	for (int i = 0; i < CLIENTS; i++)
+		pthread_join(threads[i], NULL);
+	return (cpu_usec(pid) - began) / (double)n;
+}
+
+static double release_usec(long n)
+{
+	return served_usec(world.pid, run_client, n);
+}
+
+static double transport_usec(long n)
+{
+	return served_usec(world.bare_pid, run_bare_client, n);
+}
+
+/* --- 500 at once --- */
+
+static pthread_barrier_t together;
+
+static void *run_session(void *ctx)
+{
+	struct client *c = client_new((unsigned)(uintptr_t)ctx);
+	char nonce[RCAR_NONCE_TEXT];
+
+	challenge(c, nonce);
+	pthread_barrier_wait(&together);
+	attest(c, nonce);
+	pthread_barrier_wait(&together);
+	resource(c);
+	pthread_barrier_wait(&together);
+	client_free(c);
+	return NULL;
+}
+
+static void run_sessions(void)
+{
+	pthread_t threads[SESSIONS];
+
+	pthread_barrier_init(&together, NULL, SESSIONS);
+	for (int i = 0; i < SESSIONS; i++)
+		start(&threads[i], run_session, (void *)(uintptr_t)i);
+	for (int i = 0; i < SESSIONS; i++)
+		pthread_join(threads[i], NULL);
+	pthread_barrier_destroy(&together);
+}
+
+/* --- the run --- */
+
+static void wait_ready(void)
+{
+	struct client *c = client_new(0);
+
+	for (int i = 0; i < 600 && waitpid(world.pid, NULL, WNOHANG) == 0; i++) {
+		char url[64];
+		long status = 0;
+
+		snprintf(url, sizeof(url), "http://127.0.0.1:%u/readyz", world.health);
+		buf_reset(&c->body);
+		curl_easy_setopt(c->curl, CURLOPT_URL, url);
+		if (curl_easy_perform(c->curl) == CURLE_OK)
+			curl_easy_getinfo(c->curl, CURLINFO_RESPONSE_CODE, &status);
+		if (status == 200) {
+			client_free(c);
+			return;
+		}
+		nanosleep(&(struct timespec){.tv_nsec = 100000000}, NULL);
+	}
+	fail("the broker does not become ready");
+}
+
+static int compare(const void *a, const void *b)
+{
+	const double *x = a, *y = b;
+
+	return (*x > *y) - (*x < *y);
+}
+
+static double median(double *t, size_t n)
+{
+	qsort(t, n, sizeof(*t), compare);
+	return t[n / 2];
+}
+
+static bool report_memory(const char *what, long kb, long bound_kb)
+{
+	bool ok = kb <= bound_kb;
+
+	printf("%-44s %8ld KB (at most %ld) %s\n", what, kb, bound_kb, ok ? "ok" : "MISSED");
+	return ok;
+}
+
+enum { CRYPTOGRAPHY, TRANSPORT, RELEASE, KINDS };
+
+static bool report_ratio(double *took[KINDS], size_t rounds)
+{
+	double crypto = median(took[CRYPTOGRAPHY], rounds);
+	double transport = median(took[TRANSPORT], rounds);
+	double release = median(took[RELEASE], rounds);
+	double ratio = release / (crypto + transport);
+	bool ok = ratio <= BOUND;
+
+	printf("%-44s %8.1f us\n", "cryptography alone", crypto);
+	printf("%-44s %8.1f us\n", "the same requests to the barest server", transport);
+	printf("%-44s %8.1f us %6.2f of both (at most %.1f) %s; %.2f of the cryptography\n",
+		"a release", release, ratio, BOUND, ok ? "ok" : "MISSED", release / crypto);
+	return ok;
+}
+
+static bool measure(size_t releases)
+{
+	size_t rounds = releases / ROUND;
+	double *took[KINDS];
+	long begun, peak, ended;
+	bool ok;
+
+	for (int k = 0; k < KINDS; k++) {
+		took[k] = calloc(rounds, sizeof(double));
+		if (!took[k])
+			fail("out of memory");
+	}
+	run_sessions();
+	release_usec((long)WARM_ROUNDS * ROUND);
+	begun = broker_rss_kb();
+	for (size_t i = 0; i < rounds; i++) {
+		took[CRYPTOGRAPHY][i] = reference_usec(ROUND);
+		took[TRANSPORT][i] = transport_usec(ROUND);
+		took[RELEASE][i] = release_usec(ROUND);
+	}
+	ended = broker_rss_kb();
+	run_sessions();
+	peak = broker_rss_kb();
+	ok = report_ratio(took, rounds);
+	printf("%-44s %8d ok\n", "sessions at once, twice", SESSIONS);
+	ok &= report_memory("resident, after 500 sessions at once", peak, RSS_MAX_KB);
+	printf("%8zu releases: ", rounds * ROUND);
+	ok &= report_memory("growth", ended - begun, RSS_GROWTH_KB);
+	for (int k = 0; k < KINDS; k++)
+		free(took[k]);
+	return ok;
+}
+
+/* Each has made a release, whose requests it can send again. */
+static void make_clients(void)
+{
+	for (unsigned i = 0; i < CLIENTS; i++) {
+		char nonce[RCAR_NONCE_TEXT];
+
+		clients[i] = client_new(i);
+		bare_clients[i] = client_new(i);
+		challenge(bare_clients[i], nonce);
+		attest(bare_clients[i], nonce);
+		bare_clients[i]->url = world.bare_url;
+	}
+}
+
+int main(int argc, char **argv)
+{
+	size_t releases = argc > 1 ? strtoul(argv[1], NULL, 10) : RELEASES;
+	bool ok;
+
+	if (releases < ROUND)
+		fail("a number of releases from 500");
+	clock_offset_usec = TEE_NOW * (int64_t)USEC_PER_SEC - __real_clock_unix_usec();
+	setvbuf(stdout, NULL, _IOLBF, 0);
+	atexit(end_world);
+	make_world(&world);
+	world.pid = fork();
+	if (world.pid == 0)
+		run_broker(&world);
+	world.bare_pid = fork();
+	if (world.bare_pid == 0)
+		run_bare_server(&world, argv[0]);
+	curl_global_init(CURL_GLOBAL_DEFAULT);
+	wait_ready();
+	make_clients();
+	ok = measure(releases);
+	for (unsigned i = 0; i < CLIENTS; i++) {
+		client_free(clients[i]);
+		client_free(bare_clients[i]);
+	}
+	buf_free(&world.quote);
+	return ok ? 0 : 1;
+}
