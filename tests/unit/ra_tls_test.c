@@ -7,6 +7,7 @@
 #include "common/tee/cert.h"
 #include "tests/unit/ra_tls_world.h"
 #include "tests/unit/test.h"
+#include "tests/unit/vectors.h"
 
 enum { DER_MAX = 1 << 16 };
 
@@ -48,6 +49,48 @@ static void test_good(void)
 		CHECK_ROW(rows[i].name, memcmp(want, c.report_data, sizeof(want)) == 0,
 			"another report data");
 	}
+}
+
+/* Neither a part of it nor anything else with one bit turned is read. */
+static void turn(const char *name, struct span right)
+{
+	_cleanup_buf_ struct buf der = BUF_INIT(DER_MAX);
+
+	buf_span(&der, right);
+	for (size_t n = 0; n < der.len; n++) {
+		_cleanup_ra_tls_ struct ra_tls c = {0};
+		enum reason reason;
+
+		CHECK_ROW(name,
+			ra_tls_read(&c, (struct span){der.p, n}, RA_TLS_WORLD_NOW, &reason, NULL) <
+				0,
+			"%zu bytes are read", n);
+	}
+	for (size_t bit = 0; bit < 8 * der.len; bit++) {
+		_cleanup_ra_tls_ struct ra_tls c = {0};
+		enum reason reason;
+
+		der.p[bit / 8] = (char)(der.p[bit / 8] ^ 1 << bit % 8);
+		CHECK_ROW(name,
+			ra_tls_read(&c, buf_view(&der), RA_TLS_WORLD_NOW, &reason, NULL) < 0,
+			"bit %zu of byte %zu turned", bit % 8, bit / 8);
+		der.p[bit / 8] = (char)(der.p[bit / 8] ^ 1 << bit % 8);
+	}
+}
+
+/* As mbedTLS 2.28 writes it when it is called as Gramine's library calls it. */
+static void test_mbedtls(void)
+{
+	struct span der = vector("synthetic/ra-tls-mbedtls.der");
+	_cleanup_ra_tls_ struct ra_tls c = {0};
+	enum reason reason = REASON_N;
+	struct error err = {0};
+
+	if (!CHECK_ROW("mbedTLS", ra_tls_read(&c, der, RA_TLS_WORLD_NOW, &reason, &err) == 0, "%s",
+		    err.message))
+		return;
+	CHECK_STR("mbedTLS", c.quote, "dice");
+	turn("mbedTLS", der);
 }
 
 static void another_key(struct ra_tls_world *w)
@@ -169,38 +212,20 @@ static void test_bad(void)
 }
 
 /* One extension at a time, so that each bit of both is turned. */
-static void turn(const char *name, const char *dice, const char *quote)
+static void turn_made(const char *name, const char *dice, const char *quote)
 {
 	_cleanup_ra_tls_world_ struct ra_tls_world w;
 	_cleanup_buf_ struct buf der = BUF_INIT(DER_MAX);
 
 	ra_tls_world(&w, dice, quote);
 	tee_cert_der(&w.cert, &der);
-	for (size_t n = 0; n < der.len; n++) {
-		_cleanup_ra_tls_ struct ra_tls c = {0};
-		enum reason reason;
-
-		CHECK_ROW(name,
-			ra_tls_read(&c, (struct span){der.p, n}, RA_TLS_WORLD_NOW, &reason, NULL) <
-				0,
-			"%zu bytes are read", n);
-	}
-	for (size_t bit = 0; bit < 8 * der.len; bit++) {
-		_cleanup_ra_tls_ struct ra_tls c = {0};
-		enum reason reason;
-
-		der.p[bit / 8] = (char)(der.p[bit / 8] ^ 1 << bit % 8);
-		CHECK_ROW(name,
-			ra_tls_read(&c, buf_view(&der), RA_TLS_WORLD_NOW, &reason, NULL) < 0,
-			"bit %zu of byte %zu turned", bit % 8, bit / 8);
-		der.p[bit / 8] = (char)(der.p[bit / 8] ^ 1 << bit % 8);
-	}
+	turn(name, buf_view(&der));
 }
 
 static void test_turned(void)
 {
-	turn("DICE", "dice", NULL);
-	turn("legacy", NULL, "legacy");
+	turn_made("DICE", "dice", NULL);
+	turn_made("legacy", NULL, "legacy");
 }
 
 static void test_long(void)
@@ -218,6 +243,7 @@ static void test_long(void)
 
 const CU_TestInfo ra_tls_tests[] = {
 	{"good", test_good},
+	{"mbedtls", test_mbedtls},
 	{"bad", test_bad},
 	{"turned", test_turned},
 	{"long", test_long},

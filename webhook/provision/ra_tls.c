@@ -30,12 +30,19 @@ static int malformed(struct reading *rd, int r)
 	return r;
 }
 
-/* Whole AlgorithmIdentifiers. Gramine signs with SHA-256 by whatever key. */
+#define ECDSA_SHA256 "\x06\x08\x2a\x86\x48\xce\x3d\x04\x03\x02"
+#define ECDSA_SHA384 "\x06\x08\x2a\x86\x48\xce\x3d\x04\x03\x03"
+
+/* Whole AlgorithmIdentifiers. Parameters of NULL are wrong (RFC 5758, section 3.2), but written by
+ * mbedTLS 2.28, and Gramine's library is built on mbedTLS. It signs with SHA-256 by whatever key.
+ */
 static const EVP_MD *digest_of(struct span algorithm)
 {
-	if (span_equal(algorithm, SPAN_LIT("\x30\x0a\x06\x08\x2a\x86\x48\xce\x3d\x04\x03\x02")))
+	if (span_equal(algorithm, SPAN_LIT("\x30\x0a" ECDSA_SHA256)) ||
+		span_equal(algorithm, SPAN_LIT("\x30\x0c" ECDSA_SHA256 "\x05\x00")))
 		return EVP_sha256();
-	if (span_equal(algorithm, SPAN_LIT("\x30\x0a\x06\x08\x2a\x86\x48\xce\x3d\x04\x03\x03")))
+	if (span_equal(algorithm, SPAN_LIT("\x30\x0a" ECDSA_SHA384)) ||
+		span_equal(algorithm, SPAN_LIT("\x30\x0c" ECDSA_SHA384 "\x05\x00")))
 		return EVP_sha384();
 	return NULL;
 }
