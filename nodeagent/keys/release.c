@@ -93,10 +93,11 @@ static void end_done(struct key_release *r)
 }
 
 /* May the same request be answered otherwise in a while? A session that has ended is begun anew; a
- * node is judged again by itself. */
+ * node is judged again by itself; the broker fetches collateral when it first meets a platform. */
 static bool passes(int status, const char *reason)
 {
-	static const char *const reasons[] = {"NotAttested", "VerdictExpired", "RateLimited"};
+	static const char *const reasons[] = {
+		"NotAttested", "VerdictExpired", "CollateralMissing", "RateLimited"};
 
 	for (size_t i = 0; i < ARRAY_SIZE(reasons); i++)
 		if (strcmp(reason, reasons[i]) == 0)

@@ -192,6 +192,8 @@ static void test_refusals(void)
 			false, "PluginNotFound", "no"},
 		{403, "{\"type\":\"x\",\"detail\":\"later\",\"reason\":\"NotAttested\"}", true,
 			"NotAttested", "later"},
+		{403, "{\"type\":\"x\",\"detail\":\"soon\",\"reason\":\"CollateralMissing\"}", true,
+			"CollateralMissing", "soon"},
 		{401, "{\"type\":\"x\",\"detail\":\"old\",\"reason\":\"SessionExpired\"}", true,
 			"SessionExpired", "old"},
 		{401, "{\"type\":\"x\",\"detail\":\"bad\",\"reason\":\"TokenInvalid\"}", false,
