@@ -102,6 +102,17 @@ address_of() {
 	kubectl -n "$SYSTEM" get service "$1" -o jsonpath='{.spec.clusterIP}'
 }
 
+# agent_names: sets NAMES to the options by which agents know verifier and broker, once these have Services.
+agent_names() {
+	local role
+
+	NAMES=()
+	for role in verifier broker; do
+		NAMES+=(--set "agent.hostAliases[$((${#NAMES[@]} / 4))].ip=$(address_of "casemate-$role")"
+			--set "agent.hostAliases[$((${#NAMES[@]} / 4))].hostnames={casemate-$role.$SYSTEM.svc}")
+	done
+}
+
 # install_with_keys [HELM-OPTION...]: verifier and broker as well, on a simulated platform. This cluster
 # has no DNS: where their Services are is known after the first time.
 install_with_keys() {
@@ -109,11 +120,8 @@ install_with_keys() {
 		--set broker.enabled=true --set broker.insecureKekInSecret=true "$@")
 
 	install_casemate "${options[@]}" &&
-		install_casemate "${options[@]}" \
-			--set "agent.hostAliases[0].ip=$(address_of casemate-verifier)" \
-			--set "agent.hostAliases[0].hostnames={casemate-verifier.$SYSTEM.svc}" \
-			--set "agent.hostAliases[1].ip=$(address_of casemate-broker)" \
-			--set "agent.hostAliases[1].hostnames={casemate-broker.$SYSTEM.svc}"
+		agent_names &&
+		install_casemate "${options[@]}" "${NAMES[@]}"
 }
 
 # encrypt_in_broker FILE: writes how image tools reach the key provider: a command in the broker's pod,

@@ -138,11 +138,11 @@ start() {
 	shift
 	setsid nsenter --net="/run/netns/$NETNS" --mount="$MOUNTNS" "$@" \
 		</dev/null >>"$STATE/logs/$program.log" 2>&1 9>&- &
-	record "$program" $!
+	remember "$program" $!
 }
 
-# record PROGRAM PID: for alive and stop.
-record() {
+# remember PROGRAM PID: for alive and stop.
+remember() {
 	echo "$2 $(start_time "$2")" >"$STATE/pids/$1"
 	disown "$2"
 }

@@ -10,7 +10,8 @@ Prints the last answer's HTTP status, reason and message, never a key. Exit code
 begin stops when the node is proved, and go-on asks in that session. The evidence's key and certificate stay in
 the state's folder, where verifiers need not be there any more. Faults: tamper (a bit of the signed body),
 other-uid (what the evidence says), other-token (bound to another token), replay (the challenge of a session
-that has attested). --evidence, --tee: a file to send in place of what is made, and what it is of.
+that has attested, which a replica knows of its own). --evidence, --tee: a file to send in place of what is made,
+and what it is of.
 """
 import argparse
 import base64
@@ -29,25 +30,23 @@ import attest  # noqa: E402
 
 
 class Broker:
-    """HTTPS to a broker that is known by another name than its address; a session."""
+    """HTTPS to one replica of a broker, which is known by another name than its address; a session."""
 
     def __init__(self, host, ca, name):
-        self.host, self.name, self.cookie = host, name, ""
-        self.context = ssl.create_default_context(cafile=ca)
+        self.name, self.cookie = name, ""
+        self.connection = http.client.HTTPSConnection(host, 443)
+        raw = socket.create_connection((host, 443), timeout=20)
+        self.connection.sock = ssl.create_default_context(cafile=ca).wrap_socket(raw, server_hostname=name)
 
     def send(self, method, path, body=None):
-        connection = http.client.HTTPSConnection(self.host, 443, context=self.context)
-        raw = socket.create_connection((self.host, 443), timeout=20)
-        connection.sock = self.context.wrap_socket(raw, server_hostname=self.name)
         headers = {"Content-Type": "application/json", "Host": self.name}
         if self.cookie:
             headers["Cookie"] = self.cookie
-        connection.request(method, path, body and json.dumps(body), headers)
-        answer = connection.getresponse()
+        self.connection.request(method, path, body and json.dumps(body), headers)
+        answer = self.connection.getresponse()
         text = answer.read()
         if answer.headers["Set-Cookie"]:
             self.cookie = answer.headers["Set-Cookie"].split(";")[0]
-        connection.close()
         return answer.status, json.loads(text)
 
 
@@ -160,7 +159,7 @@ def main():
     parser.add_argument("fault", nargs="*")
     try:
         status, body = run(parser.parse_intermixed_args())
-    except OSError as e:
+    except (OSError, http.client.HTTPException) as e:
         print("closed", e)
         return 1
     print(status, body.get("reason", ""), body.get("detail", ""))
