@@ -419,6 +419,61 @@ static void test_refused(void)
 	grant_rows(rows, ARRAY_SIZE(rows));
 }
 
+#define DEVICES(list) ADD("/status/containerStatuses/0/allocatedResourcesStatus", list)
+#define HOLDS(id)     "{'name':'casemate.dev/keys','resources':[{'resourceID':'" id "'}]}"
+#define TWO(ours, theirs)                                                                          \
+	SET("/status/containerStatuses",                                                           \
+		"[{'name':'app','imageID':'r/x@" DIGEST_A "','allocatedResourcesStatus':" ours     \
+		"},{'name':'side','allocatedResourcesStatus':" theirs "}]")
+
+/* What the kubelet tells of devices. */
+static void test_devices(void)
+{
+	static const struct grant_row rows[] = {
+		{"none told of", NULL, DEVICES("[]"), NULL, REASON_Ok, NULL},
+		{"no list", NULL, DEVICES("null"), NULL, REASON_Ok, NULL},
+		{"before the container has a status", NULL, REMOVE("/status/containerStatuses"),
+			NULL, REASON_Ok, NULL},
+		{"one for keys", NULL, DEVICES("[" HOLDS("key-3") "]"), NULL, REASON_Ok, NULL},
+		{"among others", NULL,
+			DEVICES("[{'name':'a/b','resources':[{'resourceID':'x'}]}," HOLDS(
+				"key-3") "]"),
+			NULL, REASON_Ok, NULL},
+		{"only others", NULL, DEVICES("[{'name':'a/b','resources':[{'resourceID':'x'}]}]"),
+			NULL, REASON_WorkloadNotAllowed, "none of casemate.dev/keys"},
+		{"an empty list", NULL, DEVICES("[{'name':'casemate.dev/keys','resources':[]}]"),
+			NULL, REASON_WorkloadNotAllowed, "none of casemate.dev/keys"},
+		{"another container has another", NULL,
+			TWO("[" HOLDS("key-3") "]", "[" HOLDS("key-4") "]"), NULL, REASON_Ok, NULL},
+		{"another container has none", NULL, TWO("[" HOLDS("key-3") "]", "[]"), NULL,
+			REASON_Ok, NULL},
+		{"another container has the same", NULL,
+			TWO("[" HOLDS("key-3") "]", "[" HOLDS("key-3") "]"), NULL,
+			REASON_WorkloadNotAllowed, "to side as well"},
+		{"only another container has one", NULL,
+			TWO("[{'name':'a/b','resources':[{'resourceID':'x'}]}]",
+				"[" HOLDS("key-3") "]"),
+			NULL, REASON_WorkloadNotAllowed, "container app other devices"},
+		{"an image is pulled before", NULL,
+			DEVICES("[{'name':'a/b','resources':[{'resourceID':'x'}]}]"), image,
+			REASON_Ok, NULL},
+	};
+
+	grant_rows(rows, ARRAY_SIZE(rows));
+}
+
+/* What comes after one that fails is judged all the same, unless it rests on that. */
+static void test_explained(void)
+{
+	static const struct grant_row rows[] = {
+		{"all at once", SET("/spec/keys/0/grant/serviceAccounts", "['other']"),
+			SET("/status/phase", "'Failed'"), other_mrtd, REASON_IdentityNotAllowed,
+			"tdx.mrtd"},
+	};
+
+	grant_rows(rows, ARRAY_SIZE(rows)); /* each row is also explained */
+}
+
 static void test_proven(void)
 {
 	struct evidence e = {.tee = TEE_TYPE_SIMULATED,
@@ -450,6 +505,8 @@ const CU_TestInfo grant_tests[] = {
 	{"granted", test_granted},
 	{"identities", test_identity},
 	{"refused", test_refused},
+	{"devices in the pod's status", test_devices},
+	{"explained", test_explained},
 	{"what is proven", test_proven},
 	CU_TEST_INFO_NULL,
 };

@@ -86,6 +86,30 @@ static void build(struct grant_world *w, const struct grant_row *row)
 	w->rq.profiles = f->profiles;
 }
 
+/* The decision and its explanation are one. */
+static void explain(
+	struct grant_world *w, const char *name, enum reason reason, const char *message)
+{
+	struct grant_finding f[GRANT_FINDINGS_MAX];
+	int n = grant_explain(&w->rq, &w->f.a, f), first = -1;
+
+	CHECK_ROW(name, n >= 8 && n <= GRANT_FINDINGS_MAX, "%d findings", n);
+	for (int i = 0; i < n; i++) {
+		bool fails = f[i].state == GRANT_FAILS;
+
+		CHECK_ROW(name,
+			fails == (f[i].reason != REASON_Ok) && fails == (*f[i].message != 0),
+			"%s: %s", f[i].rule, f[i].message);
+		if (fails && first < 0)
+			first = i;
+	}
+	if (first < 0)
+		CHECK_ROW(name, reason == REASON_Ok, "nothing fails, and still %s", message);
+	else
+		CHECK_ROW(name, f[first].reason == reason && strcmp(f[first].message, message) == 0,
+			"%s: %s", f[first].rule, f[first].message);
+}
+
 static void judge(const struct grant_row *row)
 {
 	struct grant_world w = {
@@ -109,6 +133,7 @@ static void judge(const struct grant_row *row)
 	if (row->tweak)
 		row->tweak(&w);
 	CU_ASSERT_EQUAL(grant_decide(&w.rq, &w.f.a, &reason, &message), 0);
+	explain(&w, row->name, reason, message);
 	CHECK_ROW(row->name, reason == row->reason, "%s, not %s (%s)",
 		reason < REASON_N ? reason_name(reason) : "none", reason_name(row->reason),
 		message ? message : "");

@@ -6,6 +6,7 @@
 #include <errno.h>
 
 #include "tests/unit/test.h"
+#include "webhook/policy/key_spec.h"
 
 #define X8   "0123abcd"
 #define X32  X8 X8 X8 X8
@@ -465,7 +466,7 @@ static void test_maxima(void)
 			"]}", 64},
 		{"'tee':'sgx','attestation':{'acceptedAdvisories':[", "'INTEL-SA-#'", "]}", 256},
 		{"'tee':'sgx','identities':[", "{'name':'i#','simulated':{}}", "]", 64},
-		{"'tee':'sgx','keys':[", "{'name':'k#','type':'raw'}", "]", 64},
+		{"'tee':'sgx','keys':[", "{'name':'k#','type':'raw'}", "]", KEYS_OF_PROFILE_MAX},
 		{"'tee':'sgx','workload':{'containers':[", "{'name':'c#'}", "]}", 64},
 		{"'tee':'sgx','workload':{'containers':[{'name':'c','mounts':[", "'/m#'", "]}]}", 64},
 		{"'tee':'sgx','workload':{'containers':[{'name':'c','env':[", "'E#'", "]}]}", 256},

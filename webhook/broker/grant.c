@@ -206,26 +206,68 @@ static int judge_terminator(struct decision *d)
 	return 0;
 }
 
-static int decide(struct decision *d)
-{
-	static int (*const rules[])(struct decision *) = {judge_namespace, find_profile, find_key,
-		judge_use, judge_terminator, judge_attestation, grant_identity, judge_grant};
-	int r = 0;
+static const struct grant_rule rules[] = {
+	{"the namespace is enabled, and the one that asks", judge_namespace, false},
+	{"there is such a profile, and it is valid", find_profile, true},
+	{"the profile has the key", find_key, true},
+	{"the key is for this use", judge_use, false},
+	{"who asks is whom the profile means: the TEE itself, or the node's agent",
+		judge_terminator, false},
+	{"the platform is within spec.attestation", judge_attestation, false},
+	{"one of the key's identities is what the evidence proves", grant_identity, false},
+	{"the key is granted to who asks", judge_grant, false},
+};
+_Static_assert(ARRAY_SIZE(rules) + 8 <= GRANT_FINDINGS_MAX, "with those of the pod");
 
-	for (size_t i = 0; i < ARRAY_SIZE(rules) && r == 0; i++)
-		r = rules[i](d);
-	return r == 0 && d->q->who->node[0] ? grant_pod(d) : r;
+/* The rules, and behind them those of the live pod; NULL: that was the last for this request. */
+static const struct grant_rule *rule_at(const struct decision *d, size_t i)
+{
+	if (i < ARRAY_SIZE(rules))
+		return &rules[i];
+	i -= ARRAY_SIZE(rules);
+	return d->q->who->node[0] && i < n_grant_pod_rules ? &grant_pod_rules[i] : NULL;
 }
 
 int grant_decide(const struct grant_request *q, struct arena *a, enum reason *ret_reason,
 	const char **ret_message)
 {
 	struct decision d = {.q = q, .a = a, .reason = REASON_Ok, .message = ""};
-	int r = decide(&d);
+	const struct grant_rule *rule;
+	int r = 0;
 
+	for (size_t i = 0; r == 0 && (rule = rule_at(&d, i)); i++)
+		r = rule->judge(&d);
 	if (r < 0)
 		return r;
 	*ret_reason = d.reason;
 	*ret_message = d.message;
 	return 0;
+}
+
+int grant_explain(const struct grant_request *q, struct arena *a,
+	struct grant_finding ret[GRANT_FINDINGS_MAX])
+{
+	struct decision d = {.q = q, .a = a};
+	const struct grant_rule *rule;
+	bool ended = false;
+	int n = 0;
+
+	while (n < GRANT_FINDINGS_MAX && (rule = rule_at(&d, (size_t)n))) {
+		struct grant_finding *f = &ret[n++];
+		int r;
+
+		*f = (struct grant_finding){rule->name, GRANT_UNJUDGED, REASON_Ok, ""};
+		if (ended)
+			continue;
+		r = rule->judge(&d);
+		if (r < 0)
+			return r;
+		f->state = r ? GRANT_FAILS : GRANT_HOLDS;
+		if (r) {
+			f->reason = d.reason;
+			f->message = d.message;
+		}
+		ended = r && rule->base;
+	}
+	return n;
 }

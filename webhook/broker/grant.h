@@ -46,3 +46,20 @@ int grant_decide(const struct grant_request *q, struct arena *a, enum reason *re
 /* Is v what was proved: an identity's member for that kind of TEE (its `sgx`, `tdx`, …)? 1, 0;
  * -ENOMEM of a. */
 int grant_is(const struct proven *p, struct json_val v, struct arena *a);
+
+enum { GRANT_FINDINGS_MAX = 16 };
+enum grant_state { GRANT_HOLDS, GRANT_FAILS, GRANT_UNJUDGED /* it rests on one that failed */ };
+
+/* What came of one rule. */
+struct grant_finding {
+	const char *rule; /* what holds when it does, in words; a literal */
+	enum grant_state state;
+	enum reason reason;  /* of one that fails; else Ok */
+	const char *message; /* and in words, in the arena; else "" */
+};
+
+/* The same rules, all of them: those too that come after one that fails, as far as they do not rest
+ * on it. None fails exactly when grant_decide() says Ok, and the first that fails is what it says.
+ * How many there are; -ENOMEM. */
+int grant_explain(const struct grant_request *q, struct arena *a,
+	struct grant_finding ret[GRANT_FINDINGS_MAX]);

@@ -114,6 +114,8 @@ static int judge_container(struct decision *d)
 	struct span name = span_str(d->q->who->container);
 	static const char *const lists[] = {"containers", "initContainers"};
 
+	if (d->q->image.p) /* no container asks: the kubelet pulls before there is any */
+		return 0;
 	for (size_t i = 0; i < ARRAY_SIZE(lists); i++) {
 		struct json_iter it;
 
@@ -142,15 +144,22 @@ static int judge_container(struct decision *d)
 		"the pod has no container \"" SPAN_FMT "\"", SHOWN(name));
 }
 
-int grant_pod(struct decision *d)
+static int judge_known(struct decision *d)
 {
-	int r = 0;
-
-	if (!json_is_object(json_get(d->q->pod, "spec")))
-		return grant_refuse(
-			d, REASON_PodUnknown, "the live pod could not be looked up; ask again");
-	if ((r = judge_who(d)) || (r = judge_alive(d)) || (r = judge_access(d)) ||
-		(!d->q->image.p && (r = judge_container(d))) || (r = judge_admission(d)))
-		return r;
-	return workload_match(d);
+	if (json_is_object(json_get(d->q->pod, "spec")))
+		return 0;
+	return grant_refuse(d, REASON_PodUnknown, "the live pod could not be looked up; ask again");
 }
+
+const struct grant_rule grant_pod_rules[] = {
+	{"the live pod is known", judge_known, true},
+	{"the pod is the one that its token names, on the agent's node", judge_who, false},
+	{"the pod runs, and is of this profile", judge_alive, false},
+	{"the profile lets nobody enter the pod", judge_access, false},
+	{"the container may hold keys, and asks for them", judge_container, false},
+	{"the pod's status, where it tells of devices, gives the container one for keys",
+		grant_device, false},
+	{"the pod would be admitted", judge_admission, false},
+	{"the pod is as spec.workload says", workload_match, false},
+};
+const size_t n_grant_pod_rules = ARRAY_SIZE(grant_pod_rules);

@@ -8,7 +8,6 @@
 #include "webhook/policy/key_spec.h"
 
 enum {
-	KEYS_OF_PROFILE_MAX = 64, /* as profiles allow */
 	KEY_STEPS_MAX = 2 * (KEYS_OF_PROFILE_MAX + KEY_RECORD_KEYS_MAX),
 };
 

@@ -10,7 +10,8 @@
 
 enum {
 	KEY_NAME_MAX = 64,
-	KEY_VERSIONS_MAX = 16, /* that are kept of one key */
+	KEYS_OF_PROFILE_MAX = 32, /* as the CustomResourceDefinition has it */
+	KEY_VERSIONS_MAX = 16,    /* that are kept of one key */
 };
 
 enum key_type { KEY_PASSWORD, KEY_SYMMETRIC, KEY_EC, KEY_RSA, KEY_X509, KEY_RAW, KEY_TYPE_N };

@@ -7,11 +7,11 @@
 #include "common/base/clock.h"
 #include "common/kbs/delivery.h"
 #include "webhook/policy/guest_init_data.h"
+#include "webhook/policy/key_spec.h"
 #include "webhook/policy/names.h"
 #include "webhook/policy/schema.h"
 
 enum {
-	KEYS_MAX = 64,
 	KEY_IDENTITIES_MAX = 64,
 	SERVICE_ACCOUNTS_MAX = 64,
 	VERSIONS_MAX = 16,
@@ -23,7 +23,7 @@ enum {
 #define ROTATION_MAX_USEC ((int64_t)10 * 366 * 86400 * USEC_PER_SEC)
 
 /* What spec.keys[].size may be. */
-static const struct key_type {
+static const struct key_sizes {
 	const char *name;
 	int64_t min, max;
 	int64_t sizes[8]; /* if any: only these */
@@ -57,7 +57,7 @@ static int check_use(struct check *c, const struct place *at, struct json_val v)
 static int check_size(struct check *c, const struct place *at, struct json_val key)
 {
 	struct json_val v = json_get(key, "size"), name = json_get(key, "type");
-	const struct key_type *type = key_types;
+	const struct key_sizes *type = key_types;
 	bool listed = false;
 	int64_t n = 0;
 	int r;
@@ -359,5 +359,5 @@ static int check_key(struct check *c, const struct place *at, struct json_val v)
 
 int check_keys(struct check *c, const struct place *at, struct json_val v)
 {
-	return check_named(c, at, v, KEYS_MAX, check_key);
+	return check_named(c, at, v, KEYS_OF_PROFILE_MAX, check_key);
 }
