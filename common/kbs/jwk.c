@@ -14,12 +14,12 @@
 enum { RSA_EXPONENT = 65537, MEMBER_MAX = 1024 };
 
 static const struct {
-	const char *crv, *group, *alg;
+	const char *crv, *group;
 	size_t coordinate;
 } kinds[] = {
-	[JWK_EC_P256] = {"P-256", "prime256v1", JWK_ALG_ECDH, 32},
-	[JWK_EC_P521] = {"P-521", "secp521r1", JWK_ALG_ECDH, 66},
-	[JWK_RSA] = {NULL, NULL, JWK_ALG_RSA, 0},
+	[JWK_EC_P256] = {"P-256", "prime256v1", 32},
+	[JWK_EC_P521] = {"P-521", "secp521r1", 66},
+	[JWK_RSA] = {NULL, NULL, 0},
 };
 
 DEFINE_CLEANUP(EVP_PKEY_CTX *, EVP_PKEY_CTX_free)
@@ -139,7 +139,8 @@ static int read_rsa(struct jwk *ret, struct json_val v, struct error *err)
 	return make(ret, JWK_RSA, buf_view(&n), err);
 }
 
-int jwk_read(struct jwk *ret, struct json_val v, struct error *err)
+/* algs: by kind; NULL: that kind is not for this use. */
+static int read_key(struct jwk *ret, struct json_val v, const char *const algs[], struct error *err)
 {
 	struct json_val kty = json_get(v, "kty"), alg = json_get(v, "alg");
 	struct jwk k = {0};
@@ -155,13 +156,36 @@ int jwk_read(struct jwk *ret, struct json_val v, struct error *err)
 		return error_set(err, -EBADMSG, "the JWK's kty is neither EC nor RSA");
 	if (r < 0)
 		return r;
-	if (json_exists(alg) && !json_str_is(alg, kinds[k.kind].alg)) {
-		r = error_set(err, -EBADMSG, "the JWK's alg is not %s", kinds[k.kind].alg);
+	if (!algs[k.kind])
+		r = error_set(err, -EBADMSG, "the JWK's crv is not P-256");
+	else if (json_exists(alg) && !json_str_is(alg, algs[k.kind]))
+		r = error_set(err, -EBADMSG, "the JWK's alg is not %s", algs[k.kind]);
+	if (r < 0) {
 		jwk_free(&k);
 		return r;
 	}
 	*ret = k;
 	return 0;
+}
+
+int jwk_read(struct jwk *ret, struct json_val v, struct error *err)
+{
+	static const char *const algs[] = {[JWK_EC_P256] = JWK_ALG_ECDH,
+		[JWK_EC_P521] = JWK_ALG_ECDH,
+		[JWK_RSA] = JWK_ALG_RSA};
+
+	return read_key(ret, v, algs, err);
+}
+
+int jwk_read_signer(struct jwk *ret, struct json_val v, struct error *err)
+{
+	static const char *const algs[] = {
+		[JWK_EC_P256] = JWK_SIG_EC, [JWK_EC_P521] = NULL, [JWK_RSA] = JWK_SIG_RSA};
+	struct json_val use = json_get(v, "use");
+
+	if (json_exists(use) && !json_str_is(use, "sig"))
+		return error_set(err, -EBADMSG, "the JWK's use is not sig");
+	return read_key(ret, v, algs, err);
 }
 
 static int kind_of(const EVP_PKEY *key)

@@ -12,6 +12,8 @@
 
 #define JWK_ALG_ECDH "ECDH-ES+A256KW" /* RFC 7518 section 4.6 */
 #define JWK_ALG_RSA  "RSA-OAEP-256"   /* section 4.3 */
+#define JWK_SIG_EC   "ES256"          /* section 3.4 */
+#define JWK_SIG_RSA  "RS256"          /* section 3.3 */
 
 DEFINE_CLEANUP(EVP_PKEY *, EVP_PKEY_free)
 
@@ -40,6 +42,11 @@ size_t jwk_coordinate(enum jwk_kind kind);
  * the exponent 65537 and RSA-OAEP-256. An alg that is absent is the kind's. -EBADMSG: anything
  * else, also private members; -ENOMEM. */
 int jwk_read(struct jwk *ret, struct json_val v, struct error *err);
+
+/* From an issuer's key set (RFC 7517 section 5): a key that verifies signatures, EC on P-256 with
+ * ES256 or RSA of 2048 to 4096 bits with RS256. An alg that is absent is the kind's, and so is a
+ * use that is absent, else "sig". -EBADMSG: anything else; -ENOMEM. */
+int jwk_read_signer(struct jwk *ret, struct json_val v, struct error *err);
 
 /* Appends the public half as compact JSON with sorted members, alg among them unless it is NULL.
  * -EINVAL: of no kind above. */

@@ -78,25 +78,39 @@ static bool header_fits(struct span text)
 	       !json_exists(json_get(header, "crit")) && !json_exists(json_get(header, "b64"));
 }
 
-int jws_verify_es256(struct span token, EVP_PKEY *key, struct buf *ret_payload, struct error *err)
+int jws_split(struct jws_parts *ret, struct span token, struct error *err)
 {
 	const char *dot = token.p ? memchr(token.p, '.', token.len) : NULL;
 	const char *end = dot ? memrchr(token.p, '.', token.len) : NULL;
-	_cleanup_buf_ struct buf payload = BUF_INIT(JWS_MAX);
-	unsigned char rs[2 * HALF];
-	int r;
 
 	if (!dot || end == dot || token.len > JWS_MAX ||
-		memchr(dot + 1, '.', (size_t)(end - dot - 1)) ||
-		codec_unbase64_exact(rs, sizeof(rs), CODEC_BASE64_URL,
-			(struct span){end + 1, token.len - (size_t)(end + 1 - token.p)}) < 0)
-		return error_set(err, -EBADMSG, "no token of three parts signed by ES256");
-	r = signature_p256(key, rs, (struct span){token.p, (size_t)(end - token.p)});
+		memchr(dot + 1, '.', (size_t)(end - dot - 1)))
+		return error_set(err, -EBADMSG, "no token of three parts");
+	*ret = (struct jws_parts){
+		.covered = {token.p, (size_t)(end - token.p)},
+		.header = {token.p, (size_t)(dot - token.p)},
+		.payload = {dot + 1, (size_t)(end - dot - 1)},
+		.signature = {end + 1, token.len - (size_t)(end + 1 - token.p)},
+	};
+	return 0;
+}
+
+int jws_verify_es256(struct span token, EVP_PKEY *key, struct buf *ret_payload, struct error *err)
+{
+	_cleanup_buf_ struct buf payload = BUF_INIT(JWS_MAX);
+	unsigned char rs[2 * HALF];
+	struct jws_parts parts = {0};
+	int r = jws_split(&parts, token, err);
+
+	if (r < 0)
+		return r;
+	if (codec_unbase64_exact(rs, sizeof(rs), CODEC_BASE64_URL, parts.signature) < 0)
+		return error_set(err, -EBADMSG, "no token signed by ES256");
+	r = signature_p256(key, rs, parts.covered);
 	if (r < 0)
 		return error_set(err, r, "the token was not signed by the key expected");
-	if (!header_fits((struct span){token.p, (size_t)(dot - token.p)}) ||
-		codec_unbase64(&payload, CODEC_BASE64_URL,
-			(struct span){dot + 1, (size_t)(end - dot - 1)}) < 0)
+	if (!header_fits(parts.header) ||
+		codec_unbase64(&payload, CODEC_BASE64_URL, parts.payload) < 0)
 		return error_set(err, -EBADMSG, "the token's header or payload cannot be read");
 	return buf_span(ret_payload, buf_view(&payload)) < 0
 		       ? error_set(err, ret_payload->err, "the token is too large")

@@ -12,6 +12,15 @@
 
 enum { JWS_MAX = 64 * 1024 };
 
+/* The parts of a token in its compact form, as they came: base64url each. */
+struct jws_parts {
+	struct span covered; /* header.payload: what the signature is over */
+	struct span header, payload, signature;
+};
+
+/* -EBADMSG: not three parts, or more than JWS_MAX bytes. What is in them is not looked at. */
+int jws_split(struct jws_parts *ret, struct span token, struct error *err);
+
 /* Appends header.payload.signature. The header must say "alg":"ES256"; key is private, on P-256.
  * -EIO: OpenSSL refused; -ENOMEM, -E2BIG. */
 int jws_sign_es256(struct buf *out, struct span header_json, struct span payload_json,

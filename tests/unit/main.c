@@ -50,6 +50,7 @@
 	X(der)                                                                                     \
 	X(daemon)                                                                                  \
 	X(descriptors)                                                                             \
+	X(deny_map)                                                                                \
 	X(desk)                                                                                    \
 	X(desk_message)                                                                            \
 	X(devices)                                                                                 \
@@ -93,6 +94,7 @@
 	X(inventory)                                                                               \
 	X(json)                                                                                    \
 	X(jwe)                                                                                     \
+	X(issuer)                                                                                  \
 	X(inspect)                                                                                 \
 	X(judge)                                                                                   \
 	X(kbs)                                                                                     \
@@ -131,6 +133,8 @@
 	X(pod)                                                                                     \
 	X(pod_resources)                                                                           \
 	X(podsecurity)                                                                             \
+	X(pod_mark)                                                                                \
+	X(pod_marks)                                                                               \
 	X(pods)                                                                                    \
 	X(profile)                                                                                 \
 	X(profile_set)                                                                             \

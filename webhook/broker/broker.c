@@ -16,10 +16,13 @@
 #include "common/net/ops.h"
 #include "common/tee/protocol.h"
 #include "webhook/broker/audit_publish.h"
+#include "webhook/broker/issuer.h"
 #include "webhook/broker/keys_keeper.h"
+#include "webhook/broker/pod_marks.h"
 #include "webhook/broker/shared_keys.h"
 #include "webhook/provision/desk.h"
 #include "webhook/provision/listener.h"
+#include "webhook/replicas/deny_map.h"
 #include "webhook/trust/trust.h"
 #include "webhook/verifier/simulation.h"
 
@@ -36,7 +39,8 @@ struct broker {
 	struct shared_keys *keys;
 	struct trust *trust;
 	struct simulation *simulation;
-	struct deny *deny;
+	struct deny *deny; /* NULL: not known yet */
+	struct deny_map *deny_map;
 	struct key_store *store;
 	struct kube_lease *lease; /* NULL: standalone */
 	struct keys_keeper *keeper;
@@ -44,8 +48,10 @@ struct broker {
 	struct audit *audit;
 	struct audit_publisher *checkpoints;
 	struct token_review *reviews;
+	struct issuer *issuer; /* in place of reviews, outside a cluster */
 	struct witness *witness;
 	struct ledger *ledger;
+	struct pod_marks *marks; /* NULL: standalone */
 	struct rcar_desk *desk;
 	struct front *front;
 	struct provision_desk *provision_desk;
@@ -104,8 +110,10 @@ static int setup_trust(struct broker *b, struct error *err)
 	return b->o.allow_simulated ? setup_simulation(b, err) : 0;
 }
 
-static int read_deny(struct deny **ret, const struct broker_config *c, struct error *err)
+/* The lists of the settings and of the ConfigMap, as one. */
+static int read_deny(struct broker *b, struct deny **ret, struct error *err)
 {
+	const struct broker_config *c = b->o.config;
 	const struct strings *const lists[DENY_KINDS] = {
 		[DENY_PLATFORMS] = &c->denied.platforms,
 		[DENY_MEASUREMENTS] = &c->denied.measurements,
@@ -116,20 +124,50 @@ static int read_deny(struct deny **ret, const struct broker_config *c, struct er
 
 	if (!d)
 		return error_oom(err);
-	for (int kind = 0; kind < DENY_KINDS; kind++) {
-		int r = deny_add_list(d, (enum deny_kind)kind, lists[kind], err);
+	for (int i = 0; i < DENY_KINDS; i++) {
+		enum deny_kind kind = (enum deny_kind)i;
+		const struct strings more = deny_map_list(b->deny_map, kind);
+		int r = deny_add_list(d, kind, lists[kind], err);
 
 		if (r < 0)
-			return error_prefix(
-				err, r, "broker.denied.%s", deny_kind_name((enum deny_kind)kind));
+			return error_prefix(err, r, "broker.denied.%s", deny_kind_name(kind));
+		r = deny_add_list(d, kind, &more, err);
+		if (r < 0)
+			return error_prefix(err, r, "ConfigMap " DENY_MAP_NAME);
 	}
 	*ret = TAKE_PTR(d);
 	return 0;
 }
 
+static void take_deny(void *ctx)
+{
+	struct broker *b = ctx;
+	struct deny *next = NULL;
+	struct error err = {0};
+
+	if (read_deny(b, &next, &err) < 0) {
+		log_error(err.message, "Could not take up the deny lists; the old ones stay");
+		return;
+	}
+	key_store_deny(b->store, next);
+	deny_free(b->deny);
+	b->deny = next;
+}
+
+/* Before the ConfigMap is known, so that nothing is released: b->deny is NULL until then. */
 static int setup_deny(struct broker *b, struct error *err)
 {
-	return read_deny(&b->deny, b->o.config, err);
+	const struct deny_map_options o = {
+		.kube = b->o.kube, .namespace_ = b->o.namespace_, .changed = take_deny, .ctx = b};
+	_cleanup_(deny_free_p) struct deny *check = NULL;
+	int r = read_deny(b, &check, err);
+
+	if (r < 0)
+		return r;
+	if (b->o.kube)
+		return deny_map_new(&b->deny_map, &o, err);
+	take_deny(b);
+	return 0;
 }
 
 static int setup_store(struct broker *b, struct error *err)
@@ -153,7 +191,6 @@ static int setup_store(struct broker *b, struct error *err)
 
 	if (r < 0)
 		return error_prefix(err, r, "broker.keys");
-	key_store_deny(b->store, b->deny);
 	if (c->insecure_kek_in_secret)
 		log_warn("The key-encryption key is kept in a Secret beside the keys that it "
 			 "wraps: whoever reads Secrets has the keys (broker.insecureKekInSecret)");
@@ -186,6 +223,14 @@ static void on_released(void *ctx, const struct key_id *key, int64_t now_sec)
 	struct broker *b = ctx;
 
 	keys_keeper_released(b->keeper, key->namespace_, key->profile, key->key, now_sec);
+}
+
+static void on_decided(void *ctx, const struct requester *who, const struct key_id *id,
+	enum reason reason, const char *message)
+{
+	struct broker *b = ctx;
+
+	pod_marks_note(b->marks, who, id, reason, message);
 }
 
 static int setup_keeper(struct broker *b, struct error *err)
@@ -234,26 +279,42 @@ static int setup_checkpoints(struct broker *b, struct error *err)
 		err);
 }
 
-static int setup_witness(struct broker *b, struct error *err)
+/* Whose tokens are: asks the API server, or knows the keys of who signed them. */
+static int setup_tokens(struct broker *b, struct caller_judge *ret, struct error *err)
 {
+	const struct broker_config *c = b->o.config;
 	const struct token_review_options reviews = {
 		.audience = PROTOCOL_AUDIENCE, .rate = TOKEN_RATE, .kept = RCAR_VISITS_MAX};
+	const struct issuer_rules rules = {
+		.issuer = c->tokens.issuer, .audience = c->tokens.audience};
 	int r;
 
-	if (!b->o.kube)
+	if (b->o.kube) {
+		r = token_review_new(&b->reviews, b->o.kube, &reviews, err);
+		if (r == 0)
+			*ret = token_review_judge(b->reviews);
+		return r;
+	}
+	r = issuer_new(&b->issuer, b->o.event, c->tokens.jwks, &rules, err);
+	if (r < 0)
+		return error_prefix(err, r, "broker.tokens.jwks");
+	*ret = issuer_judge(b->issuer);
+	return 0;
+}
+
+static int setup_witness(struct broker *b, struct error *err)
+{
+	struct witness_options o = {.kube = b->o.kube, .agent = b->agent};
+	int r;
+
+	if (!b->o.kube && !*b->o.config->tokens.jwks)
 		return 0;
-	r = token_review_new(&b->reviews, b->o.kube, &reviews, err);
+	r = setup_tokens(b, &o.judge, err);
 	if (r < 0)
 		return r;
 	snprintf(b->agent, sizeof(b->agent), "system:serviceaccount:%.340s",
 		b->o.config->front.agent);
-	return witness_new(&b->witness,
-		&(struct witness_options){
-			.kube = b->o.kube,
-			.judge = token_review_judge(b->reviews),
-			.agent = b->agent,
-		},
-		err);
+	return witness_new(&b->witness, &o, err);
 }
 
 /*
@@ -263,7 +324,11 @@ static int setup_witness(struct broker *b, struct error *err)
 static int setup_desk(struct broker *b, struct error *err)
 {
 	const struct broker_options *o = &b->o;
+	const struct pod_marks_options marks = {.kube = o->kube, .metrics = o->metrics};
 	int r = ledger_new(&b->ledger, b->audit, o->metrics, err);
+
+	if (r == 0 && o->kube)
+		r = pod_marks_new(&b->marks, &marks, err);
 
 	if (r < 0)
 		return r;
@@ -278,6 +343,7 @@ static int setup_desk(struct broker *b, struct error *err)
 			.world = o->world,
 			.store = b->store,
 			.released = on_released,
+			.decided = b->marks ? on_decided : NULL,
 			.ctx = b,
 			.ledger = b->ledger,
 			.deny = (const struct deny *const *)&b->deny,
@@ -376,7 +442,7 @@ static int setup_observation(struct broker *b, struct error *err)
 int broker_new(struct broker **ret_b, const struct broker_options *o, struct error *err)
 {
 	static int (*const steps[])(struct broker *, struct error *) = {setup_observation,
-		setup_trust, setup_deny, setup_store, setup_checkpoints, setup_keeper,
+		setup_trust, setup_store, setup_deny, setup_checkpoints, setup_keeper,
 		setup_witness, setup_desk, setup_front, setup_provision};
 	_cleanup_(broker_free_p) struct broker *b = calloc(1, sizeof(*b));
 
@@ -398,17 +464,11 @@ int broker_new(struct broker **ret_b, const struct broker_options *o, struct err
 
 void broker_configure(struct broker *b, const struct broker_config *config)
 {
-	struct deny *deny = NULL;
 	struct error err = {0};
 
 	b->o.config = config;
-	if (read_deny(&deny, config, &err) < 0) {
-		log_error(err.message, "Could not take up the deny lists; the old ones stay");
-	} else {
-		key_store_deny(b->store, deny);
-		deny_free(b->deny);
-		b->deny = deny;
-	}
+	if (deny_map_known(b->deny_map))
+		take_deny(b);
 	keys_keeper_retention(b->keeper, config->retention_usec);
 	if (trust_configure(b->trust, &config->collateral, &err) < 0)
 		log_error(err.message, "Could not take up collateral; the old sources stay");
@@ -431,6 +491,8 @@ void broker_refresh(struct broker *b)
 		problem = shared_keys_problem(b->keys);
 	if (!*problem && !b->o.world->profiles)
 		problem = "the profiles are not known yet";
+	if (!*problem && !b->deny)
+		problem = "the deny lists are not known yet";
 	health_set(b->o.health, "keys", !*problem, problem);
 }
 
@@ -438,6 +500,8 @@ void broker_close_soon(struct broker *b)
 {
 	if (b->lease)
 		kube_lease_release(b->lease);
+	if (b->marks)
+		pod_marks_hurry(b->marks);
 	server_close_soon(front_server(b->front));
 }
 
@@ -462,8 +526,10 @@ void broker_free(struct broker *b)
 	provision_desk_free(b->provision_desk);
 	rcar_desk_free(b->desk);
 	ledger_free(b->ledger);
+	pod_marks_free(b->marks);
 	witness_free(b->witness);
 	token_review_free(b->reviews);
+	issuer_free(b->issuer);
 	front_free(b->front);
 	audit_publisher_free(b->checkpoints);
 	shared_keys_free(b->keys);
@@ -471,6 +537,7 @@ void broker_free(struct broker *b)
 	keys_keeper_free(b->keeper);
 	kube_lease_free(b->lease);
 	key_store_free(b->store);
+	deny_map_free(b->deny_map);
 	deny_free(b->deny);
 	simulation_free(b->simulation);
 	trust_free(b->trust);

@@ -108,8 +108,43 @@ const struct setting broker_settings[] = {
 		.def = OPS_LISTEN_NONE,
 		.meta = "ADDRESS:PORT",
 		.help = "TLS of Gramine's secret provisioning, such as 0.0.0.0:4433; none: off"},
+	{.name = "broker.tokens.jwks",
+		.type = SETTING_STRING,
+		.offset = AT(tokens.jwks),
+		.meta = "FILE",
+		.help = "standalone: keys that sign pods' tokens, as the API server has them at "
+			"/openid/v1/jwks"},
+	{.name = "broker.tokens.issuer",
+		.type = SETTING_STRING,
+		.offset = AT(tokens.issuer),
+		.meta = "URL",
+		.help = "and who they say they are of, as kube-apiserver "
+			"--service-account-issuer has it"},
+	{.name = "broker.tokens.audience",
+		.type = SETTING_STRING,
+		.offset = AT(tokens.audience),
+		.def = "casemate.dev",
+		.meta = "NAME",
+		.help = "and for whom they must be"},
 };
 const size_t n_broker_settings = sizeof(broker_settings) / sizeof(broker_settings[0]);
+
+static int check_tokens(const struct broker_config *c, bool standalone, struct error *err)
+{
+	if (*c->tokens.jwks && !standalone)
+		return error_set(err, -EINVAL,
+			"broker.tokens.jwks is for --standalone: in a cluster the API server says "
+			"whose tokens are, and which are over");
+	if (!*c->tokens.jwks != !*c->tokens.issuer)
+		return error_set(err, -EINVAL,
+			"broker.tokens.jwks and broker.tokens.issuer go together: set both or "
+			"none");
+	if (!*c->tokens.audience)
+		return error_set(err, -EINVAL,
+			"broker.tokens.audience: empty; a token for anybody is no token for this "
+			"broker");
+	return 0;
+}
 
 static int check_standalone(const struct broker_config *c, struct error *err)
 {
@@ -131,6 +166,9 @@ int broker_config_finish(struct broker_config *c, bool standalone, struct error 
 		r = collateral_sources_finish(&c->collateral, "broker", err);
 	if (r < 0)
 		return r;
+	r = check_tokens(c, standalone, err);
+	if (r < 0)
+		return r;
 	if (standalone)
 		return check_standalone(c, err);
 	if (!*c->kek_file == !c->insecure_kek_in_secret)
@@ -148,5 +186,8 @@ bool broker_config_needs_restart(const struct broker_config *a, const struct bro
 	       strcmp(a->simulated_root, b->simulated_root) != 0 || strcmp(a->keys, b->keys) != 0 ||
 	       strcmp(a->kek_file, b->kek_file) != 0 || strcmp(a->token_key, b->token_key) != 0 ||
 	       strcmp(a->audit.file, b->audit.file) != 0 ||
+	       strcmp(a->tokens.jwks, b->tokens.jwks) != 0 ||
+	       strcmp(a->tokens.issuer, b->tokens.issuer) != 0 ||
+	       strcmp(a->tokens.audience, b->tokens.audience) != 0 ||
 	       strcmp(a->provision.listen, b->provision.listen) != 0;
 }

@@ -33,6 +33,10 @@ struct broker_config {
 	struct {
 		const char *listen; /* "ADDRESS:PORT"; "none" */
 	} provision;                /* of secrets to Gramine's enclaves */
+	struct {
+		const char *jwks;              /* file, standalone; "": no tokens are taken */
+		const char *issuer, *audience; /* as tokens have them */
+	} tokens;
 };
 
 /* The settings; offsets are relative to the struct. */

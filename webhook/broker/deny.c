@@ -114,20 +114,21 @@ static struct span trim(struct span s)
 	return s;
 }
 
-int deny_add_text(struct deny *d, enum deny_kind kind, struct span text, struct error *err)
+bool deny_next_line(struct span *text, struct span *ret_line)
 {
-	while (text.len) {
-		const char *end = memchr(text.p, '\n', text.len);
-		size_t n = end ? (size_t)(end - text.p) : text.len;
-		struct span line = trim((struct span){text.p, n});
-		int r = line.len && line.p[0] != '#' ? deny_add(d, kind, line, err) : 0;
+	while (text->len) {
+		const char *end = memchr(text->p, '\n', text->len);
+		size_t n = end ? (size_t)(end - text->p) : text->len;
+		struct span line = trim((struct span){text->p, n});
 
-		if (r < 0)
-			return r;
 		n += end ? 1 : 0;
-		text = (struct span){text.p + n, text.len - n};
+		*text = (struct span){text->p + n, text->len - n};
+		if (line.len && line.p[0] != '#') {
+			*ret_line = line;
+			return true;
+		}
 	}
-	return 0;
+	return false;
 }
 
 int deny_add_list(

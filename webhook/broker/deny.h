@@ -16,7 +16,7 @@
 #include "common/tee/reason.h"
 
 enum deny_kind { DENY_PLATFORMS, DENY_MEASUREMENTS, DENY_NODES, DENY_KEYS, DENY_KINDS };
-enum { DENY_ENTRIES_MAX = 4096, DENY_ENTRY_MAX = 400, DENY_TEXT_MAX = 1024 * 1024 };
+enum { DENY_ENTRIES_MAX = 4096, DENY_ENTRY_MAX = 400 };
 
 struct deny;
 struct proven;    /* webhook/broker/proven.h */
@@ -31,8 +31,9 @@ const char *deny_kind_name(enum deny_kind kind); /* "platforms", …: as in sett
 
 /* Adds one entry. -EINVAL says what it should look like; -E2BIG, -ENOMEM. */
 int deny_add(struct deny *d, enum deny_kind kind, struct span entry, struct error *err);
-/* Lines; blank ones and those that begin with # are passed over. */
-int deny_add_text(struct deny *d, enum deny_kind kind, struct span text, struct error *err);
+/* The next entry among lines, without the blanks around it; blank lines and those that begin with #
+ * are passed over. *text is what is left. */
+bool deny_next_line(struct span *text, struct span *ret_line);
 int deny_add_list(
 	struct deny *d, enum deny_kind kind, const struct strings *entries, struct error *err);
 

@@ -88,6 +88,16 @@ void visit_tell(struct visit *v, const char *type, const char *event, const char
 	kube_event(v->desk->o.events, &pod, type, event, "ReleaseKey", note);
 }
 
+void visit_decided(struct visit *v, enum reason reason, const char *message)
+{
+	const struct rcar_options *o = &v->desk->o;
+	const struct requester *who = &v->session.who;
+
+	/* A layer is pulled before its pod asks for anything. */
+	if (o->decided && v->kind != RCAR_UNWRAP && who->node[0] && who->pod_uid[0])
+		o->decided(o->ctx, who, &v->key, reason, message);
+}
+
 void visit_refuse(struct visit *v, enum reason reason, const char *fmt, ...)
 {
 	char message[RCAR_DETAIL_MAX];
@@ -102,10 +112,12 @@ void visit_refuse(struct visit *v, enum reason reason, const char *fmt, ...)
 		LOG_STR("pod", v->session.who.pod), LOG_INT("status", status),
 		LOG_STR("reason", reason_name(reason)), LOG_STR("message", message));
 	/* What only asking again may change is no news. */
-	if (status == 403 || status == 404)
+	if (status == 403 || status == 404) {
+		visit_decided(v, reason, message);
 		visit_tell(v, "Warning", "KeyRefused", "%s%s%s: %s (%s)", v->key.profile,
 			v->key.key[0] ? "/" : "the node's proof", v->key.key, message,
 			reason_name(reason));
+	}
 	if (v->kind == RCAR_ATTEST && status != 429)
 		metric_add(v->desk->failures, 1, METRIC_VALUES(v->session.tee));
 	rcar_refusal(v->response, status, reason, message);

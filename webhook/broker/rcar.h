@@ -39,12 +39,16 @@ struct rcar_options {
 	const struct rcar_world *world;
 	struct key_store *store;
 	void (*released)(void *ctx, const struct key_id *key, int64_t now_sec); /* NULL allowed */
+	/* What became of a request that came through the agent of a pod's node; id->key "": before
+	 * any key was asked for. message: "" when reason is Ok. NULL allowed. */
+	void (*decided)(void *ctx, const struct requester *who, const struct key_id *id,
+		enum reason reason, const char *message);
 	void *ctx;
 	struct ledger *ledger;
-	const struct deny *const *deny;
-	struct witness *witness; /* NULL: no tokens are taken */
-	int64_t max_rate;        /* handshakes and attestations a second */
-	bool rsa_oaep_sha1;      /* see struct jwk */
+	const struct deny *const *deny; /* points to NULL: not known yet, and nothing is released */
+	struct witness *witness;        /* NULL: no tokens are taken */
+	int64_t max_rate;               /* handshakes and attestations a second */
+	bool rsa_oaep_sha1;             /* see struct jwk */
 	struct kube_event_recorder *events; /* KeyReleased, KeyRefused on Pods; NULL: none */
 	struct metrics *metrics;
 	const char *version; /* of Casemate */

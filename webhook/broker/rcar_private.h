@@ -48,6 +48,8 @@ void visit_refuse(struct visit *v, enum reason reason, const char *fmt, ...)
 /* An Event on the Pod whose token it is; none where nobody's is. */
 void visit_tell(struct visit *v, const char *type, const char *event, const char *fmt, ...)
 	__attribute__((format(printf, 4, 5)));
+/* Whoever keeps the pods' condition is told what became of its request. */
+void visit_decided(struct visit *v, enum reason reason, const char *message);
 /* Of a request for a key. */
 void visit_resource(struct visit *v);
 /* Of a layer's packet, which the key that it names unwraps. */

@@ -86,6 +86,7 @@ static void release(struct visit *v)
 	if (v->desk->o.released)
 		v->desk->o.released(
 			v->desk->o.ctx, &v->key, clock_unix_usec() / (int64_t)USEC_PER_SEC);
+	visit_decided(v, REASON_Ok, "");
 	visit_tell(v, "Normal", "KeyReleased", "keys of EnclaveProfile %s are released to this pod",
 		v->key.profile);
 	buf_span(v->response->body, buf_view(&v->jwe));
@@ -264,6 +265,10 @@ bool visit_ready(struct visit *v)
 	}
 	if (!o->world->profiles) {
 		visit_refuse(v, REASON_StoreUnavailable, "the profiles are not known yet");
+		return false;
+	}
+	if (!*o->deny) {
+		visit_refuse(v, REASON_StoreUnavailable, "the deny lists are not known yet");
 		return false;
 	}
 	reason = deny_judge(*o->deny, &v->session.proven, &v->session.who);

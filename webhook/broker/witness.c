@@ -316,7 +316,12 @@ struct witness_call *witness_agent(
 
 void witness_go(struct witness_call *c)
 {
-	if (c->node_token.len)
+	if (c->node_token.len && !c->w->o.kube)
+		testify(c, REASON_TokenInvalid,
+			"a node's agent is believed with its verdict and its live pod, and this "
+			"broker has no API server to ask for them: let the agent ask a broker in "
+			"the cluster");
+	else if (c->node_token.len)
 		ask_token(c, &c->node_token, on_node_token);
 	else if (c->pod_token.len)
 		ask_token(c, &c->pod_token, on_pod_token);

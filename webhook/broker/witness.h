@@ -17,7 +17,7 @@ struct witness;
 enum { WITNESS_TOKEN_SEC = 600 /* how old a token may be */ };
 
 struct witness_options {
-	struct kube_client *kube;
+	struct kube_client *kube;  /* NULL: outside a cluster, where no agent is believed */
 	struct caller_judge judge; /* tokens for PROTOCOL_AUDIENCE */
 	const char *agent;         /* "system:serviceaccount:NAMESPACE:NAME"; copied */
 };

@@ -77,13 +77,15 @@ static bool has_platform(const struct strings *list, const struct record *r)
 static void refuse_platform(struct record *r)
 {
 	refuse(r, REASON_PlatformDenied,
-		"the platform is in verifier.deniedPlatforms; whoever put it there knows why");
+		"the platform is denied (verifier.deniedPlatforms, or ConfigMap casemate-denied); "
+		"whoever denied it knows why");
 }
 
 static void refuse_node(struct record *r)
 {
 	refuse(r, REASON_NodeDenied,
-		"the node is in verifier.deniedNodes; whoever put it there knows why");
+		"the node is denied (verifier.deniedNodes, or ConfigMap casemate-denied); whoever "
+		"denied it knows why");
 }
 
 /* Evidence is genuine; may this platform be this node? */
@@ -93,9 +95,7 @@ static void judge_platform(struct record *r, const struct judge_input *in)
 	const struct record *b = in->before;
 
 	if (has_platform(&rules->denied_platforms, r)) {
-		refuse(r, REASON_PlatformDenied,
-			"the platform is in verifier.deniedPlatforms; whoever put it there knows "
-			"why");
+		refuse_platform(r);
 	} else if (rules->allowed_platforms.n && !has_platform(&rules->allowed_platforms, r)) {
 		refuse(r, REASON_PlatformNotAllowed,
 			"the platform is not in verifier.allowedPlatforms; add its platformID if "

@@ -14,6 +14,7 @@
 #include "common/tee/protocol.h"
 #include "webhook/verifier/census.h"
 #include "webhook/verifier/desk.h"
+#include "webhook/replicas/deny_map.h"
 #include "webhook/replicas/keyring.h"
 #include "webhook/replicas/shared_secret.h"
 #include "webhook/verifier/strays.h"
@@ -29,6 +30,8 @@ enum { TOKEN_RATE = 200 };
 struct verifier {
 	struct verifier_options o;
 	struct judge_rules rules;
+	struct deny_map *deny_map;
+	const char **denied_platforms, **denied_nodes; /* what rules point to */
 	struct sealing_keys keys;
 	char agent[400];    /* user name of the agents' account */
 	char identity[254]; /* of this process; a name of a host may come again */
@@ -93,6 +96,59 @@ static int64_t least_term(void *ctx)
 	return nodes_epoch(v->nodes) + 1;
 }
 
+/* Both lists in one, borrowed but for the array, which is *ret_v. Without memory the second is left
+ * out, and false is returned. */
+static bool join(
+	struct strings *ret, const char ***ret_v, const struct strings *a, struct strings b)
+{
+	const char **all = reallocarray(NULL, a->n + b.n + 1, sizeof(*all));
+
+	free(*ret_v);
+	*ret_v = all;
+	*ret = *a;
+	if (!all)
+		return false;
+	for (size_t i = 0; i < a->n; i++)
+		all[i] = a->v[i];
+	for (size_t i = 0; i < b.n; i++)
+		all[a->n + i] = b.v[i];
+	*ret = (struct strings){all, a->n + b.n};
+	return true;
+}
+
+/* The deny lists of settings and ConfigMap. */
+static void take_deny(struct verifier *v)
+{
+	const struct verifier_config *c = v->o.config;
+	bool ok = join(&v->rules.denied_platforms, &v->denied_platforms, &c->denied_platforms,
+		deny_map_list(v->deny_map, DENY_PLATFORMS));
+
+	if (!join(&v->rules.denied_nodes, &v->denied_nodes, &c->denied_nodes,
+		    deny_map_list(v->deny_map, DENY_NODES)) ||
+		!ok)
+		log_error("out of memory", "Could not take up the deny lists");
+}
+
+/* What is denied now loses its verdict now. */
+static void deny_changed(void *ctx)
+{
+	struct verifier *v = ctx;
+
+	take_deny(v);
+	if (v->sweeper && kube_lease_leading(v->lease))
+		sweeper_begin(v->sweeper);
+}
+
+static int setup_deny(struct verifier *v, struct error *err)
+{
+	return deny_map_new(&v->deny_map,
+		&(struct deny_map_options){.kube = v->o.kube,
+			.namespace_ = v->o.namespace_,
+			.changed = deny_changed,
+			.ctx = v},
+		err);
+}
+
 void verifier_configure(
 	struct verifier *v, const struct verifier_config *c, const struct policy_config *policy)
 {
@@ -109,10 +165,9 @@ void verifier_configure(
 		.validity_sec = c->validity_usec / USEC_PER_SEC,
 		.max_nodes_per_platform = c->max_nodes_per_platform,
 		.allowed_platforms = c->allowed_platforms,
-		.denied_platforms = c->denied_platforms,
-		.denied_nodes = c->denied_nodes,
 		.trust_on_first_use = c->trust_on_first_use,
 	};
+	take_deny(v);
 }
 
 static int setup_trust(struct verifier *v, struct error *err)
@@ -259,8 +314,8 @@ static int setup_observation(struct verifier *v, struct error *err)
 
 int verifier_new(struct verifier **ret_v, const struct verifier_options *o, struct error *err)
 {
-	static int (*const steps[])(struct verifier *, struct error *) = {
-		setup_observation, setup_trust, setup_nodes, setup_desk, setup_front};
+	static int (*const steps[])(struct verifier *, struct error *) = {setup_observation,
+		setup_trust, setup_nodes, setup_deny, setup_desk, setup_front};
 	_cleanup_(verifier_free_p) struct verifier *v = calloc(1, sizeof(*v));
 
 	if (!v)
@@ -281,8 +336,11 @@ int verifier_new(struct verifier **ret_v, const struct verifier_options *o, stru
 
 void verifier_refresh(struct verifier *v)
 {
-	bool known = nodes_synced(v->nodes) && v->keys.n;
+	bool known = nodes_synced(v->nodes) && v->keys.n && deny_map_known(v->deny_map);
 	const char *problem = nodes_problem(v->nodes);
+
+	if (!*problem && !deny_map_known(v->deny_map))
+		problem = "the deny lists are not known yet";
 
 	if (!*problem && !v->keys.n)
 		problem = shared_secret_problem(v->keys_secret);
@@ -315,6 +373,7 @@ void verifier_free(struct verifier *v)
 	if (!v)
 		return;
 	front_stop(v->front);
+	deny_map_free(v->deny_map);
 	strays_free(v->strays);
 	sweeper_free(v->sweeper);
 	publisher_free(v->publisher);
@@ -328,5 +387,7 @@ void verifier_free(struct verifier *v)
 	trust_free(v->trust);
 	census_free(v->census);
 	OPENSSL_cleanse(&v->keys, sizeof(v->keys));
+	free(v->denied_platforms);
+	free(v->denied_nodes);
 	free(v);
 }
