@@ -498,6 +498,7 @@ static void usage(FILE *f)
 		fprintf(f, "%sUsage: casemate-webhook key %s %s\n%s\nOptions:\n%s", i ? "\n" : "",
 			sub->name, sub->arguments, sub->help, options.p ? options.p : "");
 	}
+	key_explain_usage(f);
 }
 
 static int run_subcommand(const struct subcommand *sub, int argc, char **argv)
@@ -530,6 +531,8 @@ int command_key(int argc, char **argv)
 		usage(stdout);
 		return COMMAND_DONE;
 	}
+	if (argc > 0 && strcmp(argv[0], "explain") == 0)
+		return command_key_explain(argc - 1, argv + 1);
 	(void)secret_protect_process();
 	for (size_t i = 0; argc > 0 && i < ARRAY_SIZE(subcommands); i++) {
 		if (strcmp(argv[0], subcommands[i].name) == 0)

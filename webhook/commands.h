@@ -4,6 +4,8 @@
  * the exit code. */
 #pragma once
 
+#include <stdio.h>
+
 #include "common/base/command.h"
 
 /* See `casemate-webhook COMMAND --help`. */
@@ -14,6 +16,8 @@ int command_collateral(int argc, char **argv);
 int command_inspect(int argc, char **argv);
 int command_uninstall_verdicts(int argc, char **argv);
 int command_key(int argc, char **argv);
+int command_key_explain(int argc, char **argv);
+void key_explain_usage(FILE *f);
 int command_keyprovider(int argc, char **argv);
 int command_seal(int argc, char **argv);
 int command_audit(int argc, char **argv);

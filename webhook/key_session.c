@@ -5,6 +5,7 @@
 #include <stdio.h>
 
 #include "common/base/clock.h"
+#include "webhook/api_get.h"
 #include "webhook/profile_files.h"
 
 enum {
@@ -14,25 +15,9 @@ enum {
 	OBJECT_MAX = 4 << 20,
 };
 
-#define WAIT_USEC (30 * (int64_t)USEC_PER_SEC)
 #define TURN_USEC (200 * (uint64_t)USEC_PER_MSEC)
 
 static const struct json_limits limits = {OBJECT_MAX, 262144, 64};
-
-/* Turns the loop until that holds; -ETIMEDOUT. */
-static int wait_for(struct key_session *s, bool (*until)(void *ctx), void *ctx)
-{
-	int64_t end = clock_monotonic_usec() + WAIT_USEC;
-
-	while (!until(ctx)) {
-		int r = clock_monotonic_usec() < end ? sd_event_run(s->event, TURN_USEC)
-						     : -ETIMEDOUT;
-
-		if (r < 0)
-			return r;
-	}
-	return 0;
-}
 
 static bool is_known(void *ctx)
 {
@@ -88,7 +73,7 @@ int key_session_open(struct key_session *s, const struct key_session_options *o,
 	r = key_store_new(&s->store, &store, err);
 	if (r < 0)
 		return r;
-	if (wait_for(s, is_known, s) < 0)
+	if (api_wait(s->event, is_known, s) < 0)
 		return error_set(err, -ETIMEDOUT, "the store cannot be read: %s",
 			key_store_problem(s->store));
 	return 0;
@@ -102,55 +87,6 @@ void key_session_close(struct key_session *s)
 	json_free(&s->profile_keys);
 	arena_free(&s->arena);
 	*s = (struct key_session){0};
-}
-
-struct answer {
-	bool done;
-	int status;
-	struct json doc;
-	struct arena *a;
-	char message[256];
-};
-
-static void on_answer(void *ctx, const struct kube_result *res)
-{
-	struct answer *answer = ctx;
-	struct span text = arena_dup(answer->a, res->body);
-
-	answer->done = true;
-	answer->status = res->status;
-	snprintf(answer->message, sizeof(answer->message), "%s", res->message);
-	if (res->status == 200 && (!text.p || json_parse(&answer->doc, text, &limits, NULL) < 0))
-		answer->status = 0;
-}
-
-static bool is_answered(void *ctx)
-{
-	return ((struct answer *)ctx)->done;
-}
-
-/* An object of the API. The document is the arena's, but for its nodes: freed by the caller. */
-static int get_object(struct key_session *s, const char *path, const char *what, struct json *ret,
-	struct error *err)
-{
-	struct answer answer = {.a = &s->arena};
-	struct kube_call *call = NULL;
-	const struct kube_request req = {.method = "GET", .path = path, .max_response = OBJECT_MAX};
-	int r = kube_call(s->kube, &req, on_answer, &answer, &call, err);
-
-	if (r == 0 && wait_for(s, is_answered, &answer) < 0) {
-		kube_cancel(call);
-		r = error_set(err, -ETIMEDOUT, "%s: the API server does not answer", what);
-	}
-	if (r == 0 && answer.status == 404)
-		r = error_set(err, -ENOENT, "there is no %s", what);
-	else if (r == 0 && answer.status != 200)
-		r = error_set(err, -EIO, "%s: %s", what, answer.message);
-	if (r == 0)
-		*ret = answer.doc;
-	else
-		json_free(&answer.doc);
-	return r;
 }
 
 static const char *copy_of(struct key_session *s, struct json_val v)
@@ -187,14 +123,14 @@ static int ask_cluster(
 
 	snprintf(path, sizeof(path), "/api/v1/namespaces/%s", ret->namespace_);
 	snprintf(what, sizeof(what), "namespace %s", ret->namespace_);
-	r = get_object(s, path, what, &space, err);
+	r = api_get(s->kube, path, what, &s->arena, &space, err);
 	if (r < 0)
 		return r;
 	ret->namespace_uid = copy_of(s, json_find(json_root(&space), "metadata", "uid"));
 	snprintf(path, sizeof(path), "/apis/casemate.dev/v1alpha1/namespaces/%s/enclaveprofiles/%s",
 		ret->namespace_, ret->profile);
 	snprintf(what, sizeof(what), "EnclaveProfile %s/%s", ret->namespace_, ret->profile);
-	r = get_object(s, path, what, &profile, err);
+	r = api_get(s->kube, path, what, &s->arena, &profile, err);
 	return r < 0 ? r : take_profile(s, json_root(&profile), ret, ret_keys, err);
 }
 
@@ -286,7 +222,7 @@ int key_session_write(struct key_session *s, const struct key_record *rec, struc
 
 	if (r < 0)
 		return r;
-	if (wait_for(s, is_written, &w) < 0) {
+	if (api_wait(s->event, is_written, &w) < 0) {
 		/* It must not call back into what is gone. */
 		key_store_free(s->store);
 		s->store = NULL;

@@ -13,7 +13,7 @@ static const struct command commands[] = {
 	{"collateral", command_collateral,
 		"what evidence is judged against: shows, bundles, fetches it"},
 	{"uninstall", command_uninstall_verdicts, "removes verdicts from all Nodes"},
-	{"key", command_key, "stored keys: lists, imports, rotates, backs up, restores them"},
+	{"key", command_key, "stored keys: lists, imports, rotates, backs up, restores, explains them"},
 	{"keyprovider", command_keyprovider,
 		"wraps the keys of an image's layers: for image tools"},
 	{"seal", command_seal, "what stands for a key in a confidential VM's pod"},

@@ -102,12 +102,34 @@ static void testify(struct witness_call *c, enum reason reason, const char *fmt,
  * The node
  */
 
+bool witness_node_holds(const struct record *r, const char *node, const char *node_uid,
+	int64_t now_sec, enum reason *ret_reason, struct error *err)
+{
+	enum reason reason = r->standing == RECORD_REFUSED || r->standing == RECORD_WAIVED
+				     ? r->reason
+				     : REASON_VerdictExpired;
+
+	if (record_holds(r, node_uid, now_sec) &&
+		(r->standing == RECORD_ATTESTED || r->standing == RECORD_STANDING_SIMULATED))
+		return true;
+	if (reason == REASON_Ok)
+		reason = REASON_NotAttested;
+	*ret_reason = reason;
+	error_set(err, -EACCES, "node %s is not attested now (%s): %s", node,
+		record_standing_name(r->standing)[0] ? record_standing_name(r->standing)
+						     : "no verdict",
+		r->message[0] ? r->message : reason_explanation(reason));
+	return false;
+}
+
 static void on_record(void *ctx, const struct kube_result *res)
 {
 	static const struct json_limits limits = {RESPONSE_MAX, POD_NODES, JSON_MAX_DEPTH};
 	struct witness_call *c = ctx;
 	_cleanup_json_ struct json doc = {0};
 	struct record *r = &c->t.node;
+	enum reason reason = REASON_Internal;
+	struct error err = {0};
 
 	c->kube = NULL;
 	if (res->status == 404) {
@@ -121,21 +143,10 @@ static void on_record(void *ctx, const struct kube_result *res)
 		return;
 	}
 	record_read(r, json_root(&doc));
-	if (!record_holds(r, c->t.who.node_uid, c->now_sec) ||
-		(r->standing != RECORD_ATTESTED && r->standing != RECORD_STANDING_SIMULATED)) {
-		enum reason reason = r->standing == RECORD_REFUSED || r->standing == RECORD_WAIVED
-					     ? r->reason
-					     : REASON_VerdictExpired;
-
-		if (reason == REASON_Ok)
-			reason = REASON_NotAttested;
-		testify(c, reason, "node %s is not attested now (%s): %s", c->t.who.node,
-			record_standing_name(r->standing)[0] ? record_standing_name(r->standing)
-							     : "no verdict",
-			r->message[0] ? r->message : reason_explanation(reason));
-		return;
-	}
-	testify(c, REASON_Ok, "%s", "");
+	if (witness_node_holds(r, c->t.who.node, c->t.who.node_uid, c->now_sec, &reason, &err))
+		testify(c, REASON_Ok, "%s", "");
+	else
+		testify(c, reason, "%s", err.message);
 }
 
 /* Names come from the API server's own answers, so they need no escapes. */

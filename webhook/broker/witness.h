@@ -34,6 +34,11 @@ struct testimony {
 };
 typedef void (*witness_done)(void *ctx, const struct testimony *t);
 
+/* Does the record say that this node is attested, or simulated, now? Else *ret_reason and err. A
+ * verdict that was waived is none for keys. Pure. */
+bool witness_node_holds(const struct record *r, const char *node, const char *node_uid,
+	int64_t now_sec, enum reason *ret_reason, struct error *err);
+
 /* Whose tokens are these? Copies them. NULL: out of memory. Nothing happens before witness_go(). */
 struct witness_call;
 struct witness_call *witness_ask(struct witness *w, const struct rcar_requester *r, int64_t now_sec,

@@ -232,6 +232,8 @@ static int answer(struct asking *q, struct span certificate)
 
 	if (!q->desk->o.world->profiles)
 		return refuse(q, REASON_StoreUnavailable, "the profiles are not known yet");
+	if (!*q->desk->o.deny)
+		return refuse(q, REASON_StoreUnavailable, "the deny lists are not known yet");
 	r = examine_quote(q, certificate);
 	if (r < 0)
 		return r;
