@@ -8,6 +8,8 @@ OTHER = 'job="casemate-agent", namespace="sys", pod="agent-2", node="n2"'
 ADMISSION = 'job="casemate-admission", namespace="sys", pod="admission-1"'
 VERIFIER = 'job="casemate-verifier", namespace="sys", pod="verifier-1"'
 BESIDE = 'job="casemate-verifier", namespace="sys", pod="verifier-2"'
+BROKER = 'job="casemate-broker", namespace="sys", pod="broker-1"'
+ASIDE = 'job="casemate-broker", namespace="sys", pod="broker-2"'
 SECOND = 'job="casemate-admission", namespace="sys", pod="admission-2"'
 
 
@@ -55,6 +57,10 @@ def certificate(seconds):
         webhook("certificate_expiry_timestamp_seconds", 'kind="leaf"'): f"{seconds}x120",
         webhook("certificate_expiry_timestamp_seconds", 'kind="ca"'): "9000000x120",
     }
+
+
+def keys(verdict, reason, rate):
+    return {f'casemate_webhook_key_releases_total{{{BROKER}, protocol="rcar", verdict="{verdict}", reason="{reason}"}}': f"0+{rate}x60"}
 
 
 def rejections(error_type, name="pods.casemate.dev"):
@@ -185,4 +191,18 @@ ROWS = [
     ("CasemateNodeNotTrusted", "attested", 16, 0, {
         f'casemate_webhook_nodes{{{VERIFIER}, verdict="Attested", platform="sgx"}}': "9x20",
         f'casemate_webhook_nodes{{{VERIFIER}, verdict="Refused", platform="sgx"}}': "0x20"}),
+
+    ("CasemateBrokerDown", "no replica", 6, 1, {f"up{{{BROKER}}}": "0x20", f"up{{{ASIDE}}}": "0x20"}),
+    ("CasemateBrokerDown", "nothing is scraped", 6, 1, {f"up{{{AGENT}}}": "1x20"}),
+    ("CasemateBrokerDown", "one of two replicas", 6, 0, {f"up{{{BROKER}}}": "0x20", f"up{{{ASIDE}}}": "1x20"}),
+
+    ("CasemateKeyStoreUnavailable", "a store that is not there", 5, 1, keys("refused", "StoreUnavailable", 1)),
+    ("CasemateKeyStoreUnavailable", "other refusals", 5, 0, keys("refused", "IdentityNotAllowed", 1)),
+
+    ("CasemateKeyRefusalsHigh", "a pod that tries again", 40, 1, keys("refused", "WorkloadNotAllowed", 2)),
+    ("CasemateKeyRefusalsHigh", "now and then", 40, 0, keys("refused", "WorkloadNotAllowed", 0.3)),
+    ("CasemateKeyRefusalsHigh", "releases", 40, 0, keys("released", "Ok", 20)),
+
+    ("CasemateAuditFailing", "a full disk", 5, 1, {f"casemate_webhook_audit_failures_total{{{BROKER}}}": "0+1x20"}),
+    ("CasemateAuditFailing", "all are written", 5, 0, {f"casemate_webhook_audit_failures_total{{{BROKER}}}": "0x20"}),
 ]

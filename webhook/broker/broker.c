@@ -52,6 +52,7 @@ struct broker {
 	struct witness *witness;
 	struct ledger *ledger;
 	struct pod_marks *marks; /* NULL: standalone */
+	struct metric *connections, *collateral; /* NULL: another role tells of it */
 	struct rcar_desk *desk;
 	struct front *front;
 	struct provision_desk *provision_desk;
@@ -436,7 +437,18 @@ static int setup_provision(struct broker *b, struct error *err)
 
 static int setup_observation(struct broker *b, struct error *err)
 {
-	return health_add(b->o.health, "keys", HEALTH_READY) < 0 ? error_oom(err) : 0;
+	static const char *const by_kind[] = {"kind", NULL};
+
+	if (health_add(b->o.health, "keys", HEALTH_READY) < 0)
+		return error_oom(err);
+	b->connections = metrics_gauge(b->o.metrics, "kbs_active_connections",
+		"Connections to the key broker that are open.", NULL);
+	/* Beside a verifier it is the verifier's to tell. */
+	if (b->o.alone)
+		b->collateral = metrics_gauge(b->o.metrics,
+			"casemate_webhook_collateral_expiry_timestamp_seconds",
+			"When what vendors publish ends, the soonest of each kind.", by_kind);
+	return b->connections && (b->collateral || !b->o.alone) ? 0 : error_oom(err);
 }
 
 int broker_new(struct broker **ret_b, const struct broker_options *o, struct error *err)
@@ -494,6 +506,9 @@ void broker_refresh(struct broker *b)
 	if (!*problem && !b->deny)
 		problem = "the deny lists are not known yet";
 	health_set(b->o.health, "keys", !*problem, problem);
+	metric_set(b->connections, broker_connections(b), NULL);
+	if (b->collateral)
+		trust_report(b->trust, b->collateral);
 }
 
 void broker_close_soon(struct broker *b)

@@ -8,7 +8,7 @@
 
 struct ledger {
 	struct audit *audit;
-	struct metric *releases;
+	struct metric *releases, *lost;
 };
 
 int ledger_new(struct ledger **ret_l, struct audit *a, struct metrics *m, struct error *err)
@@ -19,10 +19,17 @@ int ledger_new(struct ledger **ret_l, struct audit *a, struct metrics *m, struct
 	if (!l)
 		return error_oom(err);
 	l->audit = a;
-	if (m)
+	if (m) {
 		l->releases = metrics_counter(m, "casemate_webhook_key_releases_total",
 			"Decisions about keys by protocol, verdict and reason.", labels);
-	if (m && !l->releases)
+		l->lost = metrics_counter(m, "casemate_webhook_audit_failures_total",
+			"Lines that could not be written to the audit log; nothing is released "
+			"without its line.",
+			NULL);
+		if (l->lost)
+			metric_add(l->lost, 0, NULL);
+	}
+	if (m && (!l->releases || !l->lost))
 		return error_oom(err);
 	*ret_l = TAKE_PTR(l);
 	return 0;
@@ -75,6 +82,8 @@ int ledger_write(const struct ledger *l, const struct ledger_entry *e, struct er
 			.message = e->message,
 		},
 		err);
+	if (r < 0)
+		metric_add(l->lost, 1, NULL);
 	if (r == 0 || e->reason != REASON_Ok)
 		ledger_count(l, e->protocol, e->reason);
 	return r;
