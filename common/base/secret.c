@@ -16,17 +16,23 @@ enum {
 	HEAP_LARGEST = 4096,  /* what is larger has pages of its own */
 };
 
+static char *map_with(size_t size, int flags)
+{
+	/* cppcheck-suppress invalidFunctionArg ; -1 is no file */
+	return mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | flags, -1, 0);
+}
+
 /* Pages of its own, where the heap has no room. That they are locked is tried: what a process may
  * lock is often little, and being refused would help nobody. */
 static char *map(size_t size)
 {
-	/* cppcheck-suppress invalidFunctionArg ; -1 is no file */
-	char *p = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	char *p = map_with(size, MAP_LOCKED);
 
+	if (p == MAP_FAILED)
+		p = map_with(size, 0);
 	if (p == MAP_FAILED)
 		return NULL;
 	(void)madvise(p, size, MADV_DONTDUMP);
-	(void)mlock(p, size);
 	return p;
 }
 
