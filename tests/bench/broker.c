@@ -61,10 +61,14 @@ int64_t __wrap_clock_unix_usec(void)
 	return __real_clock_unix_usec() + clock_offset_usec;
 }
 
+static void end_world(void);
+
+/* On any thread: what exit() tears down others still use. */
 static void fail(const char *what)
 {
 	fprintf(stderr, "broker: %s\n", what);
-	exit(1);
+	end_world();
+	_exit(1);
 }
 
 /* --- the world: a folder in memory --- */
@@ -187,18 +191,22 @@ static int remove_one(const char *path, const struct stat *st, int type, struct 
 
 static struct world world;
 
+static void end_process(pid_t *pid)
+{
+	if (*pid <= 0)
+		return;
+	kill(*pid, SIGKILL);
+	waitpid(*pid, NULL, 0);
+	*pid = 0;
+}
+
 static void end_world(void)
 {
-	const pid_t pids[] = {world.pid, world.bare_pid};
-
-	for (size_t i = 0; i < ARRAY_SIZE(pids); i++) {
-		if (pids[i] > 0) {
-			kill(pids[i], SIGKILL);
-			waitpid(pids[i], NULL, 0);
-		}
-	}
+	end_process(&world.pid);
+	end_process(&world.bare_pid);
 	if (world.dir[0])
 		nftw(world.dir, remove_one, 8, FTW_DEPTH | FTW_PHYS);
+	world.dir[0] = '\0';
 }
 
 /* --- the broker --- */
@@ -210,7 +218,8 @@ _Noreturn static void run_broker(const struct world *w)
 		"--broker-kek-file=%s/kek", "--broker-tls-cert=%s/tls.crt",
 		"--broker-tls-key=%s/tls.key", "--broker-collateral=%s/collateral.json",
 		"--broker-audit-file=%s/audit", "--broker-audit-keep=1", "--broker-max-rate=100000",
-		"--logging-verbosity=0", "--limits-max-in-flight=512"};
+		"--logging-verbosity=0", "--limits-max-in-flight=512",
+		"--limits-request-timeout=120s"};
 	char text[ARRAY_SIZE(options) + 3][PATH_BYTES], *argv[ARRAY_SIZE(options) + 4] = {0};
 	int argc = 0;
 
@@ -278,6 +287,7 @@ struct client {
 	struct buf jwk_text, quote, body;
 	struct buf attested; /* the last request to attest */
 	char cookie[16 * 1024];
+	char problem[CURL_ERROR_SIZE];
 	unsigned namespace_;
 };
 
@@ -324,9 +334,9 @@ static void expect_ok(const struct client *c, const char *what, long status)
 {
 	if (status == 200)
 		return;
-	fprintf(stderr, "broker: %s: %ld %.*s\n", what, status, (int)c->body.len,
+	fprintf(stderr, "broker: %s: %ld %s %.*s\n", what, status, c->problem, (int)c->body.len,
 		c->body.p ? c->body.p : "");
-	exit(1);
+	fail("this should have been answered");
 }
 
 static struct client *client_new(unsigned i)
@@ -348,6 +358,7 @@ static struct client *client_new(unsigned i)
 		json_parse(&c->jwk, buf_view(&c->jwk_text), &limits, NULL) < 0 ||
 		buf_span(&c->quote, buf_view(&world.quote)) < 0)
 		fail("no client");
+	curl_easy_setopt(c->curl, CURLOPT_ERRORBUFFER, c->problem);
 	curl_easy_setopt(c->curl, CURLOPT_WRITEFUNCTION, on_body);
 	curl_easy_setopt(c->curl, CURLOPT_WRITEDATA, c);
 	curl_easy_setopt(c->curl, CURLOPT_HEADERFUNCTION, on_header);
@@ -644,7 +655,6 @@ int main(int argc, char **argv)
 		fail("a number of releases from 500");
 	clock_offset_usec = TEE_NOW * (int64_t)USEC_PER_SEC - __real_clock_unix_usec();
 	setvbuf(stdout, NULL, _IOLBF, 0);
-	atexit(end_world);
 	make_world(&world);
 	world.pid = fork();
 	if (world.pid == 0)
@@ -661,5 +671,6 @@ int main(int argc, char **argv)
 		client_free(bare_clients[i]);
 	}
 	buf_free(&world.quote);
+	end_world();
 	return ok ? 0 : 1;
 }
