@@ -21,7 +21,7 @@ Q       := $(if $(V),,@)
 override B := $(BUILD)/$(notdir $(lastword $(CC)))$(if $(SAN),-$(subst $(comma),-,$(SAN)))
 
 PKGS      := libcrypto libssl json-c yaml-0.1 libcurl libmicrohttpd gnutls libsystemd \
-	libnghttp2 libprotobuf-c libcbor zlib
+	libnghttp2 libprotobuf-c libcbor zlib p11-kit-1
 EXEC_PKGS := libcrypto
 # A daemon is a folder with a main.c; the tree builds before the second one exists.
 PROGS := $(patsubst %/main.c,%,$(wildcard webhook/main.c nodeagent/main.c))
@@ -234,6 +234,7 @@ check-programs: all $(GRPC_PEER) $(RENDER) $(MAKE_EVIDENCE) $(TSM_ASK) $(PUT_KEY
 	MAKE_EVIDENCE=$(MAKE_EVIDENCE) PUT_KEY=$(PUT_KEY) tests/integration/provision-test
 	CHURN=$(CHURN) tests/integration/keys-test
 	PUT_KEY=$(PUT_KEY) OPEN_KEY=$(OPEN_KEY) tests/integration/durability-test
+	PUT_KEY=$(PUT_KEY) tests/integration/kek-test
 	tests/integration/grpc-test
 	TSM_ASK=$(TSM_ASK) tests/integration/tsm-test
 	B=$(B) tests/integration/guest-test

@@ -9,6 +9,7 @@
 
 #include "common/base/clock.h"
 #include "common/base/settings.h"
+#include "webhook/broker/kek_lines.h"
 #include "webhook/broker/keys_backup.h"
 #include "webhook/broker/keys_plan.h"
 #include "webhook/commands.h"
@@ -35,6 +36,7 @@ struct key_options {
 			.help = "and the namespace that Casemate is in"},                          \
 		{"kekFile", SETTING_STRING, AT(store.kek_file), .meta = "FILE",                    \
 			.help = "the key-encryption key (broker.kekFile)"},                        \
+		KEK_SETTINGS("kek", AT(store.kek)),                                                \
 	{                                                                                          \
 		"insecureKekInSecret", SETTING_BOOL, AT(store.insecure_kek_in_secret),             \
 			.help = "it is in a Secret (broker.insecureKekInSecret)"                   \
@@ -328,9 +330,11 @@ static int rewrap_one(struct run *run, const char *name, struct error *err)
 static int rewrap(struct run *run, struct error *err)
 {
 	struct rewrap w = {.run = run};
-	int r = key_store_each(run->s.store, collect, &w, err);
+	int r = key_session_renew_kek(&run->s, err);
 	size_t done = 0, failed = 0;
 
+	if (r == 0)
+		r = key_store_each(run->s.store, collect, &w, err);
 	for (size_t i = 0; r == 0 && i < w.n; i++) {
 		struct error why = {0};
 
@@ -441,6 +445,17 @@ static int on_record(void *ctx, struct key_record *rec)
 	return 0;
 }
 
+/* Those that the backup's records are under are stored with them. */
+static int adopt_keks(struct run *run, struct error *err)
+{
+	_cleanup_buf_ struct buf keks = BUF_INIT(KEK_LINES_BYTES_MAX);
+	int r = keys_backup_keks(run->o.from, &keks, err);
+
+	if (r < 0)
+		return r;
+	return keks.len ? key_session_adopt_keks(&run->s, buf_view(&keks), err) : 0;
+}
+
 static int restore(struct run *run, struct error *err)
 {
 	struct restoring restoring = {.run = run};
@@ -448,7 +463,10 @@ static int restore(struct run *run, struct error *err)
 
 	if (!*run->o.from)
 		return error_set(err, -EINVAL, "name the backup: --from FILE");
-	r = keys_backup_read(run->o.from, key_store_keks(run->s.store), on_record, &restoring, err);
+	r = adopt_keks(run, err);
+	if (r == 0)
+		r = keys_backup_read(
+			run->o.from, key_store_keks(run->s.store), on_record, &restoring, err);
 	if (r < 0)
 		return r;
 	printf("%zu records restored\n", restoring.done);
@@ -479,7 +497,9 @@ static const struct subcommand {
 	{"rotate", "[OPTIONS] NAMESPACE/PROFILE KEY | --kek",
 		"Makes a new version of a key, as its profile says (as it was, without one); or, "
 		"with\n"
-		"--kek, wraps everything under the first key of the file of key-encryption keys.\n",
+		"--kek, wraps everything under the first key of the file of key-encryption keys, "
+		"or, where\n"
+		"Vault or a token wraps (--kek-use), under a new key-encryption key of it.\n",
 		rotate_table, ARRAY_SIZE(rotate_table), 2, rotate},
 	{"backup", "[OPTIONS] -o FILE", "Writes every record, wrapped as it is, into one file.\n",
 		backup_table, ARRAY_SIZE(backup_table), 0, backup},

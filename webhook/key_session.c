@@ -26,7 +26,22 @@ static bool is_known(void *ctx)
 	return *key_store_problem(s->store) == '\0';
 }
 
-static int check_options(const struct key_session_options *o, struct error *err)
+static bool is_settled(void *ctx)
+{
+	const struct key_session *s = ctx;
+
+	return is_known(ctx) || key_store_refused(s->store);
+}
+
+static int wait_known(struct key_session *s, struct error *err)
+{
+	if (api_wait(s->event, is_settled, s) < 0 || !is_known(s))
+		return error_set(err, -ETIMEDOUT, "the store cannot be read: %s",
+			key_store_problem(s->store));
+	return 0;
+}
+
+static int check_options(struct key_session_options *o, struct error *err)
 {
 	bool cluster = *o->kubeconfig || *o->namespace_;
 
@@ -38,19 +53,18 @@ static int check_options(const struct key_session_options *o, struct error *err)
 		return error_set(err, -EINVAL,
 			"name the store: --keys DIR, or --kubeconfig FILE (with --namespace) for a "
 			"cluster's");
-	if (!*o->kek_file && !o->insecure_kek_in_secret)
-		return error_set(err, -EINVAL,
-			"name the file of the key-encryption key that the broker has: --kek-file");
 	if (o->insecure_kek_in_secret && !cluster)
 		return error_set(err, -EINVAL, "--insecure-kek-in-secret is for a cluster");
-	return 0;
+	return kek_settings_finish(
+		&o->kek, *o->kek_file, o->insecure_kek_in_secret, "kek", "--kek-file", err);
 }
 
-int key_session_open(struct key_session *s, const struct key_session_options *o, struct error *err)
+int key_session_open(struct key_session *s, struct key_session_options *o, struct error *err)
 {
 	struct key_store_options store = {.directory = o->keys,
 		.kek_file = o->kek_file,
-		.insecure_kek_in_secret = o->insecure_kek_in_secret};
+		.insecure_kek_in_secret = o->insecure_kek_in_secret,
+		.kek = &o->kek};
 	int r = check_options(o, err);
 
 	s->o = o;
@@ -60,6 +74,7 @@ int key_session_open(struct key_session *s, const struct key_session_options *o,
 	r = sd_event_new(&s->event);
 	if (r < 0)
 		return error_set(err, r, "event loop: %s", strerror(-r));
+	store.event = s->event;
 	if (!*o->keys) {
 		r = kube_client_new(&s->kube, s->event,
 			&(struct kube_client_options){
@@ -73,10 +88,7 @@ int key_session_open(struct key_session *s, const struct key_session_options *o,
 	r = key_store_new(&s->store, &store, err);
 	if (r < 0)
 		return r;
-	if (api_wait(s->event, is_known, s) < 0)
-		return error_set(err, -ETIMEDOUT, "the store cannot be read: %s",
-			key_store_problem(s->store));
-	return 0;
+	return wait_known(s, err);
 }
 
 void key_session_close(struct key_session *s)
@@ -215,24 +227,52 @@ static bool is_written(void *ctx)
 	return ((struct writing *)ctx)->done;
 }
 
-int key_session_write(struct key_session *s, const struct key_record *rec, struct error *err)
+/* r: what began it. */
+static int wait_written(struct key_session *s, struct writing *w, int r, struct error *err)
 {
-	struct writing w = {0};
-	int r = key_store_write(s->store, rec, on_written, &w, err);
-
 	if (r < 0)
 		return r;
-	if (api_wait(s->event, is_written, &w) < 0) {
+	if (api_wait(s->event, is_written, w) < 0) {
 		/* It must not call back into what is gone. */
 		key_store_free(s->store);
 		s->store = NULL;
 		return error_set(err, -ETIMEDOUT,
-			"the API server does not answer; look whether it "
-			"was stored (key list)");
+			"no answer; look whether it was stored (casemate-webhook key list)");
 	}
-	if (w.r < 0)
-		*err = w.err;
-	return w.r;
+	if (w->r < 0)
+		*err = w->err;
+	return w->r;
+}
+
+int key_session_renew_kek(struct key_session *s, struct error *err)
+{
+	struct writing w = {0};
+	int kind = s->o->kek.use;
+
+	return kind == KEK_VAULT || kind == KEK_PKCS11
+		       ? wait_written(
+				 s, &w, key_store_renew_kek(s->store, on_written, &w, err), err)
+		       : 0;
+}
+
+int key_session_adopt_keks(struct key_session *s, struct span text, struct error *err)
+{
+	struct writing w = {0};
+	int r = key_store_adopt_keks(s->store, text, on_written, &w, err);
+
+	if (r == -EINVAL)
+		return error_set(err, -ENOKEY,
+			"its keys are under key-encryption keys that Vault or a token wraps: say "
+			"how to reach them (--kek-vault-…, --kek-pkcs11-…)");
+	r = wait_written(s, &w, r, err);
+	return r < 0 ? r : wait_known(s, err);
+}
+
+int key_session_write(struct key_session *s, const struct key_record *rec, struct error *err)
+{
+	struct writing w = {0};
+
+	return wait_written(s, &w, key_store_write(s->store, rec, on_written, &w, err), err);
 }
 
 static int update_once(struct key_session *s, const struct key_owner *o, bool create,

@@ -15,6 +15,7 @@ struct key_session_options {
 	const char *kubeconfig, *namespace_; /* or a cluster: "" and NULL-free */
 	const char *kek_file;
 	bool insecure_kek_in_secret;
+	struct kek_settings kek;
 };
 
 struct key_session {
@@ -26,9 +27,9 @@ struct key_session {
 	struct json profile_keys; /* spec.keys of the profile asked for last */
 };
 
-/* Opens it, and waits until what is stored is known. s is zero before; key_session_close() also
- * after a failure. -EINVAL: options; or what went wrong. */
-int key_session_open(struct key_session *s, const struct key_session_options *o, struct error *err);
+/* Completes and checks the options, opens the store, and waits until what is in it is known. s is
+ * zero before; key_session_close() also after a failure. -EINVAL: options; or what went wrong. */
+int key_session_open(struct key_session *s, struct key_session_options *o, struct error *err);
 void key_session_close(struct key_session *s);
 
 /* Whose keys "NAMESPACE/PROFILE" are, with the UIDs of now; strings of the session's arena.
@@ -46,5 +47,9 @@ int key_session_update(struct key_session *s, const struct key_owner *o, bool cr
 	int (*change)(
 		void *ctx, struct key_record *rec, const struct kek_ring *keks, struct error *err),
 	void *ctx, struct error *err);
+/* A new KEK where Vault or a token wraps it; nothing to do elsewhere. Waits until it is in use. */
+int key_session_renew_kek(struct key_session *s, struct error *err);
+/* The same for those of a text, as a backup holds them. */
+int key_session_adopt_keks(struct key_session *s, struct span text, struct error *err);
 /* Writes a record; waits until it is stored. -EEXIST: another was faster. */
 int key_session_write(struct key_session *s, const struct key_record *rec, struct error *err);

@@ -271,7 +271,7 @@ static void test_kek(void)
 	CU_ASSERT_EQUAL(key_store_reload(f.store, &err), 0);
 	o = fetch(&f, "db", 0);
 	CU_ASSERT_EQUAL(o.reason, REASON_StoreUnavailable);
-	CHECK_ROW("other KEK", strstr(o.message, "not there") != NULL, "%s", o.message);
+	CHECK_ROW("other KEK", strstr(o.message, "not known") != NULL, "%s", o.message);
 	write_kek(&f, KEK_B KEK_A);
 	CU_ASSERT_EQUAL(key_store_reload(f.store, &err), 0);
 	CHECK_STR("old KEK", span_str(fetch(&f, "db", 0).key), "first");

@@ -151,6 +151,8 @@ static void read_secrets(struct keys_api *a, unsigned n, const char *path, struc
 
 	if (field)
 		sscanf(field + strlen("metadata.name%3D"), "%253[^& ]", name);
+	else if (strstr(path, "%3Dkeks")) /* there is one of that label */
+		strcpy(name, "casemate-wrapped-keks");
 	if (!strstr(path, "watch=1")) {
 		list_secrets(a, name, reply);
 	} else if (from && strtoul(from + strlen("&resourceVersion="), NULL, 10) < a->changed) {

@@ -105,6 +105,8 @@
 	X(key_refresh)                                                                             \
 	X(rollout)                                                                                 \
 	X(key_sockets)                                                                             \
+	X(kek_lines)                                                                               \
+	X(kek_vault)                                                                               \
 	X(keyring)                                                                                 \
 	X(key_record)                                                                              \
 	X(key_store)                                                                               \

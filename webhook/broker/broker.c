@@ -180,6 +180,8 @@ static int setup_store(struct broker *b, struct error *err)
 		.directory = c->keys,
 		.kek_file = *c->kek_file ? c->kek_file : NULL,
 		.insecure_kek_in_secret = c->insecure_kek_in_secret,
+		.kek = &c->kek,
+		.event = b->o.event,
 		.metrics = b->o.metrics,
 	};
 	const struct audit_options audit = {

@@ -42,6 +42,7 @@ const struct setting broker_settings[] = {
 		.offset = AT(insecure_kek_in_secret),
 		.help = "keep the key-encryption key in a Secret beside the keys: protects "
 			"nothing"},
+	KEK_SETTINGS("broker.kek", AT(kek)),
 	{.name = "broker.tokenKey",
 		.type = SETTING_STRING,
 		.offset = AT(token_key),
@@ -151,10 +152,11 @@ static int check_standalone(const struct broker_config *c, struct error *err)
 	if (!*c->front.tls.cert)
 		return error_set(err, -EINVAL,
 			"--standalone needs a certificate: set broker.tls.cert and broker.tls.key");
-	if (!*c->keys || !*c->kek_file)
+	if (!*c->keys || c->insecure_kek_in_secret)
 		return error_set(err, -EINVAL,
 			"--standalone needs a folder of keys and what wraps them: set broker.keys "
-			"and broker.kekFile");
+			"and broker.kekFile (or broker.kek.vault, broker.kek.pkcs11), and not "
+			"broker.insecureKekInSecret");
 	return 0;
 }
 
@@ -167,15 +169,11 @@ int broker_config_finish(struct broker_config *c, bool standalone, struct error 
 	if (r < 0)
 		return r;
 	r = check_tokens(c, standalone, err);
-	if (r < 0)
-		return r;
-	if (standalone)
-		return check_standalone(c, err);
-	if (!*c->kek_file == !c->insecure_kek_in_secret)
-		return error_set(err, -EINVAL,
-			"broker.kekFile or broker.insecureKekInSecret: set one, and not both; keys "
-			"are stored wrapped by a key-encryption key");
-	return 0;
+	if (r == 0 && standalone)
+		r = check_standalone(c, err);
+	return r < 0 ? r
+		     : kek_settings_finish(&c->kek, *c->kek_file, c->insecure_kek_in_secret,
+			       "broker.kek", "broker.kekFile", err);
 }
 
 bool broker_config_needs_restart(const struct broker_config *a, const struct broker_config *b)
@@ -184,7 +182,8 @@ bool broker_config_needs_restart(const struct broker_config *a, const struct bro
 	       a->rsa_oaep_sha1 != b->rsa_oaep_sha1 ||
 	       a->restart_owners != b->restart_owners || a->max_rate != b->max_rate ||
 	       strcmp(a->simulated_root, b->simulated_root) != 0 || strcmp(a->keys, b->keys) != 0 ||
-	       strcmp(a->kek_file, b->kek_file) != 0 || strcmp(a->token_key, b->token_key) != 0 ||
+	       strcmp(a->kek_file, b->kek_file) != 0 || !kek_settings_same(&a->kek, &b->kek) ||
+	       strcmp(a->token_key, b->token_key) != 0 ||
 	       strcmp(a->audit.file, b->audit.file) != 0 ||
 	       strcmp(a->tokens.jwks, b->tokens.jwks) != 0 ||
 	       strcmp(a->tokens.issuer, b->tokens.issuer) != 0 ||

@@ -7,6 +7,7 @@
 #include <stdint.h>
 
 #include "common/base/settings.h"
+#include "webhook/broker/kek_settings.h"
 #include "webhook/front/front.h"
 #include "webhook/trust/sources.h"
 
@@ -18,6 +19,7 @@ struct broker_config {
 	const char *keys;           /* folder of records, standalone */
 	const char *kek_file;
 	bool insecure_kek_in_secret;
+	struct kek_settings kek; /* Vault, a token; and which of them all wraps */
 	const char
 		*token_key; /* file (PEM) of the key that signs tokens, standalone; "": made anew */
 	int64_t retention_usec; /* of keys whose profile is gone */

@@ -7,8 +7,10 @@
 #include <sys/stat.h>
 
 #include "common/base/settings_file.h"
+#include "webhook/broker/kek_lines.h"
 
 #define HEAD "casemate-backup/1\n"
+#define KEKS "keks "
 
 enum { BACKUP_MAX = 512 << 20, RECORDS_MAX = 100000 };
 
@@ -70,10 +72,15 @@ static int write_file(const char *path, const struct buf *b, struct error *err)
 int keys_backup_write(struct key_store *s, const char *path, size_t *ret_records, struct error *err)
 {
 	_cleanup_buf_ struct buf out = BUF_INIT(BACKUP_MAX);
+	_cleanup_buf_ struct buf keks = BUF_INIT(KEK_LINES_BYTES_MAX);
 	struct gathering g = {.s = s, .out = &out, .err = err};
 	int r;
 
 	buf_puts(&out, HEAD);
+	if (key_store_wrapped_keks(s, &keks) == 0) {
+		buf_printf(&out, KEKS "%zu\n", keks.len);
+		buf_span(&out, buf_view(&keks));
+	}
 	r = key_store_each(s, gather, &g, err);
 	if (r == 0)
 		r = buf_puts(&out, "0\n") < 0 ? error_oom(err) : 0;
@@ -132,18 +139,54 @@ static int walk(struct span text, const struct kek_ring *keks,
 	return error_set(err, -E2BIG, "more than %d records", RECORDS_MAX);
 }
 
-int keys_backup_read(const char *path, const struct kek_ring *keks,
-	int (*fn)(void *ctx, struct key_record *rec), void *ctx, struct error *err)
+/* What is behind the head and the wrapped KEKs, and these; of a. */
+static int open_backup(const char *path, struct arena *a, struct span *ret_records,
+	struct span *ret_keks, struct error *err)
 {
-	_cleanup_arena_ struct arena a = ARENA_INIT((size_t)BACKUP_MAX + 65536);
-	struct span text, rest;
-	int r = settings_read_file(path, BACKUP_MAX, &a, &text, err);
+	struct span text, rest, keks;
+	bool end = false;
+	int r = settings_read_file(path, BACKUP_MAX, a, &text, err);
 
 	if (r < 0)
 		return r;
 	rest = span_after(text, HEAD);
 	if (!rest.p)
 		return error_set(err, -EBADMSG, "%s: it is no backup of keys", path);
+	*ret_keks = SPAN_NONE;
+	keks = span_after(rest, KEKS);
+	if (keks.p) {
+		r = next_record(&keks, ret_keks, &end);
+		if (r < 0 || end)
+			return error_set(err, -EBADMSG,
+				"%s: it is no whole backup (key-encryption keys)", path);
+		rest = keks;
+	}
+	*ret_records = rest;
+	return 0;
+}
+
+int keys_backup_keks(const char *path, struct buf *out, struct error *err)
+{
+	_cleanup_arena_ struct arena a = ARENA_INIT((size_t)BACKUP_MAX + 65536);
+	struct span records = SPAN_NONE, keks = SPAN_NONE;
+	int r = open_backup(path, &a, &records, &keks, err);
+
+	if (r < 0)
+		return r;
+	return buf_span(out, keks) < 0
+		       ? error_set(err, -EBADMSG, "%s: too many key-encryption keys", path)
+		       : 0;
+}
+
+int keys_backup_read(const char *path, const struct kek_ring *keks,
+	int (*fn)(void *ctx, struct key_record *rec), void *ctx, struct error *err)
+{
+	_cleanup_arena_ struct arena a = ARENA_INIT((size_t)BACKUP_MAX + 65536);
+	struct span rest = SPAN_NONE, ignored;
+	int r = open_backup(path, &a, &rest, &ignored, err);
+
+	if (r < 0)
+		return r;
 	r = walk(rest, keks, NULL, NULL, err);
 	if (r < 0)
 		return error_prefix(err, r, "%s", path);

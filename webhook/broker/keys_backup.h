@@ -3,6 +3,8 @@
  * Every record of a store in one file, sealed as they are stored:
  *
  *	casemate-backup/1
+ *	keks LENGTH (where Vault or a token wraps key-encryption keys)
+ *	their wrapped forms (webhook/broker/kek_lines.h)
  *	LENGTH (of the record's text, decimal)
  *	the record's text
  *	… and so on; at the end
@@ -17,6 +19,9 @@
 int keys_backup_write(
 	struct key_store *s, const char *path, size_t *ret_records, struct error *err);
 
+/* Appends the wrapped key-encryption keys that it holds, perhaps none. -EBADMSG: it is no backup.
+ */
+int keys_backup_keks(const char *path, struct buf *out, struct error *err);
 /* Calls fn with each record, once the whole file was found good. -EBADMSG: it is not. */
 int keys_backup_read(const char *path, const struct kek_ring *keks,
 	int (*fn)(void *ctx, struct key_record *rec), void *ctx, struct error *err);

@@ -70,6 +70,8 @@ void key_record_free(struct key_record *rec);
  * message names it); -ENOMEM. */
 int key_record_read(
 	struct key_record *ret, struct span text, const struct kek_ring *keks, struct error *err);
+/* The id of the KEK that text says it is under, unverified. -EBADMSG. */
+int key_record_kek(char ret[KEK_ID_MAX], struct span text);
 /* What is behind the first line, as key_record_read reads it: for fuzzers. */
 int key_record_read_body(struct key_record *ret, struct span body, struct error *err);
 /* Writes it under the ring's first KEK, which must be the one that wraps its keys: see

@@ -169,6 +169,13 @@ int key_record_read_body(struct key_record *ret, struct span body, struct error 
 	return 0;
 }
 
+int key_record_kek(char ret[KEK_ID_MAX], struct span text)
+{
+	unsigned char mac[WRAP_MAC];
+
+	return read_head(text, ret, mac, NULL);
+}
+
 int key_record_read(
 	struct key_record *ret, struct span text, const struct kek_ring *keks, struct error *err)
 {
@@ -183,9 +190,9 @@ int key_record_read(
 	kek = kek_ring_find(keks, id);
 	if (!kek)
 		return error_set(err, -ENOKEY,
-			"the record is under key-encryption key %s, which is not there: add it to "
-			"the "
-			"file of key-encryption keys, behind the newest",
+			"the record is under key-encryption key %s, which is not known: add it "
+			"to the file of key-encryption keys, behind the newest, or set up what "
+			"wrapped it as well",
 			id);
 	body = (struct span){text.p + HEAD_LEN, text.len - HEAD_LEN};
 	if (body.len > KEY_RECORD_BYTES_MAX)

@@ -5,17 +5,15 @@
 #include <stdio.h>
 
 #include "webhook/broker/deny.h"
-#include "webhook/broker/store_private.h"
+#include "webhook/broker/keks.h"
 
-#define KEK_SECRET "casemate-insecure-kek"
+#define SORT "keys"
 
 enum { TEXT_MAX = KEY_RECORD_BYTES_MAX + 1024 };
 
 struct key_store {
 	struct store_place place;
-	char *kek_file;       /* NULL: the KEK is in a Secret */
-	struct kek_ring keks; /* of the file */
-	struct store_kek *secret_kek;
+	struct keks *keks;
 	const struct deny *deny;
 	void (*changed)(void *ctx);
 	void *changed_ctx;
@@ -34,45 +32,19 @@ static void on_records(void *ctx)
 {
 	struct key_store *s = ctx;
 
-	if (s->secret_kek)
-		store_kek_look(s->secret_kek);
+	keks_look(s->keks);
 	on_change(s);
-}
-
-static int take_name(void *ctx, const char *name)
-{
-	snprintf(ctx, KEY_RECORD_NAME_MAX, "%s", name);
-	return 1;
-}
-
-static int any_record(void *ctx, char name[KEY_RECORD_NAME_MAX])
-{
-	struct key_store *s = ctx;
-
-	return s->place.each(s->place.self, take_name, name, NULL);
-}
-
-static int open_kek(struct key_store *s, const struct key_store_options *o, struct error *err)
-{
-	if (o->kek_file && *o->kek_file) {
-		s->kek_file = strdup(o->kek_file);
-		return s->kek_file ? kek_ring_load(&s->keks, o->kek_file, err) : error_oom(err);
-	}
-	return store_kek_new(&s->secret_kek, o->kube, o->namespace_,
-		o->kek_secret ? o->kek_secret : KEK_SECRET,
-		&(struct store_kek_hooks){.records = any_record, .changed = on_change, .ctx = s},
-		err);
 }
 
 static int check_options(const struct key_store_options *o, struct error *err)
 {
 	bool file = o->kek_file && *o->kek_file;
 
-	if (file && o->insecure_kek_in_secret)
+	if (file && o->insecure_kek_in_secret && !o->kek)
 		return error_set(err, -EINVAL,
 			"a file with the key-encryption key is named, and insecureKekInSecret is "
 			"true: choose one");
-	if (!file && (!o->insecure_kek_in_secret || !o->kube))
+	if (!o->kek && !file && (!o->insecure_kek_in_secret || !o->kube))
 		return error_set(err, -EINVAL,
 			"keys need a key-encryption key: name its file (make one with: openssl "
 			"rand "
@@ -90,11 +62,14 @@ int key_store_new(struct key_store **ret_s, const struct key_store_options *o, s
 	int r = s ? check_options(o, err) : error_oom(err);
 
 	if (r == 0)
-		r = open_kek(s, o, err);
+		r = keks_new(&s->keks,
+			&(struct keks_options){
+				.store = o, .place = &s->place, .changed = on_change, .ctx = s},
+			err);
 	if (r == 0)
 		r = o->kube ? store_secrets_open(
-				      &s->place, o->kube, o->namespace_, on_records, s, err)
-			    : store_files_open(&s->place, o->directory, err);
+				      &s->place, o->kube, o->namespace_, SORT, on_records, s, err)
+			    : store_files_open(&s->place, o->directory, "." SORT, err);
 	if (r < 0)
 		return r;
 	if (o->metrics) {
@@ -112,24 +87,29 @@ void key_store_free(struct key_store *s)
 {
 	if (!s)
 		return;
+	keks_free(s->keks);
 	if (s->place.free)
 		s->place.free(s->place.self);
-	store_kek_free(s->secret_kek);
-	kek_ring_free(&s->keks);
-	free(s->kek_file);
 	free(s);
 }
 
 const struct kek_ring *key_store_keks(const struct key_store *s)
 {
-	return s->secret_kek ? store_kek_ring(s->secret_kek) : &s->keks;
+	return keks_ring(s->keks);
 }
 
 const char *key_store_problem(const struct key_store *s)
 {
 	const char *problem = s->place.problem(s->place.self);
 
-	return *problem || !s->secret_kek ? problem : store_kek_problem(s->secret_kek);
+	return *problem ? problem : keks_problem(s->keks);
+}
+
+bool key_store_refused(const struct key_store *s)
+{
+	const struct kek_wrapped *w = keks_wrapped(s->keks);
+
+	return w && kek_wrapped_refused(w);
 }
 
 void key_store_deny(struct key_store *s, const struct deny *lists)
@@ -145,18 +125,29 @@ void key_store_listen(struct key_store *s, void (*changed)(void *ctx), void *ctx
 
 int key_store_reload(struct key_store *s, struct error *err)
 {
-	struct kek_ring fresh = {0};
-	int r;
+	return keks_reload(s->keks, err);
+}
 
-	if (!s->kek_file)
-		return 0;
-	r = kek_ring_load(&fresh, s->kek_file, err);
-	if (r < 0)
-		return r;
-	kek_ring_free(&s->keks);
-	s->keks = fresh;
-	on_change(s);
-	return 0;
+int key_store_renew_kek(struct key_store *s, key_store_written done, void *ctx, struct error *err)
+{
+	struct kek_wrapped *w = keks_wrapped(s->keks);
+
+	return w ? kek_wrapped_renew(w, done, ctx, err) : -EINVAL;
+}
+
+int key_store_wrapped_keks(const struct key_store *s, struct buf *out)
+{
+	const struct kek_wrapped *w = keks_wrapped(s->keks);
+
+	return w ? kek_wrapped_text(w, out) : -ENOENT;
+}
+
+int key_store_adopt_keks(
+	struct key_store *s, struct span text, key_store_written done, void *ctx, struct error *err)
+{
+	struct kek_wrapped *w = keks_wrapped(s->keks);
+
+	return w ? kek_wrapped_adopt(w, text, done, ctx, err) : -EINVAL;
 }
 
 int key_store_read_name(
@@ -168,7 +159,7 @@ int key_store_read_name(
 	int r;
 
 	if (!keks)
-		return error_set(err, -EAGAIN, "%s", store_kek_problem(s->secret_kek));
+		return error_set(err, -EAGAIN, "%s", keks_problem(s->keks));
 	r = s->place.read(s->place.self, name, &text, revision, err);
 	if (r == 0)
 		r = key_record_read(ret, buf_view(&text), keks, err);
@@ -233,9 +224,8 @@ int key_store_write(struct key_store *s, const struct key_record *rec, key_store
 	int r;
 
 	/* What is under a KEK that nobody keeps is lost with the last who knows it. */
-	if (s->secret_kek && *store_kek_problem(s->secret_kek))
-		return error_set(
-			err, keks ? -ENOKEY : -EAGAIN, "%s", store_kek_problem(s->secret_kek));
+	if (*keks_problem(s->keks))
+		return error_set(err, keks ? -ENOKEY : -EAGAIN, "%s", keks_problem(s->keks));
 	r = key_record_write(&text, rec, keks, err);
 	if (r < 0)
 		return r;

@@ -11,6 +11,7 @@
 #include "common/kube/client.h"
 #include "common/observe/metrics.h"
 #include "common/tee/reason.h"
+#include "webhook/broker/kek_settings.h"
 #include "webhook/broker/record.h"
 
 struct key_store;
@@ -23,20 +24,27 @@ struct key_store_options {
 	const char *kek_file;        /* 32 bytes, or lines of base64 (webhook/broker/wrap.h) */
 	bool insecure_kek_in_secret; /* without kek_file: the KEK is in a Secret beside the records
 				      */
-	const char *kek_secret;      /* that Secret's name; NULL: casemate-insecure-kek */
-	struct metrics *metrics;     /* NULL: none */
+	/* Or Vault, or a token, or which of them all wraps; NULL: none, and that one does.
+	 * Finished; copied. */
+	const struct kek_settings *kek;
+	sd_event *event;         /* with kek; or NULL */
+	const char *kek_secret;  /* that Secret's name; NULL: casemate-insecure-kek */
+	struct metrics *metrics; /* NULL: none */
 };
 
-/* -EINVAL: neither or both of the KEK's two places. Strings are copied. */
+/* -EINVAL: no KEK, or without kek both of the other two places. Strings are copied. */
 int key_store_new(struct key_store **ret_s, const struct key_store_options *o, struct error *err);
 void key_store_free(struct key_store *s); /* NULL allowed; before its client */
 DEFINE_CLEANUP(struct key_store *, key_store_free)
 
 /* Can it answer? "" or why not. */
 const char *key_store_problem(const struct key_store *s);
+/* Is there no use in waiting: did what wraps the keys answer, or fail to? */
+bool key_store_refused(const struct key_store *s);
 /* Keys that these lists deny are KeyRevoked. Borrowed; NULL: none. */
 void key_store_deny(struct key_store *s, const struct deny *lists);
-/* The KEK's file is read again; the old one stays when the new one cannot be read. */
+/* The KEK's file is read again; the old one stays when the new one cannot be read. What Vault or a
+ * token refused is asked for again. */
 int key_store_reload(struct key_store *s, struct error *err);
 
 /* The key's bytes (borrowed, valid during the call) and version, with reason Ok; or key NULL and
@@ -82,5 +90,13 @@ int key_store_remove(struct key_store *s, const struct key_record *rec, key_stor
 
 /* What wraps and opens its keys; NULL: not known yet. */
 const struct kek_ring *key_store_keks(const struct key_store *s);
+
+/* KEKs that Vault or a token wraps (webhook/broker/kek_wrapped.h): a new one; all of them, as they
+ * are stored, appended to out; those of such a text added. -EINVAL (-ENOENT): there are none such.
+ */
+int key_store_renew_kek(struct key_store *s, key_store_written done, void *ctx, struct error *err);
+int key_store_wrapped_keks(const struct key_store *s, struct buf *out);
+int key_store_adopt_keks(struct key_store *s, struct span text, key_store_written done, void *ctx,
+	struct error *err);
 /* Called after each change of what is stored, the first sync included; one listener. */
 void key_store_listen(struct key_store *s, void (*changed)(void *ctx), void *ctx);

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Records as files of a folder, NAME.keys. A new text is written beside the old one, made durable
- * and renamed over it; writers (the daemon, commands) exclude each other by a lock on the folder.
- * What a writer that died left is no record, and goes with the next write of that name. */
+ * Texts as files of a folder: records, NAME.keys, and wrapped key-encryption keys. A new text is
+ * written beside the old one, made durable and renamed over it; writers (the daemon, commands)
+ * exclude each other by a lock on the folder. What a writer that died left is no record, and goes
+ * with the next write of that name. */
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -13,15 +14,16 @@
 
 #include "webhook/broker/store_private.h"
 
-#define SUFFIX ".keys"
+enum { SUFFIX_MAX = 8 };
 
 struct files {
 	char *directory;
+	char suffix[SUFFIX_MAX];
 	int fd; /* the folder */
 };
 
 struct file_name {
-	char text[KEY_RECORD_NAME_MAX + sizeof(SUFFIX) + 8];
+	char text[KEY_RECORD_NAME_MAX + SUFFIX_MAX + 8];
 };
 
 static struct file_name name_of(const char *name, const char *suffix)
@@ -66,7 +68,7 @@ static int files_read(void *self, const char *name, struct buf *text,
 	char revision[KEY_REVISION_MAX], struct error *err)
 {
 	const struct files *f = self;
-	struct file_name file = name_of(name, SUFFIX);
+	struct file_name file = name_of(name, f->suffix);
 	_cleanup_close_ int fd = openat(f->fd, file.text, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
 	int r = fd < 0 ? -errno : read_fd(fd, text);
 
@@ -82,6 +84,7 @@ static int files_each(
 	void *self, int (*fn)(void *ctx, const char *name), void *ctx, struct error *err)
 {
 	const struct files *f = self;
+	size_t tail = strlen(f->suffix);
 	_cleanup_(closedir_p) DIR *dir = opendir(f->directory);
 	const struct dirent *entry;
 
@@ -93,10 +96,10 @@ static int files_each(
 		size_t n = strlen(entry->d_name);
 		int r;
 
-		if (n <= sizeof(SUFFIX) - 1 || n >= sizeof(name.text) || entry->d_name[0] == '.' ||
-			strcmp(entry->d_name + n - (sizeof(SUFFIX) - 1), SUFFIX) != 0)
+		if (n <= tail || n >= sizeof(name.text) || entry->d_name[0] == '.' ||
+			strcmp(entry->d_name + n - tail, f->suffix) != 0)
 			continue;
-		snprintf(name.text, n - (sizeof(SUFFIX) - 1) + 1, "%s", entry->d_name);
+		snprintf(name.text, n - tail + 1, "%s", entry->d_name);
 		r = fn(ctx, name.text);
 		if (r != 0)
 			return r;
@@ -121,7 +124,7 @@ static int write_fd(int fd, struct span text)
 /* The text is durable under its name, or the old one stays. */
 static int replace(const struct files *f, const char *name, struct span text)
 {
-	struct file_name file = name_of(name, SUFFIX), fresh = name_of(name, ".new");
+	struct file_name file = name_of(name, f->suffix), fresh = name_of(name, ".new");
 	_cleanup_close_ int fd = -1;
 	int r;
 
@@ -156,7 +159,7 @@ static int files_write(void *self, const char *name, const char *revision, struc
 	const struct key_owner *owner, key_store_written written, void *ctx, struct error *err)
 {
 	struct files *f = self;
-	struct file_name file = name_of(name, SUFFIX);
+	struct file_name file = name_of(name, f->suffix);
 	_cleanup_close_ int lock = openat(f->fd, ".lock", O_RDWR | O_CREAT | O_CLOEXEC, 0600);
 	struct error why = {0};
 	int r;
@@ -214,7 +217,8 @@ static int open_directory(struct files *f, struct error *err)
 	return 0;
 }
 
-int store_files_open(struct store_place *ret, const char *directory, struct error *err)
+int store_files_open(
+	struct store_place *ret, const char *directory, const char *suffix, struct error *err)
 {
 	struct files *f = calloc(1, sizeof(*f));
 	int r;
@@ -222,6 +226,7 @@ int store_files_open(struct store_place *ret, const char *directory, struct erro
 	if (!f)
 		return error_oom(err);
 	f->fd = -1;
+	snprintf(f->suffix, sizeof(f->suffix), "%s", suffix);
 	f->directory = strdup(directory);
 	r = f->directory ? open_directory(f, err) : error_oom(err);
 	if (r < 0) {

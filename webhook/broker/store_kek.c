@@ -17,6 +17,8 @@ struct store_kek {
 	char name[KEY_RECORD_NAME_MAX];
 	char problem[900]; /* with what the Secret holds, or that it is gone */
 	struct store_kek_hooks hooks;
+	bool makes;
+	bool absent; /* there is none, and it is not needed */
 };
 
 /* {"kek": base64 of the line}: the line is itself base64. */
@@ -59,6 +61,9 @@ static int step_missing(struct store_kek *k, struct secret *data, struct error *
 	char record[KEY_RECORD_NAME_MAX];
 	int r;
 
+	k->absent = !k->makes; /* something else wraps */
+	if (k->absent)
+		return 0;
 	if (k->ring.n)
 		return is_wrong(k,
 			error_set(err, -ENOKEY,
@@ -111,7 +116,7 @@ static int step(
 }
 
 int store_kek_new(struct store_kek **ret_k, struct kube_client *kube, const char *namespace_,
-	const char *name, const struct store_kek_hooks *hooks, struct error *err)
+	const char *name, bool makes, const struct store_kek_hooks *hooks, struct error *err)
 {
 	struct store_kek *k = calloc(1, sizeof(*k));
 	int r;
@@ -119,6 +124,7 @@ int store_kek_new(struct store_kek **ret_k, struct kube_client *kube, const char
 	if (!k)
 		return error_oom(err);
 	k->hooks = *hooks;
+	k->makes = makes;
 	snprintf(k->name, sizeof(k->name), "%s", name);
 	r = shared_secret_new(&k->secret,
 		&(struct shared_secret_options){.kube = kube,
@@ -142,7 +148,7 @@ const struct kek_ring *store_kek_ring(const struct store_kek *k)
 
 const char *store_kek_problem(const struct store_kek *k)
 {
-	if (k->ring.n || k->problem[0])
+	if (k->ring.n || k->problem[0] || k->absent)
 		return k->problem;
 	return *shared_secret_problem(k->secret) ? shared_secret_problem(k->secret)
 						 : "the key-encryption key is not known yet";

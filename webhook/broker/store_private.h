@@ -16,8 +16,8 @@ struct store_place {
 		struct error *err);
 	int (*each)(
 		void *self, int (*fn)(void *ctx, const char *name), void *ctx, struct error *err);
-	/* text SPAN_NONE: removes. owner: for people. written gets -EEXIST when the revision is not
-	 * what is there. */
+	/* text SPAN_NONE: removes. owner: for people; NULL: nobody's. written gets -EEXIST when the
+	 * revision is not what is there. */
 	int (*write)(void *self, const char *name, const char *revision, struct span text,
 		const struct key_owner *owner, key_store_written written, void *ctx,
 		struct error *err);
@@ -25,25 +25,29 @@ struct store_place {
 	void (*free)(void *self);
 };
 
-/* changed: called after each change that is seen; a folder sees none. */
-int store_files_open(struct store_place *ret, const char *directory, struct error *err);
+/* Texts are of one sort: their files end with suffix, their Secrets have that value of the label
+ * casemate.dev/store. changed: called after each change that is seen; a folder sees none. */
+int store_files_open(
+	struct store_place *ret, const char *directory, const char *suffix, struct error *err);
 int store_secrets_open(struct store_place *ret, struct kube_client *kube, const char *namespace_,
-	void (*changed)(void *ctx), void *ctx, struct error *err);
+	const char *sort, void (*changed)(void *ctx), void *ctx, struct error *err);
 
 /* Who keeps KEKs beside the records asks and tells the store by these. */
 struct store_kek_hooks {
-	/* Are there records? Their name, of one of them, into name. 0: none; 1: there are;
-	 * -EAGAIN: not known yet. */
+	/* Are there records that no known KEK opens? The name of one of them into name. 0: none; 1:
+	 * there are; -EAGAIN: not known yet. */
 	int (*records)(void *ctx, char name[KEY_RECORD_NAME_MAX]);
+	/* Is a record under that KEK? 0, 1, -EAGAIN. */
+	int (*used)(void *ctx, const char *id);
 	void (*changed)(void *ctx); /* other KEKs are known */
 	void *ctx;
 };
 
-/* The KEK in a Secret: insecure, for development. It is made when neither it nor a record is
- * there. */
+/* The KEK in a Secret: insecure, for development. It is made when it is not there, wraps (makes),
+ * and every record is under a KEK that is known. */
 struct store_kek;
 int store_kek_new(struct store_kek **ret_k, struct kube_client *kube, const char *namespace_,
-	const char *name, const struct store_kek_hooks *hooks, struct error *err);
+	const char *name, bool makes, const struct store_kek_hooks *hooks, struct error *err);
 const struct kek_ring *store_kek_ring(const struct store_kek *k); /* NULL: not known yet */
 /* "", or why it is not known, or why nothing may be written under what is known of it. */
 const char *store_kek_problem(const struct store_kek *k);

@@ -45,7 +45,7 @@ struct writing {
 
 struct secrets {
 	struct kube_client *kube;
-	char namespace_[64], collection[200];
+	char namespace_[64], collection[200], sort[16];
 	struct kube_watch *watch;
 	struct secret_text *table;
 	struct writing *writings;
@@ -235,9 +235,12 @@ static int write_object(struct buf *b, const struct secrets *s, const char *name
 		buf_putc(b, ',');
 	}
 	buf_printf(b,
-		"\"labels\":{\"app.kubernetes.io/part-of\":\"casemate\",\"" LABEL "\":\"keys\"},"
-		"\"annotations\":{\"casemate.dev/profile\":\"%s/%s\"}},\"data\":{\"record\":\"",
-		owner->namespace_, owner->profile);
+		"\"labels\":{\"app.kubernetes.io/part-of\":\"casemate\",\"" LABEL "\":\"%s\"}",
+		s->sort);
+	if (owner)
+		buf_printf(b, ",\"annotations\":{\"casemate.dev/profile\":\"%s/%s\"}",
+			owner->namespace_, owner->profile);
+	buf_puts(b, "},\"data\":{\"record\":\"");
 	buf_base64(b, text.p, text.len);
 	return buf_puts(b, "\"}}");
 }
@@ -313,7 +316,7 @@ static void secrets_free(void *self)
 }
 
 int store_secrets_open(struct store_place *ret, struct kube_client *kube, const char *namespace_,
-	void (*changed)(void *ctx), void *ctx, struct error *err)
+	const char *sort, void (*changed)(void *ctx), void *ctx, struct error *err)
 {
 	struct secrets *s = calloc(1, sizeof(*s));
 	const struct kube_watch_handler h = {
@@ -323,14 +326,16 @@ int store_secrets_open(struct store_place *ret, struct kube_client *kube, const 
 		.synced = on_synced,
 		.ctx = s,
 	};
-	struct kube_watch_options w = {
-		.label_selector = LABEL "=keys", .name = "keys", .max_object = 0};
+	char selector[64];
+	struct kube_watch_options w = {.label_selector = selector, .name = "keys", .max_object = 0};
 	int r;
 
 	if (!s)
 		return error_oom(err);
 	*s = (struct secrets){.kube = kube, .changed = changed, .ctx = ctx};
 	snprintf(s->namespace_, sizeof(s->namespace_), "%s", namespace_);
+	snprintf(s->sort, sizeof(s->sort), "%s", sort);
+	snprintf(selector, sizeof(selector), LABEL "=%s", sort);
 	snprintf(s->collection, sizeof(s->collection), "/api/v1/namespaces/%s/secrets", namespace_);
 	w.path = s->collection;
 	r = kube_watch_new(&s->watch, kube, &w, &h, err);

@@ -57,13 +57,15 @@ void kek_ring_free(struct kek_ring *ring)
 		kek_free(&ring->v[--ring->n]);
 }
 
-static int add_kek(struct kek_ring *ring, struct span key, struct error *err)
+int kek_ring_add(struct kek_ring *ring, struct span key, struct error *err)
 {
 	unsigned char id[ID_BYTES];
 	struct kek *k = &ring->v[ring->n];
 
 	if (ring->n == KEKS_MAX)
 		return error_set(err, -EBADMSG, "more than %d keys", KEKS_MAX);
+	if (key.len != KEK_LEN)
+		return error_set(err, -EBADMSG, "it is not of %d bytes", KEK_LEN);
 	if (!derive(id, sizeof(id), key, "casemate kek id 1") ||
 		derive_secret(&k->wrap, key, "casemate key wrap 1") < 0 ||
 		derive_secret(&k->mac, key, "casemate record mac 1") < 0) {
@@ -113,7 +115,7 @@ static int parse_lines(struct kek_ring *ring, struct span text, struct error *er
 				"rand "
 				"-base64 32)",
 				number, KEK_LEN);
-		r = add_kek(ring, secret_view(&key), err);
+		r = kek_ring_add(ring, secret_view(&key), err);
 		if (r < 0)
 			return r;
 	}
@@ -125,7 +127,8 @@ static int parse_lines(struct kek_ring *ring, struct span text, struct error *er
 int kek_ring_parse(struct kek_ring *ret, struct span text, struct error *err)
 {
 	struct kek_ring ring = {0};
-	int r = text.len == KEK_LEN ? add_kek(&ring, text, err) : parse_lines(&ring, text, err);
+	int r = text.len == KEK_LEN ? kek_ring_add(&ring, text, err)
+				    : parse_lines(&ring, text, err);
 
 	if (r < 0) {
 		kek_ring_free(&ring);
@@ -184,6 +187,27 @@ const struct kek *kek_ring_find(const struct kek_ring *ring, const char *id)
 		if (strcmp(ring->v[i].id, id) == 0)
 			return &ring->v[i];
 	return NULL;
+}
+
+int kek_ring_join(struct kek_ring *ring, const struct kek_ring *other)
+{
+	for (size_t i = 0; i < other->n; i++) {
+		const struct kek *from = &other->v[i];
+		struct kek *to = &ring->v[ring->n];
+
+		if (kek_ring_find(ring, from->id))
+			continue;
+		if (ring->n == KEK_RING_MAX)
+			return -E2BIG;
+		if (secret_copy(&to->wrap, secret_view(&from->wrap)) < 0 ||
+			secret_copy(&to->mac, secret_view(&from->mac)) < 0) {
+			kek_free(to);
+			return -ENOMEM;
+		}
+		memcpy(to->id, from->id, sizeof(to->id));
+		ring->n++;
+	}
+	return 0;
 }
 
 /* Each part ends with a NUL, which none has inside. */

@@ -11,8 +11,9 @@
 
 enum {
 	KEK_LEN = 32,
-	KEK_ID_MAX = 17, /* 16 hexadecimal digits and a NUL */
-	KEKS_MAX = 8,
+	KEK_ID_MAX = 17,   /* 16 hexadecimal digits and a NUL */
+	KEKS_MAX = 8,      /* of one place */
+	KEK_RING_MAX = 24, /* of all places */
 	WRAP_NONCE = 12,
 	WRAP_TAG = 16,
 	WRAP_MAC = 32,
@@ -23,7 +24,7 @@ struct kek {
 	struct secret wrap, mac;
 };
 struct kek_ring {
-	struct kek v[KEKS_MAX];
+	struct kek v[KEK_RING_MAX];
 	size_t n;
 };
 void kek_ring_free(struct kek_ring *ring);
@@ -34,6 +35,10 @@ void kek_ring_free(struct kek_ring *ring);
 int kek_ring_parse(struct kek_ring *ret, struct span text, struct error *err);
 /* From a file, which nobody but its owner and group may read: -EACCES otherwise. */
 int kek_ring_load(struct kek_ring *ret, const char *path, struct error *err);
+/* Adds a key of KEK_LEN bytes behind the others. -EBADMSG: it is there, or there are too many. */
+int kek_ring_add(struct kek_ring *ring, struct span key, struct error *err);
+/* Adds copies of those that ring does not have. -ENOMEM, -E2BIG. */
+int kek_ring_join(struct kek_ring *ring, const struct kek_ring *other);
 /* NULL: none of that id. */
 const struct kek *kek_ring_find(const struct kek_ring *ring, const char *id);
 
