@@ -28,12 +28,51 @@ yours: then it is yours as well. */}}
 {{- include "casemate.broker.name" . }}-ca
 {{- end -}}
 
+{{- define "casemate.broker.vaultCaDir" -}}/run/casemate/vault-ca{{- end -}}
+{{- define "casemate.broker.vaultTokenDir" -}}/run/casemate/vault-token{{- end -}}
+{{- define "casemate.broker.pinDir" -}}/run/casemate/pin{{- end -}}
+
+{{/* The settings broker.kek; empty where neither Vault nor a token is. */}}
+{{- define "casemate.broker.kek" -}}
+{{- $k := .Values.broker.kek -}}
+{{- $kek := dict -}}
+{{- with $k.vault -}}
+{{- if .address -}}
+{{- if not (and .key .caConfigMap) -}}
+{{- fail "broker.kek.vault needs key, the name of a transit key, and caConfigMap, a ConfigMap of yours with the ca.crt of who vouches for it" -}}
+{{- else if not (or .role .tokenSecretName) -}}
+{{- fail "broker.kek.vault needs role, to log in with the service account, or tokenSecretName, a Secret of yours with the key `token`" -}}
+{{- end -}}
+{{- $v := dict "address" .address "mount" .mount "key" .key "caFile" (printf "%s/ca.crt" (include "casemate.broker.vaultCaDir" $)) -}}
+{{- if .tokenSecretName -}}
+{{- $_ := set $v "tokenFile" (printf "%s/token" (include "casemate.broker.vaultTokenDir" $)) -}}
+{{- else -}}
+{{- $_ := set (set $v "role" .role) "authMount" .authMount -}}
+{{- end -}}
+{{- $_ := set $kek "vault" $v -}}
+{{- end -}}
+{{- end -}}
+{{- with $k.pkcs11 -}}
+{{- if .module -}}
+{{- if not (and .token .key .pinSecretName) -}}
+{{- fail "broker.kek.pkcs11 needs token and key, their labels, and pinSecretName, a Secret of yours with the key `pin`" -}}
+{{- end -}}
+{{- $_ := set $kek "pkcs11" (dict "module" .module "token" .token "key" .key "pinFile" (printf "%s/pin" (include "casemate.broker.pinDir" $))) -}}
+{{- end -}}
+{{- end -}}
+{{- if $kek -}}
+{{- $_ := set $kek "cacheFor" $k.cacheFor -}}
+{{- with $k.use }}{{ $_ := set $kek "use" . }}{{ end -}}
+{{- toYaml $kek -}}
+{{- end -}}
+{{- end -}}
+
 {{/* The daemon's file: what the chart knows, and the value broker.config. */}}
 {{- define "casemate.broker.config" -}}
 {{- $b := .Values.broker -}}
 {{- $name := include "casemate.broker.name" . -}}
-{{- if not (or $b.kekSecretName $b.insecureKekInSecret) -}}
-{{- fail "broker.enabled needs what wraps its keys: set broker.kekSecretName to a Secret of yours with the key `kek` (32 random bytes), or, where nothing is to be protected, broker.insecureKekInSecret" -}}
+{{- if not (or $b.kekSecretName $b.insecureKekInSecret $b.kek.vault.address $b.kek.pkcs11.module) -}}
+{{- fail "broker.enabled needs what wraps its keys: set broker.kekSecretName to a Secret of yours with the key `kek` (32 random bytes), or broker.kek.vault or broker.kek.pkcs11, or, where nothing is to be protected, broker.insecureKekInSecret" -}}
 {{- else if and $b.kekSecretName $b.insecureKekInSecret -}}
 {{- fail "broker.kekSecretName and broker.insecureKekInSecret exclude each other" -}}
 {{- end -}}
@@ -49,8 +88,12 @@ yours: then it is yours as well. */}}
 {{- $_ := set $own "agentServiceAccount" (printf "%s:%s" .Release.Namespace (include "casemate.agent.serviceAccount" .)) -}}
 {{- if $b.kekSecretName -}}
 {{- $_ := set $own "kekFile" (printf "%s/kek" (include "casemate.broker.kekDir" .)) -}}
-{{- else -}}
+{{- end -}}
+{{- if $b.insecureKekInSecret -}}
 {{- $_ := set $own "insecureKekInSecret" true -}}
+{{- end -}}
+{{- with include "casemate.broker.kek" . | fromYaml -}}
+{{- $_ := set $own "kek" . -}}
 {{- end -}}
 {{- $tls := dict "secretName" (printf "%s-tls" $name) "serviceName" $name "caConfigMap" (include "casemate.broker.caConfigMap" .) -}}
 {{- if $b.tlsSecretName -}}
