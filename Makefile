@@ -236,6 +236,7 @@ check-programs: all $(GRPC_PEER) $(RENDER) $(MAKE_EVIDENCE) $(TSM_ASK) $(PUT_KEY
 	PUT_KEY=$(PUT_KEY) OPEN_KEY=$(OPEN_KEY) tests/integration/durability-test
 	PUT_KEY=$(PUT_KEY) tests/integration/kek-test
 	tests/integration/grpc-test
+	tests/integration/rego-test
 	TSM_ASK=$(TSM_ASK) tests/integration/tsm-test
 	B=$(B) tests/integration/guest-test
 	CASEMATE_NODEAGENT=$(B)/nodeagent/casemate-nodeagent tests/integration/agent-unit-test
