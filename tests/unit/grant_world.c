@@ -62,28 +62,32 @@ static void prove(struct proven *p)
 	}
 }
 
-/* The profile and the pod, patched; the pod is mutated before. */
-static void build(struct grant_world *w, const struct grant_row *row)
+struct json_val grant_world_objects(
+	struct fixture *f, const char *profile_patch, const char *pod_patch, const char *further)
 {
 	_cleanup_patch_ struct patch patch = PATCH_INIT(1 << 20);
 	_cleanup_buf_ struct buf text = BUF_INIT(1 << 20);
-	struct fixture *f = &w->f;
 	struct json_val profile = fixture_quoted(f, PROFILE_TEXT),
 			pod = fixture_quoted(f, POD_TEXT);
 	struct policy_result res;
 
-	if (row->profile)
-		profile = fixture_apply_text(f, profile, fixture_text(f, row->profile));
+	if (profile_patch)
+		profile = fixture_apply_text(f, profile, fixture_text(f, profile_patch));
 	buf_span(&text, json_raw(profile));
 	buf_putc(&text, '\0');
-	fixture_profiles(f, (const char *const[]){text.p, NULL});
+	fixture_profiles(f, (const char *const[]){text.p, further, NULL});
 	f->rq.object = pod;
 	f->failed |= policy_mutate(&f->rq, "", &f->a, &patch, &res) < 0;
 	pod = fixture_apply(f, pod, &patch);
-	if (row->pod)
-		pod = fixture_apply_text(f, pod, fixture_text(f, row->pod));
-	w->rq.pod = pod;
-	w->rq.profiles = f->profiles;
+	if (pod_patch)
+		pod = fixture_apply_text(f, pod, fixture_text(f, pod_patch));
+	return pod;
+}
+
+static void build(struct grant_world *w, const struct grant_row *row)
+{
+	w->rq.pod = grant_world_objects(&w->f, row->profile, row->pod, NULL);
+	w->rq.profiles = w->f.profiles;
 }
 
 /* The decision and its explanation are one. */

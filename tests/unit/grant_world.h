@@ -25,6 +25,11 @@ struct grant_row {
 	const char *says; /* part of the message; NULL: granted */
 };
 
+/* The profile that the pod names, patched, becomes f's, with a further one (NULL: none); returns
+ * the pod as it runs: admitted, then patched. */
+struct json_val grant_world_objects(
+	struct fixture *f, const char *profile_patch, const char *pod_patch, const char *further);
+
 /* Decides each row's request. */
 void grant_rows(const struct grant_row *rows, size_t n);
 

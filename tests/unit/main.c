@@ -147,6 +147,7 @@
 	X(quote)                                                                                   \
 	X(ra_tls)                                                                                  \
 	X(record)                                                                                  \
+	X(refusals)                                                                                \
 	X(registration)                                                                            \
 	X(review)                                                                                  \
 	X(review_node)                                                                             \

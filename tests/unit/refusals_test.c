@@ -1,0 +1,713 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * Who must not have the key: one table, an attack a row, each through the whole broker, with the
+ * reason that it is refused for. */
+#include "tests/unit/refusals_world.h"
+#include "tests/unit/test.h"
+
+enum {
+	ATTACKS_MIN = 60,
+	/* in an enclave's report */
+	ATTRIBUTES = 48,
+	MRENCLAVE = 64,
+	MRSIGNER = 128,
+	ISV_PROD_ID = 256,
+	ISV_SVN = 258,
+};
+
+#define APP_AT     "/spec/containers/0"
+#define STATUS_AT  "/status/containerStatuses/0"
+#define HEX_11     "1111111111111111111111111111111111111111111111111111111111111111"
+#define EXEC_PROBE "{'exec':{'command':['cat','/proc/1/environ']}}"
+
+/*
+ * The evidence of an enclave, which asks for itself
+ */
+
+static void enclave(struct attack *a)
+{
+	memset(a->sgx.quote.body + MRENCLAVE, 0x11, 32);
+	memset(a->sgx.quote.body + MRSIGNER, 0x11, 32);
+	tee_put(a->sgx.quote.body + ISV_PROD_ID, 2, 3);
+	tee_put(a->sgx.quote.body + ISV_SVN, 2, 7);
+	a->tee = a->evidence = "sgx";
+	a->key = "shop/enclave/secret-key";
+	a->node_token = a->pod_token = a->container = NULL;
+}
+
+static void signed_enclave(struct attack *a)
+{
+	enclave(a);
+	a->key = "shop/enclave/signed-key";
+	a->pod_token = "pod";
+	a->sgx.quote.body[MRENCLAVE] ^= 1;
+}
+
+static void other_measurement(struct attack *a)
+{
+	enclave(a);
+	a->sgx.quote.body[MRENCLAVE] ^= 1;
+}
+
+static void other_signer(struct attack *a)
+{
+	signed_enclave(a);
+	a->sgx.quote.body[MRSIGNER] ^= 1;
+}
+
+static void other_product(struct attack *a)
+{
+	signed_enclave(a);
+	tee_put(a->sgx.quote.body + ISV_PROD_ID, 2, 4);
+}
+
+static void old_svn(struct attack *a)
+{
+	signed_enclave(a);
+	tee_put(a->sgx.quote.body + ISV_SVN, 2, 6);
+}
+
+static void no_pod_token(struct attack *a)
+{
+	signed_enclave(a);
+	a->pod_token = NULL;
+}
+
+static void debug(struct attack *a)
+{
+	enclave(a);
+	a->sgx.quote.body[ATTRIBUTES] |= 2;
+}
+
+static void tcb(struct attack *a)
+{
+	enclave(a);
+	a->sgx.tcb_info.d.levels[0].status = "OutOfDate";
+}
+
+static void tcb_hardening(struct attack *a)
+{
+	enclave(a);
+	a->sgx.tcb_info.d.levels[0].status = "SWHardeningNeeded";
+}
+
+static void tcb_revoked(struct attack *a)
+{
+	enclave(a);
+	a->sgx.tcb_info.d.levels[0].status = "Revoked";
+}
+
+static void quoting_enclave_old(struct attack *a)
+{
+	enclave(a);
+	a->sgx.qe.d.levels[0].status = "OutOfDate";
+}
+
+static void revoked_platform(struct attack *a)
+{
+	enclave(a);
+	a->sgx.pck_crl[a->sgx.pck.ca].revoked[0] = a->sgx.leaf.serial;
+}
+
+static void forged_quote(struct attack *a)
+{
+	enclave(a);
+	a->sgx.quote.signature = TEE_BIT_TURNED;
+}
+
+static void forged_quoting_enclave(struct attack *a)
+{
+	enclave(a);
+	a->sgx.quote.qe_signature = TEE_OTHER_KEY;
+}
+
+static void forged_platform(struct attack *a)
+{
+	enclave(a);
+	a->sgx.leaf.break_signature = true;
+}
+
+static void forged_collateral(struct attack *a)
+{
+	enclave(a);
+	a->sgx.tcb_info.d.break_signature = true;
+}
+
+static void stale_collateral(struct attack *a)
+{
+	enclave(a);
+	a->sgx.tcb_info.d.next_update = SIMULATED_NOW - 1;
+}
+
+static void enclave_as_simulated(struct attack *a)
+{
+	enclave(a);
+	a->tee = "tdx";
+}
+
+static void enclave_for_node_key(struct attack *a)
+{
+	enclave(a);
+	a->key = "shop/pay/secret-key";
+}
+
+static void denied_measurement(struct attack *a)
+{
+	enclave(a);
+	a->denied[DENY_MEASUREMENTS] = HEX_11;
+}
+
+/*
+ * Sessions
+ */
+
+static void replayed(struct attack *a)
+{
+	a->twice = true;
+}
+
+static void other_nonce(struct attack *a)
+{
+	a->other_nonce = true;
+}
+
+static void other_session(struct attack *a)
+{
+	a->other_session = true;
+}
+
+static void swapped_key(struct attack *a)
+{
+	a->other_key = true;
+}
+
+static void swapped_enclave_key(struct attack *a)
+{
+	enclave(a);
+	a->other_key = true;
+}
+
+static void no_session(struct attack *a)
+{
+	a->cookie = "";
+}
+
+static void made_up_session(struct attack *a)
+{
+	a->cookie = "kbs-session-id=AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA";
+}
+
+static void made_up_bearer(struct attack *a)
+{
+	a->cookie = "";
+	a->bearer = "eyJhbGciOiJub25lIn0.e30.";
+}
+
+/*
+ * Tokens of Kubernetes
+ */
+
+static void stale_token(struct attack *a)
+{
+	a->pod_token = "old";
+}
+
+static void empty_audience(struct attack *a)
+{
+	a->pod_token = "no-audience";
+}
+
+static void other_audience(struct attack *a)
+{
+	a->pod_token = "other-audience";
+}
+
+static void forged_token(struct attack *a)
+{
+	a->pod_token = "forged";
+}
+
+static void unbound_token(struct attack *a)
+{
+	a->pod_token = "unbound";
+}
+
+static void person(struct attack *a)
+{
+	a->pod_token = "person";
+}
+
+static void other_pod(struct attack *a)
+{
+	a->bound_pod_token = "pod";
+	a->pod_token = "other-pod";
+}
+
+static void gone_pod(struct attack *a)
+{
+	a->pod_token = "other-pod";
+}
+
+static void pod_made_anew(struct attack *a)
+{
+	a->pod_token = "made-anew";
+}
+
+static void tokens_not_bound(struct attack *a)
+{
+	a->unbound = true;
+}
+
+static void tokens_dropped(struct attack *a)
+{
+	a->dropped = true;
+}
+
+static void agent_as_pod(struct attack *a)
+{
+	a->pod_token = "agent";
+}
+
+static void pod_as_agent(struct attack *a)
+{
+	a->node_token = "pod";
+}
+
+static void agent_alone(struct attack *a)
+{
+	a->pod_token = NULL;
+}
+
+static void pod_elsewhere(struct attack *a)
+{
+	a->pod_token = "elsewhere";
+}
+
+static void node_before(struct attack *a)
+{
+	a->pod_token = "before";
+}
+
+static void agent_elsewhere(struct attack *a)
+{
+	a->node_token = "agent2";
+}
+
+static void both_elsewhere(struct attack *a)
+{
+	a->node_token = "agent2";
+	a->pod_token = "elsewhere";
+}
+
+static void other_account(struct attack *a)
+{
+	a->pod_token = "other-account";
+}
+
+static void other_namespace(struct attack *a)
+{
+	a->pod_token = "other-namespace";
+}
+
+/* A device's id came to another container, or is shared by two: the agent names who holds it now.
+ */
+static void other_container(struct attack *a)
+{
+	a->container = "helper";
+}
+
+static void unknown_container(struct attack *a)
+{
+	a->container = "given-back";
+}
+
+/*
+ * Nodes
+ */
+
+static void no_verdict(struct attack *a)
+{
+	a->record = NULL;
+}
+
+#define VERDICT(function, verdict, reason, platform, id, uid, until)                               \
+	static void function(struct attack *a)                                                     \
+	{                                                                                          \
+		a->record = REFUSALS_RECORD(verdict, reason, platform, id, uid, until);            \
+	}
+#define LONG "2099-01-01T00:00:00Z"
+VERDICT(refused_node, "Refused", "TcbOutOfDate", "simulated", REFUSALS_PLATFORM, "nu1", LONG)
+VERDICT(overused_platform, "Refused", "PlatformOverused", "simulated", REFUSALS_PLATFORM, "nu1",
+	LONG)
+VERDICT(expired_node, "Simulated", "Simulated", "simulated", REFUSALS_PLATFORM, "nu1",
+	"2020-01-01T00:00:00Z")
+VERDICT(waived_node, "Waived", "Waived", "simulated", REFUSALS_PLATFORM, "nu1", LONG)
+VERDICT(host_node, "Unproven", "HostNotAttestable", "tdx-host", REFUSALS_PLATFORM, "nu1", LONG)
+VERDICT(node_made_anew, "Simulated", "Simulated", "simulated", REFUSALS_PLATFORM, "nu0", LONG)
+VERDICT(other_platform, "Simulated", "Simulated", "simulated", "ab02", "nu1", LONG)
+VERDICT(other_tee, "Attested", "Ok", "tdx", REFUSALS_PLATFORM, "nu1", LONG)
+
+static void revoke_node(struct refusals *w, struct attack *a)
+{
+	(void)a;
+	refusals_record(w, REFUSALS_RECORD("Refused", "CertificateRevoked", "simulated",
+				   REFUSALS_PLATFORM, "nu1", LONG));
+}
+
+static void revoked_meanwhile(struct attack *a)
+{
+	a->then = revoke_node;
+}
+
+static void move_node(struct refusals *w, struct attack *a)
+{
+	(void)a;
+	refusals_record(
+		w, REFUSALS_RECORD("Simulated", "Simulated", "simulated", "ab02", "nu1", LONG));
+}
+
+static void moved_meanwhile(struct attack *a)
+{
+	a->then = move_node;
+}
+
+static void denied_node(struct attack *a)
+{
+	a->denied[DENY_NODES] = "n1";
+}
+
+static void denied_platform(struct attack *a)
+{
+	a->denied[DENY_PLATFORMS] = REFUSALS_PLATFORM;
+}
+
+static void deny_later(struct refusals *w, struct attack *a)
+{
+	(void)a;
+	refusals_deny(w, DENY_PLATFORMS, REFUSALS_PLATFORM);
+}
+
+static void denied_meanwhile(struct attack *a)
+{
+	a->then = deny_later;
+}
+
+static void denied_key(struct attack *a)
+{
+	a->denied[DENY_KEYS] = "shop/pay/secret-key";
+}
+
+/*
+ * Simulated and sample
+ */
+
+static void no_config_consent(struct attack *a)
+{
+	a->config_simulated = false;
+}
+
+static void no_profile_consent(struct attack *a)
+{
+	a->profile = SET("/spec/attestation/allowSimulated", "false");
+}
+
+static void no_key_consent(struct attack *a)
+{
+	a->profile = SET("/spec/keys/0/allowSimulated", "false");
+}
+
+static void no_simulated_identity(struct attack *a)
+{
+	a->profile = REMOVE("/spec/identities/4");
+}
+
+static void own_root(struct attack *a)
+{
+	a->own_root = true;
+}
+
+static void other_nodes_certificate(struct attack *a)
+{
+	a->certified_uid = "nu2";
+}
+
+static void sample(struct attack *a)
+{
+	a->tee = a->evidence = "sample";
+}
+
+static void sample_with_consent(struct attack *a)
+{
+	sample(a);
+	a->allow_sample = true;
+}
+
+static void sample_of_a_guest(struct attack *a)
+{
+	sample_with_consent(a);
+	a->enclave = REFUSALS_ENCLAVE("'allowSimulated':true", "{'name':'dev','simulated':{}}",
+		"{'name':'secret-key','type':'raw','grant':{'serviceAccounts':['payments']},"
+		"'identities':['dev'],'allowSimulated':true}");
+	a->key = "shop/enclave/secret-key";
+	a->node_token = a->container = NULL;
+}
+
+/*
+ * Profiles, namespaces, keys
+ */
+
+static void namespace_not_enabled(struct attack *a)
+{
+	a->key = "mine/pay/secret-key";
+}
+
+static void new_namespace(struct refusals *w, struct attack *a)
+{
+	(void)a;
+	refusals_owner(w, "ns2", "u1");
+}
+
+static void namespace_made_anew(struct attack *a)
+{
+	a->then = new_namespace;
+}
+
+static void new_profile(struct refusals *w, struct attack *a)
+{
+	(void)a;
+	refusals_owner(w, "ns1", "u2");
+}
+
+static void profile_made_anew(struct attack *a)
+{
+	a->then = new_profile;
+}
+
+static void loosen(struct refusals *w, struct attack *a)
+{
+	(void)a;
+	refusals_loosen(w, ADD("/spec/attestation/acceptedTcbStatuses/-", "'Revoked'"));
+}
+
+static void profile_loosened(struct attack *a)
+{
+	a->then = loosen;
+}
+
+#define LOOSE(attestation)                                                                         \
+	REFUSALS_ENCLAVE(attestation, "{'name':'code','sgx':{'mrenclave':'" HEX_11 "'}}",          \
+		"{'name':'secret-key','type':'raw','grant':{'evidenceOnly':true}}")
+
+static void loose_tcb(struct attack *a)
+{
+	tcb(a);
+	a->enclave = LOOSE("'acceptedTcbStatuses':['UpToDate','OutOfDate']");
+}
+
+static void loose_debug(struct attack *a)
+{
+	debug(a);
+	a->enclave = LOOSE("'allowDebug':true");
+}
+
+static void no_such_key(struct attack *a)
+{
+	a->key = "shop/pay/other-key";
+}
+
+static void no_such_profile(struct attack *a)
+{
+	a->key = "shop/other/secret-key";
+}
+
+static void path_upwards(struct attack *a)
+{
+	a->key = "shop/pay/%2e%2e";
+}
+
+static void no_workload(struct attack *a)
+{
+	a->profile = REMOVE("/spec/workload");
+}
+
+static void change_pod(struct refusals *w, struct attack *a)
+{
+	(void)a;
+	refusals_pod(w, SET(STATUS_AT "/imageID", "'r/x@" DIGEST_B "'"));
+}
+
+static void image_meanwhile(struct attack *a)
+{
+	a->then = change_pod;
+}
+
+static const struct refusals_row rows[] = {
+	{"-- none: a pod on a node", NULL, NULL, REASON_Ok},
+	{"-- none: an enclave that its evidence names", enclave, NULL, REASON_Ok},
+	{"-- none: an enclave that its signer names", signed_enclave, NULL, REASON_Ok},
+
+	{"wrong image: in the pod", NULL, SET(APP_AT "/image", "'r/x@" DIGEST_B "'"),
+		REASON_ImageNotAllowed},
+	{"wrong image: that runs", NULL, SET(STATUS_AT "/imageID", "'r/x@" DIGEST_B "'"),
+		REASON_WorkloadNotAllowed},
+	{"wrong image: a tag", NULL, SET(APP_AT "/image", "'r/x:latest'"),
+		REASON_WorkloadNotAllowed},
+	{"wrong image: after the attestation", image_meanwhile, NULL, REASON_WorkloadNotAllowed},
+	{"wrong command", NULL, SET(APP_AT "/command/2", "'/bin/sh'"), REASON_WorkloadNotAllowed},
+	{"wrong command: an argument more", NULL, ADD(APP_AT "/args/-", "'--dump'"),
+		REASON_WorkloadNotAllowed},
+	{"wrong command: without casemate-exec", NULL, SET(APP_AT "/command", "['python3']"),
+		REASON_NotAsPromised},
+	{"extra variable: LD_PRELOAD", NULL,
+		ADD(APP_AT "/env/-", "{'name':'LD_PRELOAD','value':'/data/x.so'}"),
+		REASON_WorkloadNotAllowed},
+	{"extra variables: all of a ConfigMap", NULL,
+		ADD(APP_AT "/envFrom", "[{'configMapRef':{'name':'c'}}]"),
+		REASON_WorkloadNotAllowed},
+	{"a listed variable from a Secret", NULL,
+		ADD(APP_AT "/env/-", "{'name':'CASEMATE_Y','valueFrom':{'secretKeyRef':{'name':'s',"
+				     "'key':'k'}}}"),
+		REASON_WorkloadNotAllowed},
+	{"the key's name where the program prints it", NULL,
+		SET(APP_AT "/env/0/value", "'casemate://pay/secret-key'"),
+		REASON_WorkloadNotAllowed},
+	{"extra mount: over the program", NULL,
+		ADD(APP_AT "/volumeMounts/-", "{'name':'data','mountPath':'/app'}"),
+		REASON_WorkloadNotAllowed},
+	{"extra mount: over casemate-exec", NULL,
+		ADD(APP_AT "/volumeMounts/-",
+			"{'name':'data','mountPath':'/run/casemate/casemate-exec'}"),
+		REASON_WorkloadNotAllowed},
+	{"extra mount: the host's files", NULL,
+		ADD("/spec/volumes/-", "{'name':'h','hostPath':{'path':'/'}}"),
+		REASON_HostPathNotAllowed},
+	{"exec probe", NULL, ADD(APP_AT "/readinessProbe", EXEC_PROBE), REASON_WorkloadNotAllowed},
+	{"lifecycle hook", NULL, ADD(APP_AT "/lifecycle", "{'postStart':" EXEC_PROBE "}"),
+		REASON_WorkloadNotAllowed},
+	{"a container beside it", NULL,
+		ADD("/spec/containers/-", "{'name':'spy','image':'y@" DIGEST_A "'}"),
+		REASON_WorkloadNotAllowed},
+	{"one process namespace", NULL, ADD("/spec/shareProcessNamespace", "true"),
+		REASON_WorkloadNotAllowed},
+	{"the host's processes", NULL, ADD("/spec/hostPID", "true"), REASON_PodSecurityViolated},
+	{"privileged", NULL, ADD(APP_AT "/securityContext", "{'privileged':true}"),
+		REASON_PodSecurityViolated},
+	{"a profile that says nothing of what may run", no_workload, NULL,
+		REASON_WorkloadNotAllowed},
+
+	{"wrong service account", other_account, NULL, REASON_ServiceAccountNotAllowed},
+	{"wrong namespace: the pod's", other_namespace, NULL, REASON_NamespaceNotAllowed},
+	{"wrong namespace: the key's, not enabled", namespace_not_enabled, NULL,
+		REASON_NamespaceNotAllowed},
+	{"no service account, where one is needed", no_pod_token, NULL,
+		REASON_ServiceAccountNotAllowed},
+
+	{"wrong measurement", other_measurement, NULL, REASON_IdentityNotAllowed},
+	{"wrong signer", other_signer, NULL, REASON_IdentityNotAllowed},
+	{"wrong product", other_product, NULL, REASON_IdentityNotAllowed},
+	{"old SVN", old_svn, NULL, REASON_IdentityNotAllowed},
+	{"denied measurement", denied_measurement, NULL, REASON_MeasurementNotAllowed},
+	{"debug", debug, NULL, REASON_DebugNotAllowed},
+	{"TCB out of date", tcb, NULL, REASON_TcbOutOfDate},
+	{"TCB that needs hardening", tcb_hardening, NULL, REASON_TcbSwHardeningNeeded},
+	{"TCB revoked", tcb_revoked, NULL, REASON_TcbRevoked},
+	{"quoting enclave out of date", quoting_enclave_old, NULL, REASON_TcbOutOfDate},
+	{"revoked platform", revoked_platform, NULL, REASON_CertificateRevoked},
+	{"forged platform: its certificate", forged_platform, NULL, REASON_ChainInvalid},
+	{"forged platform: its quoting enclave", forged_quoting_enclave, NULL,
+		REASON_QeReportInvalid},
+	{"forged quote", forged_quote, NULL, REASON_QuoteSignatureInvalid},
+	{"forged collateral", forged_collateral, NULL, REASON_CollateralSignatureInvalid},
+	{"stale collateral", stale_collateral, NULL, REASON_CollateralExpired},
+	{"evidence of another TEE than was said", enclave_as_simulated, NULL,
+		REASON_ReportDataMismatch},
+	{"an enclave for a node's key", enclave_for_node_key, NULL, REASON_WorkloadNotAllowed},
+
+	{"replayed attestation", replayed, NULL, REASON_ChallengeReplayed},
+	{"evidence for another nonce", other_nonce, NULL, REASON_ReportDataMismatch},
+	{"evidence of another session", other_session, NULL, REASON_ChallengeInvalid},
+	{"swapped tee-pubkey", swapped_key, NULL, REASON_ReportDataMismatch},
+	{"swapped tee-pubkey of an enclave", swapped_enclave_key, NULL, REASON_ReportDataMismatch},
+	{"no session", no_session, NULL, REASON_SessionExpired},
+	{"made-up session", made_up_session, NULL, REASON_SessionExpired},
+	{"made-up bearer token", made_up_bearer, NULL, REASON_SessionExpired},
+
+	{"stale token", stale_token, NULL, REASON_TokenInvalid},
+	{"token of an empty audience", empty_audience, NULL, REASON_TokenInvalid},
+	{"token of another audience", other_audience, NULL, REASON_TokenInvalid},
+	{"forged token", forged_token, NULL, REASON_TokenInvalid},
+	{"token of no pod", unbound_token, NULL, REASON_TokenInvalid},
+	{"token of a person", person, NULL, REASON_TokenInvalid},
+	{"the agent's token for the pod's", agent_as_pod, NULL, REASON_NamespaceNotAllowed},
+	{"a pod's token for the agent's", pod_as_agent, NULL, REASON_TokenInvalid},
+	{"the agent alone, without a pod", agent_alone, NULL, REASON_WorkloadNotAllowed},
+	{"a token of another pod, with this one's evidence", other_pod, NULL,
+		REASON_ReportDataMismatch},
+	{"a token of a pod that is gone", gone_pod, NULL, REASON_WorkloadNotAllowed},
+	{"a token of the pod that had its name before", pod_made_anew, NULL, REASON_TokenInvalid},
+	{"tokens that no evidence binds", tokens_not_bound, NULL, REASON_ReportDataMismatch},
+	{"tokens taken out", tokens_dropped, NULL, REASON_ReportDataMismatch},
+	{"device id shared: another container names itself", other_container, NULL,
+		REASON_WorkloadNotAllowed},
+	{"device id given back: no container has it", unknown_container, NULL,
+		REASON_WorkloadNotAllowed},
+
+	{"agent of node A for a pod of node B", pod_elsewhere, NULL, REASON_NodeMismatch},
+	{"agent of node B for a pod of node A", agent_elsewhere, NULL, REASON_NodeMismatch},
+	{"agent and pod of a node without a verdict", both_elsewhere, NULL, REASON_NotAttested},
+	{"a pod of the node that had its name before", node_before, NULL, REASON_NodeMismatch},
+	{"node without a verdict", no_verdict, NULL, REASON_NotAttested},
+	{"refused node", refused_node, NULL, REASON_TcbOutOfDate},
+	{"overused platform", overused_platform, NULL, REASON_PlatformOverused},
+	{"expired node", expired_node, NULL, REASON_VerdictExpired},
+	{"waived node", waived_node, NULL, REASON_Waived},
+	{"a host of VMs", host_node, NULL, REASON_VerdictExpired},
+	{"the node's verdict is its predecessor's", node_made_anew, NULL, REASON_VerdictExpired},
+	{"evidence of another machine than the node's", other_platform, NULL, REASON_NodeMismatch},
+	{"simulated evidence on a node of a real TEE", other_tee, NULL, REASON_NodeMismatch},
+	{"revoked node: after the attestation", revoked_meanwhile, NULL, REASON_CertificateRevoked},
+	{"node moved: after the attestation", moved_meanwhile, NULL, REASON_NodeMismatch},
+	{"denied node", denied_node, NULL, REASON_NodeDenied},
+	{"denied platform", denied_platform, NULL, REASON_PlatformDenied},
+	{"denied platform: after the attestation", denied_meanwhile, NULL, REASON_PlatformDenied},
+	{"denied key", denied_key, NULL, REASON_KeyRevoked},
+
+	{"simulated, without configuration's consent", no_config_consent, NULL,
+		REASON_SimulatedNotAllowed},
+	{"simulated, without the profile's consent", no_profile_consent, NULL,
+		REASON_SimulatedNotAllowed},
+	{"simulated, without the key's consent", no_key_consent, NULL, REASON_SimulatedNotAllowed},
+	{"simulated, and no identity says so", no_simulated_identity, NULL,
+		REASON_IdentityNotAllowed},
+	{"simulated, of a root of one's own", own_root, NULL, REASON_UnknownRoot},
+	{"simulated, with another node's certificate", other_nodes_certificate, NULL,
+		REASON_NodeMismatch},
+	{"sample evidence", sample, NULL, REASON_SampleNotAllowed},
+	{"sample evidence on a node, with consent", sample_with_consent, NULL,
+		REASON_SampleNotAllowed},
+	{"sample evidence for a simulated identity", sample_of_a_guest, NULL,
+		REASON_IdentityNotAllowed},
+
+	{"profile loosened", profile_loosened, NULL, REASON_ProfileInvalid},
+	{"profile that accepts an old TCB, the cluster does not", loose_tcb, NULL,
+		REASON_TcbOutOfDate},
+	{"profile that accepts debug, the cluster does not", loose_debug, NULL,
+		REASON_DebugNotAllowed},
+	{"profile made anew under its name", profile_made_anew, NULL, REASON_KeyNotFound},
+	{"namespace made anew under its name", namespace_made_anew, NULL, REASON_KeyNotFound},
+	{"no such key", no_such_key, NULL, REASON_KeyNotFound},
+	{"no such profile", no_such_profile, NULL, REASON_KeyNotFound},
+	{"a path upwards", path_upwards, NULL, REASON_KeyNotFound},
+};
+
+static void test_attacks(void)
+{
+	unsigned n = refusals_run(rows, ARRAY_SIZE(rows));
+
+	CHECK_ROW("attacks", n >= ATTACKS_MIN, "%u", n);
+}
+
+CU_TestInfo refusals_tests[] = {
+	{"attacks", test_attacks},
+	CU_TEST_INFO_NULL,
+};
