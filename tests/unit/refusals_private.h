@@ -41,7 +41,7 @@ struct refusals {
 	struct sealing_keys keys;
 	EVP_PKEY *token_key, *own, *other;
 	struct rcar_world world;
-	const char *namespace_uid, *profile_uid;
+	const char *namespace_uid;
 	struct loop_queue *queue;
 	struct rcar_desk *desk;
 	struct server *server;

@@ -238,7 +238,6 @@ static void init(struct attack *a)
 	*a = (struct attack){.record = REFUSALS_GOOD,
 		.config_simulated = true,
 		.namespace_uid = "ns1",
-		.profile_uid = "u1",
 		.what = {.tee = "tdx",
 			.node = "n1",
 			.node_uid = "nu1",

@@ -20,6 +20,12 @@ enum {
 #define HEX_11     "1111111111111111111111111111111111111111111111111111111111111111"
 #define EXEC_PROBE "{'exec':{'command':['cat','/proc/1/environ']}}"
 
+#define CHANGE(name, ...)                                                                          \
+	static void name(struct attack *a)                                                         \
+	{                                                                                          \
+		__VA_ARGS__;                                                                       \
+	}
+
 /*
  * The evidence of an enclave, which asks for itself
  */
@@ -43,65 +49,16 @@ static void signed_enclave(struct attack *a)
 	a->sgx.quote.body[MRENCLAVE] ^= 1;
 }
 
-static void other_measurement(struct attack *a)
-{
-	enclave(a);
-	a->sgx.quote.body[MRENCLAVE] ^= 1;
-}
-
-static void other_signer(struct attack *a)
-{
-	signed_enclave(a);
-	a->sgx.quote.body[MRSIGNER] ^= 1;
-}
-
-static void other_product(struct attack *a)
-{
-	signed_enclave(a);
-	tee_put(a->sgx.quote.body + ISV_PROD_ID, 2, 4);
-}
-
-static void old_svn(struct attack *a)
-{
-	signed_enclave(a);
-	tee_put(a->sgx.quote.body + ISV_SVN, 2, 6);
-}
-
-static void no_pod_token(struct attack *a)
-{
-	signed_enclave(a);
-	a->pod_token = NULL;
-}
-
-static void debug(struct attack *a)
-{
-	enclave(a);
-	a->sgx.quote.body[ATTRIBUTES] |= 2;
-}
-
-static void tcb(struct attack *a)
-{
-	enclave(a);
-	a->sgx.tcb_info.d.levels[0].status = "OutOfDate";
-}
-
-static void tcb_hardening(struct attack *a)
-{
-	enclave(a);
-	a->sgx.tcb_info.d.levels[0].status = "SWHardeningNeeded";
-}
-
-static void tcb_revoked(struct attack *a)
-{
-	enclave(a);
-	a->sgx.tcb_info.d.levels[0].status = "Revoked";
-}
-
-static void quoting_enclave_old(struct attack *a)
-{
-	enclave(a);
-	a->sgx.qe.d.levels[0].status = "OutOfDate";
-}
+CHANGE(other_measurement, enclave(a); a->sgx.quote.body[MRENCLAVE] ^= 1)
+CHANGE(other_signer, signed_enclave(a); a->sgx.quote.body[MRSIGNER] ^= 1)
+CHANGE(other_product, signed_enclave(a); tee_put(a->sgx.quote.body + ISV_PROD_ID, 2, 4))
+CHANGE(old_svn, signed_enclave(a); tee_put(a->sgx.quote.body + ISV_SVN, 2, 6))
+CHANGE(no_pod_token, signed_enclave(a); a->pod_token = NULL)
+CHANGE(debug, enclave(a); a->sgx.quote.body[ATTRIBUTES] |= 2)
+CHANGE(tcb, enclave(a); a->sgx.tcb_info.d.levels[0].status = "OutOfDate")
+CHANGE(tcb_hardening, enclave(a); a->sgx.tcb_info.d.levels[0].status = "SWHardeningNeeded")
+CHANGE(tcb_revoked, enclave(a); a->sgx.tcb_info.d.levels[0].status = "Revoked")
+CHANGE(quoting_enclave_old, enclave(a); a->sgx.qe.d.levels[0].status = "OutOfDate")
 
 static void revoked_platform(struct attack *a)
 {
@@ -109,226 +66,68 @@ static void revoked_platform(struct attack *a)
 	a->sgx.pck_crl[a->sgx.pck.ca].revoked[0] = a->sgx.leaf.serial;
 }
 
-static void forged_quote(struct attack *a)
-{
-	enclave(a);
-	a->sgx.quote.signature = TEE_BIT_TURNED;
-}
-
-static void forged_quoting_enclave(struct attack *a)
-{
-	enclave(a);
-	a->sgx.quote.qe_signature = TEE_OTHER_KEY;
-}
-
-static void forged_platform(struct attack *a)
-{
-	enclave(a);
-	a->sgx.leaf.break_signature = true;
-}
-
-static void forged_collateral(struct attack *a)
-{
-	enclave(a);
-	a->sgx.tcb_info.d.break_signature = true;
-}
-
-static void stale_collateral(struct attack *a)
-{
-	enclave(a);
-	a->sgx.tcb_info.d.next_update = SIMULATED_NOW - 1;
-}
-
-static void enclave_as_simulated(struct attack *a)
-{
-	enclave(a);
-	a->tee = "tdx";
-}
-
-static void enclave_for_node_key(struct attack *a)
-{
-	enclave(a);
-	a->key = "shop/pay/secret-key";
-}
-
-static void denied_measurement(struct attack *a)
-{
-	enclave(a);
-	a->denied[DENY_MEASUREMENTS] = HEX_11;
-}
+CHANGE(forged_quote, enclave(a); a->sgx.quote.signature = TEE_BIT_TURNED)
+CHANGE(forged_quoting_enclave, enclave(a); a->sgx.quote.qe_signature = TEE_OTHER_KEY)
+CHANGE(forged_platform, enclave(a); a->sgx.leaf.break_signature = true)
+CHANGE(forged_collateral, enclave(a); a->sgx.tcb_info.d.break_signature = true)
+CHANGE(stale_collateral, enclave(a); a->sgx.tcb_info.d.next_update = SIMULATED_NOW - 1)
+CHANGE(enclave_as_td, enclave(a); a->tee = "tdx")
+CHANGE(enclave_for_node_key, enclave(a); a->key = "shop/pay/secret-key")
+CHANGE(denied_measurement, enclave(a); a->denied[DENY_MEASUREMENTS] = HEX_11)
 
 /*
  * Sessions
  */
 
-static void replayed(struct attack *a)
-{
-	a->twice = true;
-}
-
-static void other_nonce(struct attack *a)
-{
-	a->other_nonce = true;
-}
-
-static void other_session(struct attack *a)
-{
-	a->other_session = true;
-}
-
-static void swapped_key(struct attack *a)
-{
-	a->other_key = true;
-}
-
-static void swapped_enclave_key(struct attack *a)
-{
-	enclave(a);
-	a->other_key = true;
-}
-
-static void no_session(struct attack *a)
-{
-	a->cookie = "";
-}
+CHANGE(replayed, a->twice = true)
+CHANGE(other_nonce, a->other_nonce = true)
+CHANGE(other_session, a->other_session = true)
+CHANGE(swapped_key, a->other_key = true)
+CHANGE(swapped_enclave_key, enclave(a); a->other_key = true)
+CHANGE(no_session, a->cookie = "")
 
 static void made_up_session(struct attack *a)
 {
 	a->cookie = "kbs-session-id=AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA";
 }
 
-static void made_up_bearer(struct attack *a)
-{
-	a->cookie = "";
-	a->bearer = "eyJhbGciOiJub25lIn0.e30.";
-}
+CHANGE(made_up_bearer, a->cookie = ""; a->bearer = "eyJhbGciOiJub25lIn0.e30.")
 
 /*
  * Tokens of Kubernetes
  */
 
-static void stale_token(struct attack *a)
-{
-	a->pod_token = "old";
-}
-
-static void empty_audience(struct attack *a)
-{
-	a->pod_token = "no-audience";
-}
-
-static void other_audience(struct attack *a)
-{
-	a->pod_token = "other-audience";
-}
-
-static void forged_token(struct attack *a)
-{
-	a->pod_token = "forged";
-}
-
-static void unbound_token(struct attack *a)
-{
-	a->pod_token = "unbound";
-}
-
-static void person(struct attack *a)
-{
-	a->pod_token = "person";
-}
-
-static void other_pod(struct attack *a)
-{
-	a->bound_pod_token = "pod";
-	a->pod_token = "other-pod";
-}
-
-static void gone_pod(struct attack *a)
-{
-	a->pod_token = "other-pod";
-}
-
-static void pod_made_anew(struct attack *a)
-{
-	a->pod_token = "made-anew";
-}
-
-static void tokens_not_bound(struct attack *a)
-{
-	a->unbound = true;
-}
-
-static void tokens_dropped(struct attack *a)
-{
-	a->dropped = true;
-}
-
-static void agent_as_pod(struct attack *a)
-{
-	a->pod_token = "agent";
-}
-
-static void pod_as_agent(struct attack *a)
-{
-	a->node_token = "pod";
-}
-
-static void agent_alone(struct attack *a)
-{
-	a->pod_token = NULL;
-}
-
-static void pod_elsewhere(struct attack *a)
-{
-	a->pod_token = "elsewhere";
-}
-
-static void node_before(struct attack *a)
-{
-	a->pod_token = "before";
-}
-
-static void agent_elsewhere(struct attack *a)
-{
-	a->node_token = "agent2";
-}
-
-static void both_elsewhere(struct attack *a)
-{
-	a->node_token = "agent2";
-	a->pod_token = "elsewhere";
-}
-
-static void other_account(struct attack *a)
-{
-	a->pod_token = "other-account";
-}
-
-static void other_namespace(struct attack *a)
-{
-	a->pod_token = "other-namespace";
-}
+CHANGE(stale_token, a->pod_token = "old")
+CHANGE(empty_audience, a->pod_token = "no-audience")
+CHANGE(other_audience, a->pod_token = "other-audience")
+CHANGE(forged_token, a->pod_token = "forged")
+CHANGE(unbound_token, a->pod_token = "unbound")
+CHANGE(person, a->pod_token = "person")
+CHANGE(other_pod, a->bound_pod_token = "pod"; a->pod_token = "other-pod")
+CHANGE(gone_pod, a->pod_token = "other-pod")
+CHANGE(pod_made_anew, a->pod_token = "made-anew")
+CHANGE(tokens_not_bound, a->unbound = true)
+CHANGE(tokens_dropped, a->dropped = true)
+CHANGE(agent_as_pod, a->pod_token = "agent")
+CHANGE(pod_as_agent, a->node_token = "pod")
+CHANGE(agent_alone, a->pod_token = NULL)
+CHANGE(pod_elsewhere, a->pod_token = "elsewhere")
+CHANGE(node_before, a->pod_token = "before")
+CHANGE(agent_elsewhere, a->node_token = "agent2")
+CHANGE(both_elsewhere, a->node_token = "agent2"; a->pod_token = "elsewhere")
+CHANGE(other_account, a->pod_token = "other-account")
+CHANGE(other_namespace, a->pod_token = "other-namespace")
 
 /* A device's id came to another container, or is shared by two: the agent names who holds it now.
  */
-static void other_container(struct attack *a)
-{
-	a->container = "helper";
-}
-
-static void unknown_container(struct attack *a)
-{
-	a->container = "given-back";
-}
+CHANGE(other_container, a->container = "helper")
+CHANGE(unknown_container, a->container = "given-back")
 
 /*
  * Nodes
  */
 
-static void no_verdict(struct attack *a)
-{
-	a->record = NULL;
-}
+CHANGE(no_verdict, a->record = NULL)
 
 #define VERDICT(function, verdict, reason, platform, id, uid, until)                               \
 	static void function(struct attack *a)                                                     \
@@ -354,10 +153,7 @@ static void revoke_node(struct refusals *w, struct attack *a)
 				   REFUSALS_PLATFORM, "nu1", LONG));
 }
 
-static void revoked_meanwhile(struct attack *a)
-{
-	a->then = revoke_node;
-}
+CHANGE(revoked_meanwhile, a->then = revoke_node)
 
 static void move_node(struct refusals *w, struct attack *a)
 {
@@ -366,20 +162,9 @@ static void move_node(struct refusals *w, struct attack *a)
 		w, REFUSALS_RECORD("Simulated", "Simulated", "simulated", "ab02", "nu1", LONG));
 }
 
-static void moved_meanwhile(struct attack *a)
-{
-	a->then = move_node;
-}
-
-static void denied_node(struct attack *a)
-{
-	a->denied[DENY_NODES] = "n1";
-}
-
-static void denied_platform(struct attack *a)
-{
-	a->denied[DENY_PLATFORMS] = REFUSALS_PLATFORM;
-}
+CHANGE(moved_meanwhile, a->then = move_node)
+CHANGE(denied_node, a->denied[DENY_NODES] = "n1")
+CHANGE(denied_platform, a->denied[DENY_PLATFORMS] = REFUSALS_PLATFORM)
 
 static void deny_later(struct refusals *w, struct attack *a)
 {
@@ -387,60 +172,21 @@ static void deny_later(struct refusals *w, struct attack *a)
 	refusals_deny(w, DENY_PLATFORMS, REFUSALS_PLATFORM);
 }
 
-static void denied_meanwhile(struct attack *a)
-{
-	a->then = deny_later;
-}
-
-static void denied_key(struct attack *a)
-{
-	a->denied[DENY_KEYS] = "shop/pay/secret-key";
-}
+CHANGE(denied_meanwhile, a->then = deny_later)
+CHANGE(denied_key, a->denied[DENY_KEYS] = "shop/pay/secret-key")
 
 /*
  * Simulated and sample
  */
 
-static void no_config_consent(struct attack *a)
-{
-	a->config_simulated = false;
-}
-
-static void no_profile_consent(struct attack *a)
-{
-	a->profile = SET("/spec/attestation/allowSimulated", "false");
-}
-
-static void no_key_consent(struct attack *a)
-{
-	a->profile = SET("/spec/keys/0/allowSimulated", "false");
-}
-
-static void no_simulated_identity(struct attack *a)
-{
-	a->profile = REMOVE("/spec/identities/4");
-}
-
-static void own_root(struct attack *a)
-{
-	a->own_root = true;
-}
-
-static void other_nodes_certificate(struct attack *a)
-{
-	a->certified_uid = "nu2";
-}
-
-static void sample(struct attack *a)
-{
-	a->tee = a->evidence = "sample";
-}
-
-static void sample_with_consent(struct attack *a)
-{
-	sample(a);
-	a->allow_sample = true;
-}
+CHANGE(no_config_consent, a->config_simulated = false)
+CHANGE(no_profile_consent, a->profile = SET("/spec/attestation/allowSimulated", "false"))
+CHANGE(no_key_consent, a->profile = SET("/spec/keys/0/allowSimulated", "false"))
+CHANGE(no_simulated_identity, a->profile = REMOVE("/spec/identities/4"))
+CHANGE(own_root, a->own_root = true)
+CHANGE(other_nodes_certificate, a->certified_uid = "nu2")
+CHANGE(sample, a->tee = a->evidence = "sample")
+CHANGE(sample_with_consent, sample(a); a->allow_sample = true)
 
 static void sample_of_a_guest(struct attack *a)
 {
@@ -456,10 +202,7 @@ static void sample_of_a_guest(struct attack *a)
  * Profiles, namespaces, keys
  */
 
-static void namespace_not_enabled(struct attack *a)
-{
-	a->key = "mine/pay/secret-key";
-}
+CHANGE(namespace_not_enabled, a->key = "mine/pay/secret-key")
 
 static void new_namespace(struct refusals *w, struct attack *a)
 {
@@ -467,10 +210,7 @@ static void new_namespace(struct refusals *w, struct attack *a)
 	refusals_owner(w, "ns2", "u1");
 }
 
-static void namespace_made_anew(struct attack *a)
-{
-	a->then = new_namespace;
-}
+CHANGE(namespace_made_anew, a->then = new_namespace)
 
 static void new_profile(struct refusals *w, struct attack *a)
 {
@@ -478,10 +218,7 @@ static void new_profile(struct refusals *w, struct attack *a)
 	refusals_owner(w, "ns1", "u2");
 }
 
-static void profile_made_anew(struct attack *a)
-{
-	a->then = new_profile;
-}
+CHANGE(profile_made_anew, a->then = new_profile)
 
 static void loosen(struct refusals *w, struct attack *a)
 {
@@ -489,46 +226,18 @@ static void loosen(struct refusals *w, struct attack *a)
 	refusals_loosen(w, ADD("/spec/attestation/acceptedTcbStatuses/-", "'Revoked'"));
 }
 
-static void profile_loosened(struct attack *a)
-{
-	a->then = loosen;
-}
+CHANGE(profile_loosened, a->then = loosen)
 
 #define LOOSE(attestation)                                                                         \
 	REFUSALS_ENCLAVE(attestation, "{'name':'code','sgx':{'mrenclave':'" HEX_11 "'}}",          \
 		"{'name':'secret-key','type':'raw','grant':{'evidenceOnly':true}}")
 
-static void loose_tcb(struct attack *a)
-{
-	tcb(a);
-	a->enclave = LOOSE("'acceptedTcbStatuses':['UpToDate','OutOfDate']");
-}
-
-static void loose_debug(struct attack *a)
-{
-	debug(a);
-	a->enclave = LOOSE("'allowDebug':true");
-}
-
-static void no_such_key(struct attack *a)
-{
-	a->key = "shop/pay/other-key";
-}
-
-static void no_such_profile(struct attack *a)
-{
-	a->key = "shop/other/secret-key";
-}
-
-static void path_upwards(struct attack *a)
-{
-	a->key = "shop/pay/%2e%2e";
-}
-
-static void no_workload(struct attack *a)
-{
-	a->profile = REMOVE("/spec/workload");
-}
+CHANGE(loose_tcb, tcb(a); a->enclave = LOOSE("'acceptedTcbStatuses':['UpToDate','OutOfDate']"))
+CHANGE(loose_debug, debug(a); a->enclave = LOOSE("'allowDebug':true"))
+CHANGE(no_such_key, a->key = "shop/pay/other-key")
+CHANGE(no_such_profile, a->key = "shop/other/secret-key")
+CHANGE(path_upwards, a->key = "shop/pay/%2e%2e")
+CHANGE(no_workload, a->profile = REMOVE("/spec/workload"))
 
 static void change_pod(struct refusals *w, struct attack *a)
 {
@@ -536,10 +245,7 @@ static void change_pod(struct refusals *w, struct attack *a)
 	refusals_pod(w, SET(STATUS_AT "/imageID", "'r/x@" DIGEST_B "'"));
 }
 
-static void image_meanwhile(struct attack *a)
-{
-	a->then = change_pod;
-}
+CHANGE(image_meanwhile, a->then = change_pod)
 
 static const struct refusals_row rows[] = {
 	{"-- none: a pod on a node", NULL, NULL, REASON_Ok},
@@ -619,8 +325,7 @@ static const struct refusals_row rows[] = {
 	{"forged quote", forged_quote, NULL, REASON_QuoteSignatureInvalid},
 	{"forged collateral", forged_collateral, NULL, REASON_CollateralSignatureInvalid},
 	{"stale collateral", stale_collateral, NULL, REASON_CollateralExpired},
-	{"evidence of another TEE than was said", enclave_as_simulated, NULL,
-		REASON_ReportDataMismatch},
+	{"evidence of another TEE than was said", enclave_as_td, NULL, REASON_ReportDataMismatch},
 	{"an enclave for a node's key", enclave_for_node_key, NULL, REASON_WorkloadNotAllowed},
 
 	{"replayed attestation", replayed, NULL, REASON_ChallengeReplayed},

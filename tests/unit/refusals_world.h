@@ -25,7 +25,6 @@ struct attack {
 	bool allow_sample;
 	const char *denied[DENY_KINDS];
 	const char *namespace_uid; /* "" : the namespace is not enabled */
-	const char *profile_uid;
 	struct tee_intel sgx;
 	struct simulated what;     /* of simulated evidence */
 	const char *certified_uid; /* the node's whose the simulated certificate is */
@@ -43,7 +42,6 @@ struct attack {
 	bool other_nonce;            /* the evidence is bound to the nonce of another session */
 	bool other_session;          /* the nonce of another session comes, with its evidence */
 	bool twice;                  /* the whole attestation is sent again */
-	bool turned;                 /* a bit of the evidence is */
 	/* After the attestation, before the key is asked for; NULL: nothing. */
 	void (*then)(struct refusals *w, struct attack *a);
 	const char *cookie, *bearer; /* in place of what the broker gave; "": none */
