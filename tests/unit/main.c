@@ -66,6 +66,7 @@
 	X(exec_exchange)                                                                           \
 	X(exec_guest)                                                                              \
 	X(fetch)                                                                                   \
+	X(explain)                                                                                 \
 	X(file_watch)                                                                              \
 	X(files)                                                                                   \
 	X(first_node)                                                                              \
