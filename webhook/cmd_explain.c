@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * casemate-webhook key explain: which of the broker's rules hold for a key and who would ask for it,
- * which fail, and what to change. It reads, and releases nothing. */
+ * casemate-webhook key explain: which of the broker's rules hold for a key and who would ask for
+ * it, which fail, and what to change. It reads, and releases nothing. */
 #include <errno.h>
 #include <stdio.h>
 
@@ -108,9 +108,11 @@ void key_explain_usage(FILE *f)
 	settings_help(&options, table.v, table.n);
 	fprintf(f,
 		"\nUsage: casemate-webhook key explain [OPTIONS] NAMESPACE/PROFILE/KEY\n"
-		"Goes through the broker's rules for a live pod (--pod) or for evidence (--evidence, "
+		"Goes through the broker's rules for a live pod (--pod) or for evidence "
+		"(--evidence, "
 		"as\n"
-		"verify takes it) and says which hold, which fail and what to change. For a pod whose\n"
+		"verify takes it) and says which hold, which fail and what to change. For a pod "
+		"whose\n"
 		"node is confidential the node's verdict stands for its evidence. Nothing is "
 		"released.\n"
 		"Exit code 0: the key would be released; 1: refused, or something cannot be looked "

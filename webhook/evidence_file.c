@@ -109,8 +109,8 @@ static void judge(struct evidence_file *f, struct span text, bool any)
 		verdict_refuse(&f->verdict, reason, "%s", err.message);
 }
 
-int evidence_file_judge(struct evidence_file *f, const struct evidence_file_options *o, bool any,
-	struct error *err)
+int evidence_file_judge(
+	struct evidence_file *f, const struct evidence_file_options *o, bool any, struct error *err)
 {
 	struct span text = SPAN_NONE;
 	int r;

@@ -32,7 +32,9 @@ struct evidence_file {
 	struct verdict verdict; /* of evidence that cannot be read, too */
 };
 #define EVIDENCE_FILE_INIT                                                                         \
-	{.arena = ARENA_INIT(8 << 20), .policy = POLICY_DOCUMENT_INIT}
+	{                                                                                          \
+		.arena = ARENA_INIT(8 << 20), .policy = POLICY_DOCUMENT_INIT                       \
+	}
 
 /* any: whatever runs is accepted, if it is genuine; who asks judges it. -EINVAL: an option is
  * wrong; other errors: a file. */

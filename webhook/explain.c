@@ -73,8 +73,8 @@ static int find_grant(struct explanation *x)
 	int n;
 
 	if (!x->has_proven)
-		return explain_found(x, "the rules of profile and key", GRANT_UNJUDGED, REASON_Ok,
-			"");
+		return explain_found(
+			x, "the rules of profile and key", GRANT_UNJUDGED, REASON_Ok, "");
 	n = grant_explain(&q, &x->arena, x->v + x->n);
 	x->n += n > 0 ? (size_t)n : 0;
 	return n < 0 ? n : 0;
@@ -83,8 +83,8 @@ static int find_grant(struct explanation *x)
 /* Whom the profile means: for a pod of a profile of nodes the node's agent asks. */
 static bool asks_agent(const struct explanation *x)
 {
-	const struct profile *p = profile_find(
-		x->profiles, span_str(x->id.namespace_), span_str(x->id.profile));
+	const struct profile *p =
+		profile_find(x->profiles, span_str(x->id.namespace_), span_str(x->id.profile));
 
 	if (!*x->o->pod)
 		return false;
@@ -93,8 +93,8 @@ static bool asks_agent(const struct explanation *x)
 		       : !*x->o->file.evidence;
 }
 
-int explain(struct explanation *x, const struct explain_options *o, const char *key,
-	struct error *err)
+int explain(
+	struct explanation *x, const struct explain_options *o, const char *key, struct error *err)
 {
 	int r = key_id_parse(&x->id, span_str(key), NULL, err);
 

@@ -13,9 +13,9 @@
 enum { EXPLAIN_FINDINGS_MAX = GRANT_FINDINGS_MAX + 4 };
 
 struct explain_options {
-	struct evidence_file_options file; /* evidence "": the node's verdict stands for it */
-	const char *config;                /* the broker's; "": defaults, the strictest */
-	const char *profiles_dir;          /* "": from the API server */
+	struct evidence_file_options file;   /* evidence "": the node's verdict stands for it */
+	const char *config;                  /* the broker's; "": defaults, the strictest */
+	const char *profiles_dir;            /* "": from the API server */
 	const char *kubeconfig, *namespace_; /* of the API server, and Casemate's */
 	const char *pod;                     /* "NAMESPACE/NAME"; "": none */
 	const char *container;               /* "": the only one that asks for keys */
@@ -44,8 +44,8 @@ struct explanation {
 
 /* Looks up and judges. x is zero before but for file (EVIDENCE_FILE_INIT) and arena. -EINVAL: the
  * options; or what could not be looked up. explanation_free() in any case. */
-int explain(struct explanation *x, const struct explain_options *o, const char *key,
-	struct error *err);
+int explain(
+	struct explanation *x, const struct explain_options *o, const char *key, struct error *err);
 /* The reason of the first finding that fails; Ok: the key would be released. */
 enum reason explanation_reason(const struct explanation *x);
 void explanation_free(struct explanation *x);

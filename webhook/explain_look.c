@@ -36,8 +36,8 @@ static int look_api(struct explanation *x, struct error *err)
 	if (r < 0)
 		return error_set(err, r, "event loop: %s", strerror(-r));
 	return kube_client_new(&x->kube, x->event,
-		&(struct kube_client_options){.kubeconfig = x->o->kubeconfig,
-			.user_agent = "casemate-webhook-key"},
+		&(struct kube_client_options){
+			.kubeconfig = x->o->kubeconfig, .user_agent = "casemate-webhook-key"},
 		err);
 }
 
@@ -55,9 +55,9 @@ static int add_map(struct explanation *x, struct error *err)
 		return 0;
 	for (int i = 0; r == 0 && i < DENY_KINDS; i++) {
 		enum deny_kind kind = (enum deny_kind)i;
-		struct span line, text = json_str(json_find(json_root(&doc), "data",
-							  deny_kind_name(kind)),
-					  &x->arena);
+		struct span line,
+			text = json_str(json_find(json_root(&doc), "data", deny_kind_name(kind)),
+				&x->arena);
 
 		while (deny_next_line(&text, &line))
 			deny_add(x->denied, kind, line, NULL);
@@ -99,9 +99,9 @@ static int look_namespace(struct explanation *x, bool *ret_enabled, struct error
 	r = api_get(x->kube, path, what, &x->arena, &doc, err);
 	if (r < 0)
 		return r;
-	*ret_enabled = json_str_is(
-		json_find(json_root(&doc), "metadata", "labels", NAMESPACE_LABEL),
-		NAMESPACE_LABEL_VALUE);
+	*ret_enabled =
+		json_str_is(json_find(json_root(&doc), "metadata", "labels", NAMESPACE_LABEL),
+			NAMESPACE_LABEL_VALUE);
 	return 0;
 }
 
@@ -187,9 +187,11 @@ static int look_pod(struct explanation *x, struct error *err)
 
 	if (!slash || slash == x->o->pod || !slash[1] || strpbrk(slash + 1, "/?#% ") ||
 		strlen(x->o->pod) > 320)
-		return error_set(err, -EINVAL, "--pod: \"%.100s\" is not NAMESPACE/NAME", x->o->pod);
+		return error_set(
+			err, -EINVAL, "--pod: \"%.100s\" is not NAMESPACE/NAME", x->o->pod);
 	if (!x->kube)
-		return error_set(err, -EINVAL, "--pod is of a cluster, --profiles-dir of none: choose");
+		return error_set(
+			err, -EINVAL, "--pod is of a cluster, --profiles-dir of none: choose");
 	snprintf(path, sizeof(path), "/api/v1/namespaces/%.*s/pods/%s", (int)(slash - x->o->pod),
 		x->o->pod, slash + 1);
 	snprintf(what, sizeof(what), "pod %s", x->o->pod);
@@ -211,8 +213,8 @@ static int look_requester(struct explanation *x, struct error *err)
 	const struct explain_options *o = x->o;
 
 	if (*o->pod && *o->service_account)
-		return error_set(err, -EINVAL,
-			"--service-account goes with --evidence; a pod has its own");
+		return error_set(
+			err, -EINVAL, "--service-account goes with --evidence; a pod has its own");
 	if (*o->pod)
 		return look_pod(x, err);
 	if (!*o->file.evidence)
@@ -228,8 +230,8 @@ static int look_requester(struct explanation *x, struct error *err)
 
 int explain_look(struct explanation *x, struct error *err)
 {
-	static int (*const steps[])(struct explanation *, struct error *) = {look_config, look_api,
-		look_requester, look_denied, look_profiles};
+	static int (*const steps[])(struct explanation *, struct error *) = {
+		look_config, look_api, look_requester, look_denied, look_profiles};
 	int r = 0;
 
 	for (size_t i = 0; i < ARRAY_SIZE(steps) && r == 0; i++)
@@ -241,8 +243,8 @@ int explain_look(struct explanation *x, struct error *err)
  * The node
  */
 
-static void take_register(struct proven *p, struct json_val name, struct json_val value,
-	struct arena *a)
+static void take_register(
+	struct proven *p, struct json_val name, struct json_val value, struct arena *a)
 {
 	struct measurement *m = &p->registers[p->n_registers];
 	_cleanup_buf_ struct buf bytes = BUF_INIT(sizeof(m->value));
@@ -313,8 +315,10 @@ int explain_node(struct explanation *x, struct error *err)
 		!x->who.node[0])
 		return explain_found(x, rule, GRANT_FAILS, REASON_NodeMismatch,
 			"the pod is on no node yet: it asks for keys once it is");
-	snprintf(path, sizeof(path), "/apis/casemate.dev/v1alpha1/nodeattestations/%s", x->who.node);
-	code = api_get(x->kube, path, "NodeAttestation of the pod's node", &x->arena, &x->record, err);
+	snprintf(
+		path, sizeof(path), "/apis/casemate.dev/v1alpha1/nodeattestations/%s", x->who.node);
+	code = api_get(
+		x->kube, path, "NodeAttestation of the pod's node", &x->arena, &x->record, err);
 	if (code == -ENOENT)
 		return explain_found(x, rule, GRANT_FAILS, REASON_NotAttested, err->message);
 	if (code < 0)

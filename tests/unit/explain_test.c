@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * What `key explain` and the other commands of stored keys find in a cluster that a kubeconfig names,
- * with a stand-in for the API server. */
+ * What `key explain` and the other commands of stored keys find in a cluster that a kubeconfig
+ * names, with a stand-in for the API server. */
 #include "webhook/explain.h"
 
 #include <errno.h>
 #include <stdlib.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "tests/unit/kube_fix.h"
@@ -15,13 +16,14 @@
 #define PROFILE                                                                                    \
 	"{\"metadata\":{\"namespace\":\"shop\",\"name\":\"pay\",\"uid\":\"u2\"},\"spec\":{"        \
 	"\"tee\":\"node\",\"attestation\":{\"allowSimulated\":true},\"identities\":[{\"name\":"    \
-	"\"dev\",\"simulated\":{}}],\"keys\":[{\"name\":\"k\",\"type\":\"password\",\"size\":24,"   \
+	"\"dev\",\"simulated\":{}}],\"keys\":[{\"name\":\"k\",\"type\":\"password\",\"size\":24,"  \
 	"\"identities\":[\"dev\"],\"grant\":{\"serviceAccounts\":[\"payments\"]},"                 \
 	"\"allowSimulated\":true}]}}"
 #define POD(account)                                                                               \
 	"{\"metadata\":{\"namespace\":\"shop\",\"name\":\"p\",\"uid\":\"u3\",\"annotations\":{"    \
 	"\"casemate.dev/profile\":\"pay\"}},\"spec\":{\"nodeName\":\"n1\","                        \
-	"\"serviceAccountName\":\"" account "\",\"containers\":[{\"name\":\"app\",\"image\":\"i\"," \
+	"\"serviceAccountName\":\"" account                                                        \
+	"\",\"containers\":[{\"name\":\"app\",\"image\":\"i\","                                    \
 	"\"resources\":{\"limits\":{\"casemate.dev/keys\":\"1\"}}}]}}"
 #define RECORD(verdict, until)                                                                     \
 	"{\"status\":{\"nodeUID\":\"u4\",\"platform\":\"simulated\",\"platformID\":\"0102\","      \
@@ -63,7 +65,8 @@ static void answer(void *ctx, unsigned n, const char *request, struct fake_reply
 		give(reply, w->record);
 	else if (strstr(request, "/namespaces/sys/configmaps/casemate-denied "))
 		give(reply, w->denied);
-	else if (strstr(request, "GET /api/v1/namespaces/sys/secrets?") && !strstr(request, "watch="))
+	else if (strstr(request, "GET /api/v1/namespaces/sys/secrets?") &&
+		 !strstr(request, "watch="))
 		give(reply, "{\"metadata\":{\"resourceVersion\":\"5\"},\"items\":[]}");
 	else if (strstr(request, "GET /api/v1/namespaces/sys/secrets?"))
 		give(reply, "");
@@ -111,27 +114,27 @@ static void test_pods(void)
 			REASON_PodUnknown, NULL, NULL},
 		{"another service account", POD("other"), GOOD, NULL, "x", "shop/pay/k", false, 0,
 			REASON_ServiceAccountNotAllowed, "granted", "lacks other"},
-		{"a node that nobody judged", POD("payments"), NULL, NULL, "x", "shop/pay/k", false, 0,
-			REASON_NotAttested, "node is attested", "NodeAttestation"},
+		{"a node that nobody judged", POD("payments"), NULL, NULL, "x", "shop/pay/k", false,
+			0, REASON_NotAttested, "node is attested", "NodeAttestation"},
 		{"a verdict that is over", POD("payments"),
-			RECORD("Simulated", "2020-01-01T00:00:00Z"), NULL, "x", "shop/pay/k", false, 0,
-			REASON_VerdictExpired, "node is attested", "n1"},
+			RECORD("Simulated", "2020-01-01T00:00:00Z"), NULL, "x", "shop/pay/k", false,
+			0, REASON_VerdictExpired, "node is attested", "n1"},
 		{"without configuration's consent", POD("payments"), GOOD, NULL, "", "shop/pay/k",
-			false, 0, REASON_SimulatedNotAllowed, "identities", "allowSimulated"},
+			false, 0, REASON_ProfileInvalid, "such a profile", "allowSimulated"},
 		{"a denied key", POD("payments"), GOOD, "{\"data\":{\"keys\":\"shop/pay/k\"}}", "x",
 			"shop/pay/k", false, 0, REASON_KeyRevoked, "denied", ""},
-		{"a denied node", POD("payments"), GOOD, "{\"data\":{\"nodes\":\"# why\\n n1\"}}", "x",
-			"shop/pay/k", false, 0, REASON_NodeDenied, "denied", ""},
+		{"a denied node", POD("payments"), GOOD, "{\"data\":{\"nodes\":\"# why\\n n1\"}}",
+			"x", "shop/pay/k", false, 0, REASON_NodeDenied, "denied", ""},
 		{"no such key", POD("payments"), GOOD, NULL, "x", "shop/pay/j", false, 0,
 			REASON_KeyNotFound, "has the key", "no key j"},
 		{"no such profile", POD("payments"), GOOD, NULL, "x", "shop/pays/k", false, 0,
 			REASON_KeyNotFound, "such a profile", "pays"},
 		{"a namespace that is not enabled", POD("payments"), GOOD, NULL, "x", "shop/pay/k",
 			true, 0, REASON_NamespaceNotAllowed, "namespace is enabled", "shop"},
-		{"no such pod", NULL, GOOD, NULL, "x", "shop/pay/k", false, -ENOENT, REASON_Ok, NULL,
-			"pod shop/p"},
-		{"no key's name", POD("payments"), GOOD, NULL, "x", "shop", false, -EINVAL, REASON_Ok,
-			NULL, ""},
+		{"no such pod", NULL, GOOD, NULL, "x", "shop/pay/k", false, -ENOENT, REASON_Ok,
+			NULL, "pod shop/p"},
+		{"no key's name", POD("payments"), GOOD, NULL, "x", "shop", false, -EINVAL,
+			REASON_Ok, NULL, ""},
 	};
 
 	for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
@@ -185,6 +188,8 @@ static void test_pods(void)
 /* `key list`, `import`, `rotate` and so on, by --kubeconfig. */
 static void test_kubeconfig(void)
 {
+	static const struct setting table[] = {
+		KEK_SETTINGS("kek", offsetof(struct key_session_options, kek))};
 	static const struct {
 		const char *name, *keys, *namespace_, *kek, *owner;
 		int r, owner_r;
@@ -197,6 +202,8 @@ static void test_kubeconfig(void)
 	};
 
 	for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
+		_cleanup_arena_ struct arena a = ARENA_INIT(1 << 16);
+		struct key_session_options o = {0};
 		struct key_session s = {0};
 		struct key_owner owner = {0};
 		struct json_val keys = {0};
@@ -211,13 +218,18 @@ static void test_kubeconfig(void)
 		}
 		snprintf(kek, sizeof(kek), "%s/kek", w.kube.dir);
 		write_text(kek, "AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=\n");
-		r = key_session_open(&s,
-			&(struct key_session_options){.keys = rows[i].keys,
-				.profiles_dir = "",
-				.kubeconfig = w.kube.config,
-				.namespace_ = rows[i].namespace_,
-				.kek_file = *rows[i].kek ? kek : ""},
-			&err);
+		chmod(kek, 0400);
+		/* what no flag says */
+		CU_ASSERT_EQUAL(settings_read(&(struct settings_input){.table = table,
+						      .n = ARRAY_SIZE(table)},
+					&o, &a, NULL, NULL),
+			0);
+		o.keys = rows[i].keys;
+		o.profiles_dir = "";
+		o.kubeconfig = w.kube.config;
+		o.namespace_ = rows[i].namespace_;
+		o.kek_file = *rows[i].kek ? kek : "";
+		r = key_session_open(&s, &o, &err);
 		CHECK_ROW(rows[i].name, r == rows[i].r, "%d %s", r, err.message);
 		if (r == 0) {
 			r = key_session_owner(&s, rows[i].owner, &owner, &keys, &err);

@@ -51,7 +51,7 @@ struct broker {
 	struct issuer *issuer; /* in place of reviews, outside a cluster */
 	struct witness *witness;
 	struct ledger *ledger;
-	struct pod_marks *marks; /* NULL: standalone */
+	struct pod_marks *marks;                 /* NULL: standalone */
 	struct metric *connections, *collateral; /* NULL: another role tells of it */
 	struct rcar_desk *desk;
 	struct front *front;

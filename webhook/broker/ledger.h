@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
  * What each decision about a key leaves behind, whichever protocol it was asked by: its line in the
- * audit log and its count in casemate_webhook_key_releases_total{protocol,verdict,reason}; lines that
- * cannot be written are counted in casemate_webhook_audit_failures_total. */
+ * audit log and its count in casemate_webhook_key_releases_total{protocol,verdict,reason}; lines
+ * that cannot be written are counted in casemate_webhook_audit_failures_total. */
 #pragma once
 
 #include "common/observe/metrics.h"
