@@ -42,6 +42,11 @@ static bool read_file(struct key_held_file *ret, struct json_val v)
 	       delivery_key_name(span_str(ret->key));
 }
 
+static bool is_namespace(const char *name)
+{
+	return *name && strspn(name, "abcdefghijklmnopqrstuvwxyz0123456789-") == strlen(name);
+}
+
 int key_held_read(struct key_held *ret, struct span text)
 {
 	static const struct json_limits limits = {TEXT_MAX, NODES_MAX + 8, 4};
@@ -55,7 +60,8 @@ int key_held_read(struct key_held *ret, struct span text)
 	*ret = (struct key_held){0};
 	if (r < 0 || !json_is_array(files) || json_count(files) > DELIVERY_KEYS_MAX ||
 		!json_copy(json_get(json_root(&doc), "namespace"), ret->namespace_,
-			sizeof(ret->namespace_)))
+			sizeof(ret->namespace_)) ||
+		!is_namespace(ret->namespace_))
 		return -EBADMSG;
 	json_each (it, files)
 		if (!read_file(&ret->v[ret->n++], it.value))

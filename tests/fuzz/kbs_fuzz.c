@@ -15,6 +15,7 @@
 #include "common/kbs/key_id.h"
 #include "common/kbs/rcar.h"
 #include "common/kbs/sealed.h"
+#include "common/kbs/versions.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
@@ -29,6 +30,21 @@ static void canonical(struct span in)
 	if (json_parse(&b, buf_view(&once), &limits, NULL) < 0 ||
 		jcs_write(&twice, json_root(&b)) < 0 ||
 		!span_equal(buf_view(&once), buf_view(&twice)))
+		abort();
+}
+
+static void versions(struct span in)
+{
+	static struct key_id ids[VERSIONS_MAX], again[VERSIONS_MAX];
+	_cleanup_buf_ struct buf out = BUF_INIT(VERSIONS_REQUEST_MAX);
+	unsigned numbers[4];
+	int n = versions_ask_read(ids, in, NULL);
+
+	versions_answer_read(numbers, 4, in, NULL);
+	if (n < 0)
+		return;
+	if (versions_ask_write(&out, ids, (size_t)n) < 0 ||
+		versions_ask_read(again, buf_view(&out), NULL) != n)
 		abort();
 }
 
@@ -103,6 +119,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		key = jwk_generate(JWK_EC_P256);
 	canonical(in);
 	messages(in);
+	versions(in);
 	if (jwe_open(&plain, in, key, NULL) == 0)
 		abort();
 	if (jws_verify_es256(in, key, &payload, NULL) == 0)

@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * What a container, or its pod's annotation, asks for; the first byte picks. What is accepted can
- * be part of a path and of a URL; what is refused says why. */
+ * What a container, or its pod's annotation, asks for, and what is noted of it; the first byte
+ * picks. What is accepted can be part of a path and of a URL; what is refused says why. */
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "nodeagent/attest/token.h"
-#include "nodeagent/keys/promise.h"
+#include "nodeagent/keys/held.h"
 #include "nodeagent/keys/release.h"
 
 static void must(bool ok)
@@ -58,6 +58,25 @@ static void promise(struct span s)
 		must(delivery_file_name(span_str(p.files[i])) && !strchr(p.files[i], '/'));
 }
 
+/* What is noted is read as it was. */
+static void held(struct span s)
+{
+	_cleanup_buf_ struct buf text = BUF_INIT(1 << 16), again = BUF_INIT(1 << 16);
+	struct key_names wanted;
+	struct key_held h;
+
+	if (key_held_read(&h, s) < 0)
+		return;
+	for (size_t i = 0; i < h.n; i++) {
+		must(delivery_file_name(span_str(h.v[i].file)));
+		key_held_news(&h, h.v[i].key, 2);
+	}
+	key_held_wanted(&h, &wanted);
+	must_be_names(&wanted);
+	must(key_held_write(&text, &h) == 0 && key_held_read(&h, buf_view(&text)) == 0);
+	must(key_held_write(&again, &h) == 0 && span_equal(buf_view(&text), buf_view(&again)));
+}
+
 static void token(struct span s)
 {
 	struct token_pod t;
@@ -78,7 +97,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	if (size == 0)
 		return 0;
 	s = (struct span){(const char *)data + 1, size - 1};
-	switch (data[0] % 4) {
+	switch (data[0] % 5) {
 	case 0:
 		request(s);
 		break;
@@ -87,6 +106,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		break;
 	case 2:
 		token(s);
+		break;
+	case 3:
+		held(s);
 		break;
 	default:
 		key_refusal_read(&why, data[0] * 2 + 100, s);

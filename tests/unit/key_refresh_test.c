@@ -187,6 +187,7 @@ static void test_held(void)
 static void test_held_refused(void)
 {
 	static const char *const rows[] = {"", "[]", "{}", "{\"namespace\":\"ns\"}",
+		"{\"namespace\":\"n\\ns\",\"files\":[]}", "{\"namespace\":\"\",\"files\":[]}",
 		"{\"namespace\":\"ns\",\"files\":[{}]}",
 		"{\"namespace\":\"ns\",\"files\":[{\"file\":\"../a\",\"key\":\"p/"
 		"k\",\"version\":1}]}",
