@@ -453,7 +453,7 @@ static int adopt_keks(struct run *run, struct error *err)
 
 	if (r < 0)
 		return r;
-	return keks.len ? key_session_adopt_keks(&run->s, buf_view(&keks), err) : 0;
+	return key_session_adopt_keks(&run->s, buf_view(&keks), err);
 }
 
 static int restore(struct run *run, struct error *err)
@@ -532,6 +532,7 @@ static int run_subcommand(const struct subcommand *sub, int argc, char **argv)
 
 	if (r == 0 && run.rest.n > sub->rest_max)
 		r = error_set(&err, -EINVAL, "\"%.64s\" is too much", run.rest.v[sub->rest_max]);
+	run.o.store.restores = sub->run == restore;
 	if (r == 0)
 		r = key_session_open(&run.s, &run.o.store, &err);
 	if (r == 0)

@@ -88,7 +88,8 @@ int key_session_open(struct key_session *s, struct key_session_options *o, struc
 	r = key_store_new(&s->store, &store, err);
 	if (r < 0)
 		return r;
-	return wait_known(s, err);
+	r = wait_known(s, err);
+	return r < 0 && o->restores && key_store_refused(s->store) ? 0 : r;
 }
 
 void key_session_close(struct key_session *s)
@@ -258,8 +259,11 @@ int key_session_renew_kek(struct key_session *s, struct error *err)
 int key_session_adopt_keks(struct key_session *s, struct span text, struct error *err)
 {
 	struct writing w = {0};
-	int r = key_store_adopt_keks(s->store, text, on_written, &w, err);
+	int r;
 
+	if (!text.len)
+		return wait_known(s, err);
+	r = key_store_adopt_keks(s->store, text, on_written, &w, err);
 	if (r == -EINVAL)
 		return error_set(err, -ENOKEY,
 			"its keys are under key-encryption keys that Vault or a token wraps: say "

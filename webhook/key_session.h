@@ -16,6 +16,7 @@ struct key_session_options {
 	const char *kek_file;
 	bool insecure_kek_in_secret;
 	struct kek_settings kek;
+	bool restores; /* opened also where key-encryption keys are gone: see adopt below */
 };
 
 struct key_session {
@@ -49,7 +50,8 @@ int key_session_update(struct key_session *s, const struct key_owner *o, bool cr
 	void *ctx, struct error *err);
 /* A new KEK where Vault or a token wraps it; nothing to do elsewhere. Waits until it is in use. */
 int key_session_renew_kek(struct key_session *s, struct error *err);
-/* The same for those of a text, as a backup holds them. */
+/* The same for those of a text, as a backup holds them; empty: only waits until what is stored is
+ * known. */
 int key_session_adopt_keks(struct key_session *s, struct span text, struct error *err);
 /* Writes a record; waits until it is stored. -EEXIST: another was faster. */
 int key_session_write(struct key_session *s, const struct key_record *rec, struct error *err);

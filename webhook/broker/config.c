@@ -179,11 +179,10 @@ int broker_config_finish(struct broker_config *c, bool standalone, struct error 
 bool broker_config_needs_restart(const struct broker_config *a, const struct broker_config *b)
 {
 	return !front_config_same(&a->front, &b->front) || a->allow_sample != b->allow_sample ||
-	       a->rsa_oaep_sha1 != b->rsa_oaep_sha1 ||
-	       a->restart_owners != b->restart_owners || a->max_rate != b->max_rate ||
-	       strcmp(a->simulated_root, b->simulated_root) != 0 || strcmp(a->keys, b->keys) != 0 ||
-	       strcmp(a->kek_file, b->kek_file) != 0 || !kek_settings_same(&a->kek, &b->kek) ||
-	       strcmp(a->token_key, b->token_key) != 0 ||
+	       a->rsa_oaep_sha1 != b->rsa_oaep_sha1 || a->restart_owners != b->restart_owners ||
+	       a->max_rate != b->max_rate || strcmp(a->simulated_root, b->simulated_root) != 0 ||
+	       strcmp(a->keys, b->keys) != 0 || strcmp(a->kek_file, b->kek_file) != 0 ||
+	       !kek_settings_same(&a->kek, &b->kek) || strcmp(a->token_key, b->token_key) != 0 ||
 	       strcmp(a->audit.file, b->audit.file) != 0 ||
 	       strcmp(a->tokens.jwks, b->tokens.jwks) != 0 ||
 	       strcmp(a->tokens.issuer, b->tokens.issuer) != 0 ||

@@ -142,6 +142,8 @@ static void on_stored(void *ctx, int r, const struct error *err)
 	int64_t now = clock_monotonic_usec();
 
 	w->busy = IDLE;
+	if (r == 0)
+		w->retry_usec = 0;
 	if (r == 0 && !w->writes_back)
 		w->renew = false;
 	/* Of a restore, another's change is its end; a new KEK is then made once more. */
