@@ -24,13 +24,10 @@
 #include <sys/wait.h>
 #include <time.h>
 
-#include <curl/curl.h>
-
 #include "common/base/clock.h"
 #include "common/base/credential.h"
-#include "common/kbs/jwe.h"
-#include "common/kbs/rcar.h"
-#include "common/tee/quote.h"
+#include "common/base/secret.h"
+#include "tests/bench/release/client.h"
 #include "tests/bench/release/reference.h"
 #include "tests/tee/intel_world.h"
 #include "webhook/commands.h"
@@ -39,8 +36,7 @@ enum {
 	RELEASES = 100000,
 	ROUND = 500, /* releases */
 	CLIENTS = 8,
-	SESSIONS = 500,  /* at once */
-	NAMESPACES = 64, /* each may have 100 keys a second */
+	SESSIONS = 500, /* at once */
 	WARM_ROUNDS = 4,
 	PATH_BYTES = 256,
 	RSS_GROWTH_KB = 4096,
@@ -48,7 +44,6 @@ enum {
 };
 
 #define BOUND 1.5
-#define TEE   "sgx"
 
 /* --- the time --- */
 
@@ -64,7 +59,7 @@ int64_t __wrap_clock_unix_usec(void)
 static void end_world(void);
 
 /* On any thread: what exit() tears down others still use. */
-static void fail(const char *what)
+void bench_fail(const char *what)
 {
 	fprintf(stderr, "broker: %s\n", what);
 	end_world();
@@ -94,7 +89,7 @@ static void write_file(const struct world *w, const char *name, struct span text
 	int fd = open(in_dir(w, name, path), O_WRONLY | O_CREAT | O_CLOEXEC, 0600);
 
 	if (fd < 0 || write(fd, text.p, text.len) != (ssize_t)text.len || close(fd) < 0)
-		fail(path);
+		bench_fail(path);
 }
 
 static uint16_t free_port(void)
@@ -105,7 +100,7 @@ static uint16_t free_port(void)
 
 	if (fd < 0 || bind(fd, (struct sockaddr *)&a, n) < 0 ||
 		getsockname(fd, (struct sockaddr *)&a, &n) < 0)
-		fail("no port");
+		bench_fail("no port");
 	close(fd);
 	return ntohs(a.sin_port);
 }
@@ -119,7 +114,7 @@ static void write_certificate(const struct world *w)
 		    TEE_DAY, NULL) < 0 ||
 		credential_write_cert(&cert, c.cert, NULL) < 0 ||
 		credential_write_key(&key, c.key, NULL) < 0)
-		fail("no certificate");
+		bench_fail("no certificate");
 	write_file(w, "tls.crt", secret_view(&cert));
 	write_file(w, "tls.key", secret_view(&key));
 }
@@ -129,7 +124,7 @@ static void write_profiles(const struct world *w)
 	enum { MRENCLAVE = 64 };
 	_cleanup_buf_ struct buf b = BUF_INIT(1 << 20);
 
-	for (int i = 0; i < NAMESPACES; i++) {
+	for (int i = 0; i < CLIENT_NAMESPACES; i++) {
 		buf_printf(&b,
 			"---\napiVersion: casemate.dev/v1alpha1\nkind: EnclaveProfile\n"
 			"metadata: {name: p, namespace: ns-%d}\nspec:\n  tee: sgx\n"
@@ -166,9 +161,9 @@ static void make_world(struct world *w)
 
 	strcpy(w->dir, "/dev/shm/casemate-bench-XXXXXX");
 	if (!mkdtemp(w->dir))
-		fail("no folder in /dev/shm");
+		bench_fail("no folder in /dev/shm");
 	if (mkdir(in_dir(w, "profiles", path), 0700) < 0)
-		fail(path);
+		bench_fail(path);
 	write_evidence(w);
 	write_profiles(w);
 	write_certificate(w);
@@ -248,7 +243,7 @@ static void run_bare_server(const struct world *w, const char *self)
 	snprintf(port, sizeof(port), "%u", w->bare_port);
 	execl(path, path, port, in_dir(w, "tls.crt", cert), in_dir(w, "tls.key", key), "none",
 		(char *)NULL);
-	fail(path);
+	bench_fail(path);
 }
 
 static double cpu_usec(pid_t pid)
@@ -257,7 +252,7 @@ static double cpu_usec(pid_t pid)
 	clockid_t id;
 
 	if (clock_getcpuclockid(pid, &id) != 0 || clock_gettime(id, &t) < 0)
-		fail("a server has ended");
+		bench_fail("a server has ended");
 	return (double)t.tv_sec * 1e6 + (double)t.tv_nsec / 1e3;
 }
 
@@ -277,169 +272,7 @@ static long broker_rss_kb(void)
 	return kb;
 }
 
-/* --- clients --- */
-
-struct client {
-	CURL *curl;
-	const char *url;
-	EVP_PKEY *key;
-	struct json jwk;
-	struct buf jwk_text, quote, body;
-	struct buf attested; /* the last request to attest */
-	char cookie[16 * 1024];
-	char problem[CURL_ERROR_SIZE];
-	unsigned namespace_;
-};
-
-static size_t on_body(char *p, size_t size, size_t n, void *ctx)
-{
-	struct client *c = ctx;
-
-	return buf_add(&c->body, p, size * n) < 0 ? 0 : size * n;
-}
-
-static size_t on_header(char *p, size_t size, size_t n, void *ctx)
-{
-	static const char name[] = "set-cookie: ";
-	struct client *c = ctx;
-	const char *end = memchr(p, ';', size * n);
-
-	if (size * n > sizeof(name) && strncasecmp(p, name, sizeof(name) - 1) == 0 && end)
-		snprintf(c->cookie, sizeof(c->cookie), "%.*s", (int)(end - p - 12), p + 12);
-	return size * n;
-}
-
-/* A request; its answer is in c->body. POST when there is a body. */
-static long ask(struct client *c, const char *path, struct span body)
-{
-	char url[512];
-	long status = 0;
-
-	snprintf(url, sizeof(url), "%s%s", c->url, path);
-	buf_reset(&c->body);
-	curl_easy_setopt(c->curl, CURLOPT_URL, url);
-	curl_easy_setopt(c->curl, CURLOPT_COOKIE, c->cookie[0] ? c->cookie : NULL);
-	curl_easy_setopt(c->curl, body.p ? CURLOPT_POST : CURLOPT_HTTPGET, 1L);
-	if (body.p) {
-		curl_easy_setopt(c->curl, CURLOPT_POSTFIELDSIZE, (long)body.len);
-		curl_easy_setopt(c->curl, CURLOPT_POSTFIELDS, body.p);
-	}
-	if (curl_easy_perform(c->curl) != CURLE_OK)
-		return 0;
-	curl_easy_getinfo(c->curl, CURLINFO_RESPONSE_CODE, &status);
-	return status;
-}
-
-static void expect_ok(const struct client *c, const char *what, long status)
-{
-	if (status == 200)
-		return;
-	fprintf(stderr, "broker: %s: %ld %s %.*s\n", what, status, c->problem, (int)c->body.len,
-		c->body.p ? c->body.p : "");
-	fail("this should have been answered");
-}
-
-static struct client *client_new(unsigned i)
-{
-	static const struct json_limits limits = {4096, 64, 4};
-	struct client *c = calloc(1, sizeof(*c));
-
-	if (!c)
-		fail("out of memory");
-	c->url = world.url;
-	c->curl = curl_easy_init();
-	c->key = jwk_generate(JWK_EC_P256);
-	c->jwk_text = BUF_INIT(4096);
-	c->body = BUF_INIT(1 << 20);
-	c->quote = BUF_INIT(TEE_QUOTE_MAX);
-	c->attested = BUF_INIT(RCAR_REQUEST_MAX);
-	c->namespace_ = i % NAMESPACES;
-	if (!c->curl || !c->key || jwk_write(&c->jwk_text, c->key, JWK_ALG_ECDH) < 0 ||
-		json_parse(&c->jwk, buf_view(&c->jwk_text), &limits, NULL) < 0 ||
-		buf_span(&c->quote, buf_view(&world.quote)) < 0)
-		fail("no client");
-	curl_easy_setopt(c->curl, CURLOPT_ERRORBUFFER, c->problem);
-	curl_easy_setopt(c->curl, CURLOPT_WRITEFUNCTION, on_body);
-	curl_easy_setopt(c->curl, CURLOPT_WRITEDATA, c);
-	curl_easy_setopt(c->curl, CURLOPT_HEADERFUNCTION, on_header);
-	curl_easy_setopt(c->curl, CURLOPT_HEADERDATA, c);
-	/* whose server it is, is known; the certificate is of another time */
-	curl_easy_setopt(c->curl, CURLOPT_SSL_VERIFYPEER, 0L);
-	curl_easy_setopt(c->curl, CURLOPT_SSL_VERIFYHOST, 0L);
-	curl_easy_setopt(c->curl, CURLOPT_NOSIGNAL, 1L);
-	curl_easy_setopt(c->curl, CURLOPT_TIMEOUT, 120L);
-	curl_easy_setopt(c->curl, CURLOPT_PROXY, "");
-	return c;
-}
-
-static void client_free(struct client *c)
-{
-	curl_easy_cleanup(c->curl);
-	EVP_PKEY_free(c->key);
-	json_free(&c->jwk);
-	buf_free(&c->jwk_text);
-	buf_free(&c->quote);
-	buf_free(&c->body);
-	buf_free(&c->attested);
-	free(c);
-}
-
-/* The platform's quote of this enclave for that report data: as a quoting enclave makes them, with
- * one attestation key. */
-static void quote_for(struct client *c, const unsigned char report_data[RCAR_REPORT_DATA])
-{
-	enum { REPORT_DATA = QUOTE_HEADER + 320, SIGNED = QUOTE_HEADER + SGX_REPORT_BODY };
-
-	memset(c->quote.p + REPORT_DATA, 0, 64);
-	memcpy(c->quote.p + REPORT_DATA, report_data, RCAR_REPORT_DATA);
-	tee_sign(TEE_KEY_ATTESTATION, (unsigned char *)c->quote.p + SIGNED + 4, c->quote.p, SIGNED);
-}
-
-static void challenge(struct client *c, char nonce[RCAR_NONCE_TEXT])
-{
-	_cleanup_buf_ struct buf b = BUF_INIT(1024);
-
-	c->cookie[0] = '\0';
-	rcar_auth_write(&b, TEE);
-	expect_ok(c, "challenge", ask(c, RCAR_PATH_AUTH, buf_view(&b)));
-	if (rcar_challenge_read(nonce, buf_view(&c->body), NULL) < 0)
-		fail("no challenge");
-}
-
-static void attest(struct client *c, const char *nonce)
-{
-	_cleanup_buf_ struct buf primary = BUF_INIT(TEE_QUOTE_MAX);
-	_cleanup_secret_ struct secret body = {0};
-	unsigned char report_data[RCAR_REPORT_DATA];
-
-	if (rcar_report_data(report_data, span_str(nonce), json_root(&c->jwk), SPAN_LIT("")) < 0)
-		fail("no report data");
-	quote_for(c, report_data);
-	buf_puts(&primary, "{\"quote\":\"");
-	buf_base64(&primary, c->quote.p, c->quote.len);
-	buf_puts(&primary, "\"}");
-	if (primary.err ||
-		rcar_attest_write(&body, &(struct rcar_attest_out){.nonce = span_str(nonce),
-						 .tee_pubkey = buf_view(&c->jwk_text),
-						 .primary = buf_view(&primary),
-						 .additional = SPAN_LIT("")}) < 0)
-		fail("no request");
-	buf_reset(&c->attested);
-	buf_span(&c->attested, secret_view(&body));
-	expect_ok(c, "attestation", ask(c, RCAR_PATH_ATTEST, secret_view(&body)));
-}
-
-static void resource(struct client *c)
-{
-	_cleanup_secret_ struct secret key = {0};
-	char path[64];
-
-	snprintf(path, sizeof(path), RCAR_PATH_RESOURCE "ns-%u/p/key", c->namespace_);
-	c->namespace_ = (c->namespace_ + 1) % NAMESPACES;
-	expect_ok(c, path, ask(c, path, SPAN_NONE));
-	if (jwe_open(&key, buf_view(&c->body), c->key, NULL) < 0 || key.len != 32)
-		fail("the key cannot be opened");
-}
+/* --- rounds --- */
 
 static atomic_long left; /* releases of this round */
 static struct client *clients[CLIENTS], *bare_clients[CLIENTS];
@@ -450,9 +283,9 @@ static void *run_client(void *ctx)
 	char nonce[RCAR_NONCE_TEXT];
 
 	while (atomic_fetch_sub(&left, 1) > 0) {
-		challenge(c, nonce);
-		attest(c, nonce);
-		resource(c);
+		client_challenge(c, nonce);
+		client_attest(c, nonce);
+		client_resource(c);
 	}
 	return NULL;
 }
@@ -463,9 +296,9 @@ static void *run_bare_client(void *ctx)
 	struct client *c = ctx;
 
 	while (atomic_fetch_sub(&left, 1) > 0) {
-		expect_ok(c, "bare", ask(c, RCAR_PATH_AUTH, buf_view(&c->jwk_text)));
-		expect_ok(c, "bare", ask(c, RCAR_PATH_ATTEST, buf_view(&c->attested)));
-		expect_ok(c, "bare", ask(c, RCAR_PATH_RESOURCE "ns-1/p/key", SPAN_NONE));
+		client_expect(c, "bare", client_ask(c, RCAR_PATH_AUTH, buf_view(&c->jwk_text)));
+		client_expect(c, "bare", client_ask(c, RCAR_PATH_ATTEST, buf_view(&c->attested)));
+		client_expect(c, "bare", client_ask(c, RCAR_PATH_RESOURCE "ns-1/p/key", SPAN_NONE));
 	}
 	return NULL;
 }
@@ -477,7 +310,7 @@ static void start(pthread_t *t, void *(*run)(void *ctx), void *ctx)
 	pthread_attr_init(&a);
 	pthread_attr_setstacksize(&a, 512 * 1024);
 	if (pthread_create(t, &a, run, ctx) != 0)
-		fail("no thread");
+		bench_fail("no thread");
 	pthread_attr_destroy(&a);
 }
 
@@ -512,14 +345,14 @@ static pthread_barrier_t together;
 
 static void *run_session(void *ctx)
 {
-	struct client *c = client_new((unsigned)(uintptr_t)ctx);
+	struct client *c = client_new(world.url, buf_view(&world.quote), (unsigned)(uintptr_t)ctx);
 	char nonce[RCAR_NONCE_TEXT];
 
-	challenge(c, nonce);
+	client_challenge(c, nonce);
 	pthread_barrier_wait(&together);
-	attest(c, nonce);
+	client_attest(c, nonce);
 	pthread_barrier_wait(&together);
-	resource(c);
+	client_resource(c);
 	pthread_barrier_wait(&together);
 	client_free(c);
 	return NULL;
@@ -541,7 +374,7 @@ static void run_sessions(void)
 
 static void wait_ready(void)
 {
-	struct client *c = client_new(0);
+	struct client *c = client_new(world.url, buf_view(&world.quote), 0);
 
 	for (int i = 0; i < 600 && waitpid(world.pid, NULL, WNOHANG) == 0; i++) {
 		char url[64];
@@ -558,7 +391,7 @@ static void wait_ready(void)
 		}
 		nanosleep(&(struct timespec){.tv_nsec = 100000000}, NULL);
 	}
-	fail("the broker does not become ready");
+	bench_fail("the broker does not become ready");
 }
 
 static int compare(const void *a, const void *b)
@@ -609,7 +442,7 @@ static bool measure(size_t releases)
 	for (int k = 0; k < KINDS; k++) {
 		took[k] = calloc(rounds, sizeof(double));
 		if (!took[k])
-			fail("out of memory");
+			bench_fail("out of memory");
 	}
 	run_sessions();
 	release_usec((long)WARM_ROUNDS * ROUND);
@@ -638,10 +471,10 @@ static void make_clients(void)
 	for (unsigned i = 0; i < CLIENTS; i++) {
 		char nonce[RCAR_NONCE_TEXT];
 
-		clients[i] = client_new(i);
-		bare_clients[i] = client_new(i);
-		challenge(bare_clients[i], nonce);
-		attest(bare_clients[i], nonce);
+		clients[i] = client_new(world.url, buf_view(&world.quote), i);
+		bare_clients[i] = client_new(world.url, buf_view(&world.quote), i);
+		client_challenge(bare_clients[i], nonce);
+		client_attest(bare_clients[i], nonce);
 		bare_clients[i]->url = world.bare_url;
 	}
 }
@@ -652,7 +485,7 @@ int main(int argc, char **argv)
 	bool ok;
 
 	if (releases < ROUND)
-		fail("a number of releases from 500");
+		bench_fail("a number of releases from 500");
 	clock_offset_usec = TEE_NOW * (int64_t)USEC_PER_SEC - __real_clock_unix_usec();
 	setvbuf(stdout, NULL, _IOLBF, 0);
 	make_world(&world);
