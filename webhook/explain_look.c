@@ -247,7 +247,6 @@ static void take_register(
 	struct proven *p, struct json_val name, struct json_val value, struct arena *a)
 {
 	struct measurement *m = &p->registers[p->n_registers];
-	_cleanup_buf_ struct buf bytes = BUF_INIT(sizeof(m->value));
 	struct span hex = json_str(value, a), text = json_str(name, a);
 	const char *copy = text.len ? arena_strdup(a, text) : NULL;
 
