@@ -39,7 +39,7 @@ enum {
 	SESSIONS = 500, /* at once */
 	WARM_ROUNDS = 4,
 	PATH_BYTES = 256,
-	RSS_GROWTH_KB = 4096,
+	RSS_GROWTH_KB = 12 * 1024, /* nonces are remembered, up to 65536 of them */
 	RSS_MAX_KB = 72 * 1024,
 };
 
