@@ -56,8 +56,9 @@ const struct setting broker_settings[] = {
 	{.name = "broker.restartOwners",
 		.type = SETTING_BOOL,
 		.offset = AT(restart_owners),
-		.help = "roll the Deployments, StatefulSets and DaemonSets whose pods hold older "
-			"versions of keys with rotation.onChange: Restart"},
+		.help = "roll owners of pods that hold older versions of keys with "
+			"rotation.onChange: "
+			"Restart"},
 	{.name = "broker.maxRate",
 		.type = SETTING_INT,
 		.offset = AT(max_rate),
