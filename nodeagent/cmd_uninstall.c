@@ -53,6 +53,7 @@ int command_uninstall(int argc, char **argv)
 {
 	static const struct uninstall capacities = {
 		.program = "casemate-nodeagent",
+		.command = "uninstall",
 		.kind = "daemonset",
 		.name = "casemate-agent",
 		.who = "the agents",
@@ -60,6 +61,7 @@ int command_uninstall(int argc, char **argv)
 			 "published. "
 			 "The\n"
 			 "chart runs it before `helm uninstall` deletes the rest.\n",
+		.objects = "/api/v1/nodes",
 		.clean = clean_node,
 	};
 

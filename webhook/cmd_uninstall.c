@@ -102,6 +102,7 @@ int command_uninstall_verdicts(int argc, char **argv)
 {
 	static const struct uninstall verdicts = {
 		.program = "casemate-webhook",
+		.command = "uninstall",
 		.kind = "deployment",
 		.name = "casemate-verifier",
 		.who = "the verifier",
@@ -111,6 +112,7 @@ int command_uninstall_verdicts(int argc, char **argv)
 			 "The chart runs it before `helm uninstall` deletes the rest. "
 			 "NodeAttestations "
 			 "stay.\n",
+		.objects = NODES_PATH,
 		.clean = clean_node,
 	};
 

@@ -15,6 +15,7 @@ int command_verify(int argc, char **argv);
 int command_collateral(int argc, char **argv);
 int command_inspect(int argc, char **argv);
 int command_uninstall_verdicts(int argc, char **argv);
+int command_uninstall_broker(int argc, char **argv);
 int command_key(int argc, char **argv);
 int command_key_explain(int argc, char **argv);
 void key_explain_usage(FILE *f);

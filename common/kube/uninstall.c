@@ -86,7 +86,7 @@ static int run(const struct uninstall *u, const struct options *o, struct error 
 	r = kube_sync_open(&c, &k, err);
 	if (r == 0)
 		r = end_workload(&c, u, o, err);
-	return r < 0 ? r : kube_sync_each(&c, "/api/v1/nodes", u->clean, NULL, err);
+	return r < 0 ? r : kube_sync_each(&c, u->objects, u->clean, NULL, err);
 }
 
 static void usage(const struct uninstall *u, const struct setting *table)
@@ -94,7 +94,7 @@ static void usage(const struct uninstall *u, const struct setting *table)
 	_cleanup_buf_ struct buf options = BUF_INIT(16 * 1024);
 
 	settings_help(&options, table, N_OPTIONS);
-	printf("Usage: %s uninstall [OPTIONS]\n\n%s\nOptions:\n%s", u->program, u->about,
+	printf("Usage: %s %s [OPTIONS]\n\n%s\nOptions:\n%s", u->program, u->command, u->about,
 		options.p ? options.p : "");
 }
 
@@ -126,6 +126,6 @@ int uninstall_command(const struct uninstall *u, int argc, char **argv)
 	}
 	if (r == 0)
 		return COMMAND_DONE;
-	fprintf(stderr, "%s uninstall: %s\n", u->program, err.message);
+	fprintf(stderr, "%s %s: %s\n", u->program, u->command, err.message);
 	return code;
 }
