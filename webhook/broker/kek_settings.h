@@ -45,8 +45,7 @@ struct kek_settings {
 		.choices = kek_kind_names,                                                         \
 		.def = "auto",                                                                     \
 		.meta = "KIND",                                                                    \
-		.help = "which of several wraps: file, secret, vault or pkcs11; the others "       \
-			"only open"},                                                              \
+		.help = "which of several wraps; the others only open"},                           \
 		{.name = prefix ".cacheFor",                                                       \
 			.type = SETTING_DURATION,                                                  \
 			.offset = (at) + offsetof(struct kek_settings, cache_usec),                \
