@@ -2,63 +2,19 @@
 #include "webhook/broker/kek_wrapped.h"
 
 #include <errno.h>
-#include <openssl/rand.h>
 #include <stdio.h>
 
 #include "common/base/clock.h"
 #include "common/base/log.h"
-#include "common/net/backoff.h"
-#include "webhook/broker/kek_wrapper.h"
+#include "webhook/broker/kek_wrapped_private.h"
 
 #define NAME_SECRET "casemate-wrapped-keks"
 #define NAME_FILE   "wrapped"
 #define SUFFIX      ".keks"
 #define LABEL       "keks"
 
-/* Older ones are kept that backups may be under; of those that no record is under, no more. */
-enum { KEPT = 4 };
-
 #define LOOK_USEC (60 * (int64_t)USEC_PER_SEC)
 
-struct slot {                 /* beside its line */
-	struct kek_ring open; /* of none or one */
-	int64_t opened_usec;
-	int64_t retry_usec; /* not before */
-	struct backoff backoff;
-	char problem[500];
-};
-
-enum busy { IDLE, OPENING, SEALING, REWRAPPING, STORING };
-
-struct kek_wrapped {
-	struct kek_wrapped_options o;
-	struct store_place place;
-	sd_event_source *timer;
-	struct kek_wrapper wrappers[KEK_KINDS]; /* by kind */
-	struct kek_lines lines;                 /* as stored */
-	struct slot slots[KEKS_MAX];
-	struct kek_ring ring;
-	char revision[KEY_REVISION_MAX];
-	bool known;   /* the lines are */
-	bool damaged; /* they cannot be read */
-
-	enum busy busy;
-	char at[KEK_ID_MAX];    /* whose line is opened, rewrapped */
-	struct kek_lines next;  /* that are being made, or stored */
-	struct backoff backoff; /* of making */
-	int64_t retry_usec;
-	char problem[500];       /* of making */
-	char place_problem[500]; /* of reading what is stored */
-
-	bool renew;              /* a new one is wanted */
-	bool writes_back;        /* STORING: not next, but what was deleted */
-	size_t rewrapped;        /* of next, while it is made: so many lines were looked at */
-	char wanted[KEK_ID_MAX]; /* done is told when it is open; "": when next is stored */
-	key_store_written done;
-	void *done_ctx;
-};
-
-static void step(struct kek_wrapped *w);
 static void plan(struct kek_wrapped *w, int64_t now);
 
 static struct backoff new_backoff(void)
@@ -68,13 +24,12 @@ static struct backoff new_backoff(void)
 		.quiet_usec = 300 * (int64_t)USEC_PER_SEC};
 }
 
-static bool wraps_here(const struct kek_wrapped *w)
+bool kek_wraps_here(const struct kek_wrapped *w)
 {
 	return w->wrappers[w->o.settings->use].self;
 }
 
-/* Whoever waits for a change is told. */
-static void tell(struct kek_wrapped *w, int r, const struct error *err)
+void kek_tell(struct kek_wrapped *w, int r, const struct error *err)
 {
 	key_store_written done = w->done;
 
@@ -130,7 +85,7 @@ static void take_lines(struct kek_wrapped *w, const struct kek_lines *lines)
  * What is stored
  */
 
-static const char *stored_name(const struct kek_wrapped *w)
+const char *kek_stored_name(const struct kek_wrapped *w)
 {
 	return w->o.kube ? NAME_SECRET : NAME_FILE;
 }
@@ -148,19 +103,19 @@ static void on_stored(void *ctx, int r, const struct error *err)
 		w->renew = false;
 	/* Of a restore, another's change is its end; a new KEK is then made once more. */
 	if (r == -EEXIST && w->done && !w->renew && !w->writes_back)
-		tell(w, r, err);
+		kek_tell(w, r, err);
 	if (r == 0 || r == -EEXIST) { /* ours, or what another made meanwhile, is read now */
-		step(w);
+		kek_step(w);
 		return;
 	}
 	log_error(err->message, "Cannot store the wrapped key-encryption keys");
 	snprintf(w->problem, sizeof(w->problem), "%s", err->message);
 	w->retry_usec = now + backoff_delay(&w->backoff, now, backoff_chance());
-	tell(w, r, err);
+	kek_tell(w, r, err);
 	plan(w, now);
 }
 
-static void store(struct kek_wrapped *w, const struct kek_lines *lines)
+void kek_store(struct kek_wrapped *w, const struct kek_lines *lines)
 {
 	_cleanup_buf_ struct buf text = BUF_INIT(KEK_LINES_BYTES_MAX);
 	struct error err = {0};
@@ -171,7 +126,7 @@ static void store(struct kek_wrapped *w, const struct kek_lines *lines)
 	if (r < 0)
 		error_oom(&err);
 	else
-		r = w->place.write(w->place.self, stored_name(w), w->revision, buf_view(&text),
+		r = w->place.write(w->place.self, kek_stored_name(w), w->revision, buf_view(&text),
 			NULL, on_stored, w, &err);
 	if (r < 0)
 		on_stored(w, r, &err);
@@ -183,7 +138,7 @@ static int read_lines(struct kek_wrapped *w, struct error *err)
 	_cleanup_buf_ struct buf text = BUF_INIT(KEK_LINES_BYTES_MAX);
 	char revision[KEY_REVISION_MAX] = "";
 	struct kek_lines lines = {0};
-	int r = w->place.read(w->place.self, stored_name(w), &text, revision, err);
+	int r = w->place.read(w->place.self, kek_stored_name(w), &text, revision, err);
 
 	if (r == -ENOENT) {
 		w->known = true;
@@ -191,14 +146,15 @@ static int read_lines(struct kek_wrapped *w, struct error *err)
 		if (!w->lines.n || clock_monotonic_usec() < w->retry_usec)
 			return 0;
 		log_warn("The wrapped key-encryption keys were deleted; they are written back",
-			LOG_STR("name", stored_name(w)));
-		store(w, &w->lines);
+			LOG_STR("name", kek_stored_name(w)));
+		kek_store(w, &w->lines);
 		return 1;
 	}
 	if (r == 0)
 		r = kek_lines_read(&lines, buf_view(&text), err);
 	if (r < 0)
-		return error_prefix(err, r, "the wrapped key-encryption keys (%s)", stored_name(w));
+		return error_prefix(
+			err, r, "the wrapped key-encryption keys (%s)", kek_stored_name(w));
 	w->known = true;
 	if (strcmp(revision, w->revision) == 0)
 		return 0;
@@ -227,7 +183,7 @@ static void not_opened(struct kek_wrapped *w, struct slot *s, const struct error
 	snprintf(s->problem, sizeof(s->problem), "%s", err->message);
 	s->retry_usec = now + backoff_delay(&s->backoff, now, backoff_chance());
 	if (w->done && strcmp(w->wanted, w->at) == 0)
-		tell(w, err->code ? err->code : -EIO, err);
+		kek_tell(w, err->code ? err->code : -EIO, err);
 }
 
 static void on_opened(void *ctx, int r, struct span key, const struct error *cause)
@@ -248,7 +204,7 @@ static void on_opened(void *ctx, int r, struct span key, const struct error *cau
 		kek_ring_free(&one);
 		if (s)
 			not_opened(w, s, &err);
-		step(w);
+		kek_step(w);
 		return;
 	}
 	s->opened_usec = clock_monotonic_usec();
@@ -261,8 +217,8 @@ static void on_opened(void *ctx, int r, struct span key, const struct error *cau
 		rebuild(w);
 	}
 	if (w->done && strcmp(w->wanted, w->at) == 0)
-		tell(w, 0, &err);
-	step(w);
+		kek_tell(w, 0, &err);
+	kek_step(w);
 }
 
 static int64_t due_usec(const struct kek_wrapped *w, const struct slot *s)
@@ -308,183 +264,6 @@ static bool open_next(struct kek_wrapped *w, int64_t now)
 }
 
 /*
- * Making
- */
-
-static void not_made(struct kek_wrapped *w, int r, const struct error *err)
-{
-	int64_t now = clock_monotonic_usec();
-
-	if (strcmp(w->problem, err->message) != 0)
-		log_error(err->message, "Cannot make a key-encryption key");
-	snprintf(w->problem, sizeof(w->problem), "%s", err->message);
-	w->retry_usec = now + backoff_delay(&w->backoff, now, backoff_chance());
-	tell(w, r, err);
-}
-
-static bool has_kind(const struct kek_lines *lines, enum kek_kind kind)
-{
-	for (size_t i = 0; i < lines->n; i++)
-		if (lines->v[i].kind == kind)
-			return true;
-	return false;
-}
-
-static void rewrap_next(struct kek_wrapped *w);
-
-static void on_rewrapped(void *ctx, int r, struct span text, const struct error *err)
-{
-	struct kek_wrapped *w = ctx;
-	struct kek_line *line = &w->next.v[w->rewrapped++];
-
-	/* One that cannot be wrapped anew stays as it is. */
-	if (r < 0)
-		log_warn("Could not wrap a key-encryption key anew", LOG_STR("kek", line->id),
-			LOG_STR("message", err->message));
-	else
-		snprintf(line->wrapped, sizeof(line->wrapped), SPAN_FMT, SPAN_ARG(text));
-	rewrap_next(w);
-}
-
-/* The older ones under the newest version of Vault's key; then all are stored. */
-static void rewrap_next(struct kek_wrapped *w)
-{
-	struct error err = {0};
-
-	w->busy = REWRAPPING;
-	for (; w->renew && w->rewrapped < w->next.n; w->rewrapped++) {
-		const struct kek_line *line = &w->next.v[w->rewrapped];
-		const struct kek_wrapper *wrapper = &w->wrappers[line->kind];
-
-		if (!wrapper->rewrap)
-			continue;
-		if (wrapper->rewrap(wrapper->self, line, on_rewrapped, w, &err) == 0)
-			return;
-		log_warn("Could not wrap a key-encryption key anew", LOG_STR("kek", line->id),
-			LOG_STR("message", err.message));
-	}
-	store(w, &w->next);
-}
-
-/* Room in front; of those that nothing is under only the newest are kept. */
-static int make_room(struct kek_wrapped *w, struct kek_lines *lines, struct error *err)
-{
-	for (size_t i = lines->n; i > 0 && lines->n >= KEPT; i--) {
-		int used = w->o.hooks.used(w->o.hooks.ctx, lines->v[i - 1].id);
-
-		if (used < 0)
-			return error_set(err, used, "it is not known which keys are stored");
-		if (used)
-			continue;
-		memmove(&lines->v[i - 1], &lines->v[i], (lines->n - i) * sizeof(lines->v[0]));
-		lines->n--;
-	}
-	if (lines->n == KEKS_MAX)
-		return error_set(err, -ENOSPC,
-			"keys are under %d key-encryption keys: wait until they are under the "
-			"newest (casemate-webhook key rotate --kek)",
-			KEKS_MAX);
-	memmove(&lines->v[1], &lines->v[0], lines->n * sizeof(lines->v[0]));
-	lines->n++;
-	return 0;
-}
-
-static void on_sealed(void *ctx, int r, struct span text, const struct error *cause)
-{
-	struct kek_wrapped *w = ctx;
-	struct kek_line *line = &w->next.v[0];
-	struct error err = *cause;
-
-	w->busy = IDLE;
-	if (r == 0) {
-		snprintf(line->wrapped, sizeof(line->wrapped), SPAN_FMT, SPAN_ARG(text));
-		if (text.len >= sizeof(line->wrapped) || !kek_line_good(line))
-			r = error_set(&err, -EBADMSG, "%s: what it wrapped is no text", line->by);
-	}
-	if (r < 0) {
-		not_made(w, r, &err);
-		step(w);
-		return;
-	}
-	log_info(1, "Made a key-encryption key", LOG_STR("kek", line->id), LOG_STR("by", line->by));
-	if (w->done)
-		memcpy(w->wanted, line->id, sizeof(w->wanted));
-	w->rewrapped = 1;
-	rewrap_next(w);
-}
-
-static int begin_making(struct kek_wrapped *w, struct error *err)
-{
-	const struct kek_wrapper *wrapper = &w->wrappers[w->o.settings->use];
-	_cleanup_secret_ struct secret key = {0};
-	_cleanup_keks_ struct kek_ring one = {0};
-	struct kek_line *line = &w->next.v[0];
-	int r;
-
-	w->next = w->lines;
-	r = make_room(w, &w->next, err);
-	if (r == 0 && secret_init(&key, KEK_LEN) < 0)
-		r = error_oom(err);
-	if (r < 0)
-		return r;
-	if (RAND_bytes((unsigned char *)key.p, KEK_LEN) != 1)
-		return error_set(err, -EIO, "no randomness for a key-encryption key");
-	key.len = KEK_LEN;
-	r = kek_ring_add(&one, secret_view(&key), err);
-	if (r < 0)
-		return r;
-	*line = (struct kek_line){.kind = (enum kek_kind)w->o.settings->use};
-	memcpy(line->id, one.v[0].id, sizeof(line->id));
-	snprintf(line->by, sizeof(line->by), "%s", wrapper->by);
-	w->busy = SEALING;
-	r = wrapper->seal(wrapper->self, secret_view(&key), on_sealed, w, err);
-	if (r < 0)
-		w->busy = IDLE;
-	return r;
-}
-
-/* Records that no known KEK opens are under one that was lost: it is not hidden by a new one. */
-static int may_make(struct kek_wrapped *w, struct error *err)
-{
-	char record[KEY_RECORD_NAME_MAX];
-	int r;
-
-	if (w->lines.n)
-		return 0;
-	r = w->o.hooks.records(w->o.hooks.ctx, record);
-	if (r == -EAGAIN)
-		return error_set(err, r, "it is not known yet which keys are stored");
-	return r > 0 ? error_set(err, -ENOKEY,
-			       "%s with the wrapped key-encryption keys is gone, and there are "
-			       "keys under them (%.100s): restore it, or the keys with it, from "
-			       "your backup (casemate-webhook key restore). None is made anew "
-			       "while they are there",
-			       stored_name(w), record)
-		     : r;
-}
-
-static void make_if_needed(struct kek_wrapped *w, int64_t now)
-{
-	struct error err = {0};
-	int r;
-
-	if (!wraps_here(w) || now < w->retry_usec ||
-		(!w->renew && has_kind(&w->lines, (enum kek_kind)w->o.settings->use)))
-		return;
-	r = may_make(w, &err);
-	if (r == -EAGAIN) {
-		snprintf(w->problem, sizeof(w->problem), "%s", err.message);
-		return;
-	}
-	if (r == 0)
-		r = begin_making(w, &err);
-	if (r < 0)
-		not_made(w, r, &err);
-	else
-		w->problem[0] = '\0';
-}
-
-/*
  * The shell
  */
 
@@ -507,7 +286,7 @@ static void plan(struct kek_wrapped *w, int64_t now)
 	sd_event_source_set_enabled(w->timer, SD_EVENT_ONESHOT);
 }
 
-static void step(struct kek_wrapped *w)
+void kek_step(struct kek_wrapped *w)
 {
 	int64_t now = clock_monotonic_usec();
 	struct error err = {0};
@@ -522,9 +301,9 @@ static void step(struct kek_wrapped *w)
 	snprintf(w->place_problem, sizeof(w->place_problem), "%s", r < 0 ? err.message : "");
 	w->damaged = r < 0 && r != -EAGAIN;
 	if (r == 0 && w->done && !w->renew && !w->wanted[0])
-		tell(w, 0, &err);
+		kek_tell(w, 0, &err);
 	if (r == 0 && !open_next(w, now))
-		make_if_needed(w, now);
+		kek_make_if_needed(w, now);
 	plan(w, now);
 }
 
@@ -532,7 +311,7 @@ static int on_timer(sd_event_source *source, uint64_t usec, void *ctx)
 {
 	(void)source;
 	(void)usec;
-	step(ctx);
+	kek_step(ctx);
 	return 0;
 }
 
@@ -564,7 +343,7 @@ const struct kek_ring *kek_wrapped_ring(const struct kek_wrapped *w)
 /* Those that only open old records do not keep it from anything, once they were tried. */
 static const char *problem_of_opening(const struct kek_wrapped *w)
 {
-	const char *problem = wraps_here(w) ? NULL : "";
+	const char *problem = kek_wraps_here(w) ? NULL : "";
 
 	for (size_t i = 0; i < w->lines.n; i++) {
 		const struct slot *s = &w->slots[i];
@@ -604,7 +383,7 @@ bool kek_wrapped_refused(const struct kek_wrapped *w)
 
 int kek_wrapped_renew(struct kek_wrapped *w, key_store_written done, void *ctx, struct error *err)
 {
-	if (!wraps_here(w))
+	if (!kek_wraps_here(w))
 		return error_set(err, -EINVAL, "no Vault and no token wraps the keys");
 	w->renew = true;
 	w->done = done;
@@ -639,7 +418,7 @@ int kek_wrapped_adopt(struct kek_wrapped *w, struct span text, key_store_written
 	}
 	w->done = done;
 	w->done_ctx = ctx;
-	store(w, &w->next);
+	kek_store(w, &w->next);
 	return 0;
 }
 
