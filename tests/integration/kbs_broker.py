@@ -35,6 +35,8 @@ def profile(name, key, namespace="default", **spec):
 class Broker(harness.Server):
     """casemate-webhook serve --roles broker --standalone on free ports."""
 
+    wrapper = ()  # what runs it
+
     def __init__(self, folder, stack, *flags, config=None, ca=None):
         self.folder, self.stack = folder, stack
         self.ca = ca or make_ca(folder, "ca")
@@ -89,7 +91,7 @@ class Broker(harness.Server):
         )
 
     def spawn(self):
-        args = [harness.PROGRAM, "serve", "--roles=broker", "--standalone"]
+        args = [*self.wrapper, harness.PROGRAM, "serve", "--roles=broker", "--standalone"]
         args += [f"--config={self.config}", f"--profiles={self.profiles}"]
         args += [f"--broker-listen=127.0.0.1:{self.port}"]
         args += [f"--broker-tls-cert={self.cert}", f"--broker-tls-key={self.key}"]

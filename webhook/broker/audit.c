@@ -10,6 +10,8 @@
 #include <sys/stat.h>
 
 #include "common/base/clock.h"
+#include "common/base/log.h"
+#include "webhook/broker/audit_journal.h"
 
 enum {
 	REPLICA_MAX = 254,
@@ -24,6 +26,7 @@ struct audit {
 	int64_t size; /* of the file: what is behind it was not written by a line that counts */
 	int64_t rotate_bytes;
 	unsigned keep;
+	bool journal, journal_fails;
 	struct audit_head head;
 };
 
@@ -244,7 +247,11 @@ int audit_new(struct audit **ret_a, const struct audit_options *o, struct error 
 	a->fd = -1;
 	a->rotate_bytes = o->rotate_bytes;
 	a->keep = o->keep < 1 ? 1 : o->keep > KEEP_MAX ? KEEP_MAX : o->keep;
+	a->journal = o->journal;
 	snprintf(a->replica, sizeof(a->replica), "%s", o->replica);
+	r = o->journal ? audit_journal_is_there(err) : 0;
+	if (r < 0)
+		return r;
 	if (*o->path) {
 		a->path = strdup(o->path);
 		r = a->path ? open_file(a, err) : error_oom(err);
@@ -268,6 +275,17 @@ void audit_free(struct audit *a)
 	free(a);
 }
 
+/* What fails is said once until it works again. */
+static void copy_to_journal(struct audit *a, struct span line, const struct audit_entry *e)
+{
+	struct error err = {0};
+	bool failed = audit_journal(line, e, &err) < 0;
+
+	if (failed && !a->journal_fails)
+		log_error(err.message, "Cannot copy the audit log to the journal");
+	a->journal_fails = failed;
+}
+
 int audit_write(struct audit *a, const struct audit_entry *e, struct error *err)
 {
 	_cleanup_buf_ struct buf line = BUF_INIT(AUDIT_LINE_MAX);
@@ -281,9 +299,12 @@ int audit_write(struct audit *a, const struct audit_entry *e, struct error *err)
 	if (r < 0)
 		return error_set(err, r, "a line of the audit log: %s", strerror(-r));
 	r = append(a, buf_view(&line), err);
-	if (r == 0)
-		a->head = next;
-	return r;
+	if (r < 0)
+		return r;
+	a->head = next;
+	if (a->journal)
+		copy_to_journal(a, buf_view(&line), e);
+	return 0;
 }
 
 void audit_where(const struct audit *a, struct audit_head *head)

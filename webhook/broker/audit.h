@@ -23,6 +23,7 @@ struct audit_options {
 	const char *replica;  /* of the lines: the pod's or host's name */
 	int64_t rotate_bytes; /* a file that would pass this becomes PATH.1; 0: never */
 	unsigned keep;        /* files besides the newest; at least 1 */
+	bool journal;         /* lines go to the journal as well */
 };
 
 /* Goes on with the chain that is there: a last line that a crash cut short is cut off, and a line

@@ -189,6 +189,7 @@ static int setup_store(struct broker *b, struct error *err)
 		.replica = b->o.identity,
 		.rotate_bytes = c->audit.rotate_bytes,
 		.keep = (unsigned)c->audit.keep,
+		.journal = c->audit.journal,
 	};
 	int r = key_store_new(&b->store, &store, err);
 

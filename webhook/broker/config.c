@@ -71,6 +71,10 @@ const struct setting broker_settings[] = {
 		.offset = AT(audit.file),
 		.meta = "FILE",
 		.help = "the audit log (standard output)"},
+	{.name = "broker.audit.journal",
+		.type = SETTING_BOOL,
+		.offset = AT(audit.journal),
+		.help = "copy each line to systemd's journal, for a broker outside a cluster"},
 	{.name = "broker.audit.rotateSize",
 		.type = SETTING_QUANTITY,
 		.offset = AT(audit.rotate_bytes),
@@ -184,7 +188,7 @@ bool broker_config_needs_restart(const struct broker_config *a, const struct bro
 	       a->max_rate != b->max_rate || strcmp(a->simulated_root, b->simulated_root) != 0 ||
 	       strcmp(a->keys, b->keys) != 0 || strcmp(a->kek_file, b->kek_file) != 0 ||
 	       !kek_settings_same(&a->kek, &b->kek) || strcmp(a->token_key, b->token_key) != 0 ||
-	       strcmp(a->audit.file, b->audit.file) != 0 ||
+	       strcmp(a->audit.file, b->audit.file) != 0 || a->audit.journal != b->audit.journal ||
 	       strcmp(a->tokens.jwks, b->tokens.jwks) != 0 ||
 	       strcmp(a->tokens.issuer, b->tokens.issuer) != 0 ||
 	       strcmp(a->tokens.audience, b->tokens.audience) != 0 ||

@@ -28,6 +28,7 @@ struct broker_config {
 	struct {
 		const char *file; /* "": standard output */
 		int64_t rotate_bytes, keep;
+		bool journal; /* as well */
 	} audit;
 	struct {
 		struct strings platforms, measurements, nodes, keys;
