@@ -197,7 +197,7 @@ static void test_malleable(void)
 		"{\"alg\":\"RS256\",\"kid\":\"r1\"}", "{\"alg\":\"ES256\",\"kid\":\"e1\"}"};
 	struct world w;
 
-	for (size_t i = 0; begin(&w) && i < ARRAY_SIZE(headers); i++) {
+	for (size_t i = 0; i < ARRAY_SIZE(headers) && begin(&w); i++) {
 		_cleanup_buf_ struct buf token = BUF_INIT(JWS_MAX), out = BUF_INIT(JWS_MAX);
 		_cleanup_buf_ struct buf good = BUF_INIT(JWS_MAX);
 

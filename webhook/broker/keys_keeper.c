@@ -563,9 +563,13 @@ int keys_keeper_new(
 	if (r < 0)
 		return error_set(err, r, "a timer of the keys: %s", strerror(-r));
 	plan_look(k, SOON_USEC);
-	if (o->metrics)
+	if (o->metrics) {
 		k->rotations = metrics_counter(o->metrics, "casemate_webhook_key_rotations_total",
 			"Writes of new versions of keys that were due.", NULL);
+		if (!k->rotations)
+			return error_oom(err);
+		metric_add(k->rotations, 0, NULL);
+	}
 	r = start_rollout(k, err);
 	if (r < 0)
 		return r;

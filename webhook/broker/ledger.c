@@ -11,6 +11,15 @@ struct ledger {
 	struct metric *releases, *lost;
 };
 
+/* What dashboards and alerts ask for is there before it happens: a rate needs a beginning. */
+static void begin_series(const struct ledger *l)
+{
+	metric_add(l->lost, 0, NULL);
+	metric_add(l->releases, 0, METRIC_VALUES("rcar", "released", reason_name(REASON_Ok)));
+	metric_add(l->releases, 0,
+		METRIC_VALUES("rcar", "refused", reason_name(REASON_StoreUnavailable)));
+}
+
 int ledger_new(struct ledger **ret_l, struct audit *a, struct metrics *m, struct error *err)
 {
 	static const char *const labels[] = {"protocol", "verdict", "reason", NULL};
@@ -26,11 +35,11 @@ int ledger_new(struct ledger **ret_l, struct audit *a, struct metrics *m, struct
 			"Lines that could not be written to the audit log; nothing is released "
 			"without its line.",
 			NULL);
-		if (l->lost)
-			metric_add(l->lost, 0, NULL);
 	}
 	if (m && (!l->releases || !l->lost))
 		return error_oom(err);
+	if (m)
+		begin_series(l);
 	*ret_l = TAKE_PTR(l);
 	return 0;
 }

@@ -380,10 +380,12 @@ static int register_metrics(struct rcar_desk *d, struct error *err)
 		metrics_counter(m, "kbs_policy_approvals_total", "Decisions that granted.", NULL);
 	d->violations =
 		metrics_counter(m, "kbs_policy_violations_total", "Decisions that refused.", NULL);
-	return d->requests && d->attestations && d->successes && d->failures && d->reads &&
-			       d->evaluations && d->approvals && d->violations
-		       ? 0
-		       : error_oom(err);
+	if (!d->requests || !d->attestations || !d->successes || !d->failures || !d->reads ||
+		!d->evaluations || !d->approvals || !d->violations)
+		return error_oom(err);
+	/* A rate needs a beginning. */
+	metric_add(d->requests, 0, METRIC_VALUES(kinds[RCAR_RESOURCE], "200"));
+	return 0;
 }
 
 int rcar_desk_new(struct rcar_desk **ret_d, const struct rcar_options *o, struct error *err)
