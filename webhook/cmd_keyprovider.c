@@ -30,6 +30,7 @@ static const struct setting table[] = {
 		.help = "the key-encryption key (broker.kekFile)"},
 	{"insecureKekInSecret", SETTING_BOOL, AT(insecure_kek_in_secret),
 		.help = "it is in a Secret (broker.insecureKekInSecret)"},
+	KEK_SETTINGS("kek", AT(kek)),
 };
 
 struct run {
