@@ -100,16 +100,17 @@ static double median(double *t, size_t n)
 	return t[n / 2];
 }
 
-static int report(const struct ratio *r, double *const *took, double *reference, size_t rounds)
+/* times: of the reference, then of each kind. */
+static int report(const struct ratio *r, double *times, size_t rounds)
 {
-	double one = median(reference, rounds);
+	double one = median(times, rounds);
 	char name[64];
 	int missed = 0;
 
 	snprintf(name, sizeof(name), "OpenSSL %s verification", r->curve);
 	printf("%-36s %8.1f us\n", name, one);
 	for (size_t k = 0; k < r->n_kinds; k++) {
-		double t = median(took[k], rounds), ratio = t / one;
+		double t = median(times + (k + 1) * rounds, rounds), ratio = t / one;
 		bool held = ratio <= r->kinds[k].bound;
 
 		printf("%-36s %8.1f us %6.2f (at most %.1f) %s\n", r->kinds[k].name, t, ratio,
@@ -122,27 +123,25 @@ static int report(const struct ratio *r, double *const *took, double *reference,
 int ratio_main(const struct ratio *r, int argc, char **argv)
 {
 	size_t rounds = argc > 1 ? strtoul(argv[1], NULL, 10) : r->rounds;
-	double *took[RATIO_KINDS_MAX] = {NULL}, *reference;
+	double *times;
 	struct reference ref = {0};
 	int code;
 
 	if (rounds < 1 || rounds > ROUNDS_MAX)
 		ratio_fail(r->program, "a number of rounds from 1 to 100000");
-	reference = calloc((r->n_kinds + 1) * rounds, sizeof(*reference));
-	if (!reference)
+	times = calloc((r->n_kinds + 1) * rounds, sizeof(*times));
+	if (!times)
 		ratio_fail(r->program, "out of memory");
-	for (size_t k = 0; k < r->n_kinds; k++)
-		took[k] = reference + (k + 1) * rounds;
 	make_reference(&ref, r);
 	for (size_t n = 0; n < rounds; n++) {
 		if (r->prepare)
 			r->prepare(r->ctx);
-		reference[n] = measure(r, &ref, NULL);
+		times[n] = measure(r, &ref, NULL);
 		for (size_t k = 0; k < r->n_kinds; k++)
-			took[k][n] = measure(r, &ref, &r->kinds[k]);
+			times[(k + 1) * rounds + n] = measure(r, &ref, &r->kinds[k]);
 	}
-	code = report(r, took, reference, rounds);
+	code = report(r, times, rounds);
 	EVP_PKEY_CTX_free(ref.ctx);
-	free(reference);
+	free(times);
 	return code;
 }
