@@ -166,7 +166,8 @@ static void test_pods(void)
 			rows[i].key, &err);
 		CHECK_ROW(rows[i].name, r == rows[i].r, "%d %s", r, err.message);
 		if (r < 0)
-			CHECK_ROW(rows[i].name, strstr(err.message, rows[i].message) != NULL, "%s",
+			CHECK_ROW(rows[i].name,
+				rows[i].message && strstr(err.message, rows[i].message), "%s",
 				err.message);
 		f = r == 0 && rows[i].rule ? of(&x, rows[i].rule) : NULL;
 		if (f)

@@ -9,8 +9,6 @@
 
 #include "common/base/buf.h"
 
-enum { RATIO_KINDS_MAX = 8 };
-
 struct ratio_kind {
 	const char *name;
 	/* i: which of the batch's runs. */
@@ -22,7 +20,7 @@ struct ratio {
 	const char *program; /* "verify", for messages */
 	const char *curve;   /* of the reference: "P-256", "P-384" */
 	const struct ratio_kind *kinds;
-	size_t n_kinds;             /* at most RATIO_KINDS_MAX */
+	size_t n_kinds;
 	size_t rounds;              /* unless the first argument says otherwise */
 	int batch;                  /* runs of each kind in a round */
 	void (*prepare)(void *ctx); /* before each round, not measured; NULL: nothing */
