@@ -322,6 +322,25 @@ static void test_patches(void)
 	}
 }
 
+/* What an uninstall wants of a Node: nothing. */
+static void test_taken(void)
+{
+	static const struct marks none = {.taint = false};
+	_cleanup_buf_ struct buf out = BUF_INIT(4096);
+	struct marks_seen seen;
+
+	if (!read_node(&seen,
+		    "{" META("{" LABEL("attested", "true") "}") "," COND("True", "Ok", "why") "}"))
+		return;
+	CU_ASSERT_FALSE(marks_in_place(&seen, &none));
+	CU_ASSERT_EQUAL(marks_patch(&out, &seen, &none, NOW), 0);
+	CHECK_STR("taken", buf_view(&out),
+		"{\"metadata\":{\"resourceVersion\":\"9\",\"uid\":\"uid\",\"labels\":"
+		"{\"casemate.dev.node-restriction.kubernetes.io/attested\":null}},"
+		"\"status\":{\"conditions\":[{\"type\":\"ConfidentialAttested\","
+		"\"$patch\":\"delete\"}]}}");
+}
+
 #define TAINTED(list) "{" META("{}") ",\"spec\":{\"taints\":" list "}}"
 #define OURS          "{\"key\":\"casemate.dev/unattested\",\"effect\":\"NoSchedule\"}"
 
@@ -462,6 +481,7 @@ CU_TestInfo record_tests[] = {
 	{"detail", test_detail},
 	{"marks", test_marks},
 	{"patches", test_patches},
+	{"taken", test_taken},
 	{"taint", test_taint},
 	{"waiver read", test_waiver_read},
 	{"waiver", test_waiver},

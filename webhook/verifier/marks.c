@@ -137,9 +137,10 @@ static bool label_in_place(const struct marks_seen *seen, const struct marks *wa
 
 static bool condition_in_place(const struct marks_seen *seen, const struct marks *want)
 {
-	return !want->status || (strcmp(seen->status, want->status) == 0 &&
-					strcmp(seen->reason, want->reason) == 0 &&
-					strcmp(seen->message, want->message) == 0);
+	if (!want->status)
+		return !seen->status[0];
+	return strcmp(seen->status, want->status) == 0 && strcmp(seen->reason, want->reason) == 0 &&
+	       strcmp(seen->message, want->message) == 0;
 }
 
 bool marks_in_place(const struct marks_seen *seen, const struct marks *want)
@@ -162,6 +163,10 @@ static void patch_condition(
 
 	clock_format(now, now_sec);
 	buf_puts(out, ",\"status\":{\"conditions\":[{\"type\":\"" CONDITION "\"");
+	if (!want->status) {
+		buf_puts(out, ",\"$patch\":\"delete\"}]}");
+		return;
+	}
 	buf_printf(out, ",\"status\":\"%s\",\"reason\":\"%s\",\"lastHeartbeatTime\":\"%s\"",
 		want->status, want->reason, now);
 	if (strcmp(seen->status, want->status) != 0)
