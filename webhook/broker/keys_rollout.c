@@ -14,12 +14,12 @@
 #include "webhook/policy/names.h"
 
 enum {
-	KEYS_MAX = 64,   /* as profiles allow */
 	OWNERS_MAX = 32, /* found by one look; others are found by the next */
 	PAGE = 250,      /* pods */
 	PAGE_MAX = 16 << 20,
 	PAGE_NODES = 2000000,
 	PATH_BYTES = 2048,
+	WATCHED_NAME_MAX = 1024,
 	PATCH_MAX = 2 * ROLLOUT_TEXT_MAX,
 };
 
@@ -34,7 +34,7 @@ enum {
 /* A profile whose keys have been rotated. */
 struct watched {
 	UT_hash_handle hh;
-	struct rollout_key keys[KEYS_MAX];
+	struct rollout_key keys[KEYS_OF_PROFILE_MAX];
 	size_t n;
 	bool agent; /* keys reach containers through the node's agent */
 	bool told;
@@ -52,7 +52,7 @@ struct keys_rollout {
 	/* the profile that is being looked at */
 	struct watched *at; /* NULL: none */
 	struct kube_call *call;
-	int old[KEYS_MAX];
+	int old[KEYS_OF_PROFILE_MAX];
 	struct rollout_owner owners[OWNERS_MAX];
 	size_t n_owners, next;
 };
@@ -70,12 +70,17 @@ static void plan(struct keys_rollout *r, int64_t delay)
 
 /* --- what is watched --- */
 
+static void name_of(char ret[WATCHED_NAME_MAX], const struct profile *p)
+{
+	snprintf(ret, WATCHED_NAME_MAX, "%s/%s/%s", p->namespace_, p->name, p->uid ? p->uid : "");
+}
+
 static struct watched *find(const struct keys_rollout *r, const struct profile *p)
 {
-	char name[1024];
+	char name[WATCHED_NAME_MAX];
 	struct watched *w = NULL;
 
-	snprintf(name, sizeof(name), "%s/%s/%s", p->namespace_, p->name, p->uid ? p->uid : "");
+	name_of(name, p);
 	HASH_FIND_STR(r->table, name, w);
 	return w;
 }
@@ -83,11 +88,11 @@ static struct watched *find(const struct keys_rollout *r, const struct profile *
 static struct watched *need(struct keys_rollout *r, const struct profile *p)
 {
 	struct watched *w = find(r, p);
-	char name[1024];
+	char name[WATCHED_NAME_MAX];
 
 	if (w)
 		return w;
-	snprintf(name, sizeof(name), "%s/%s/%s", p->namespace_, p->name, p->uid ? p->uid : "");
+	name_of(name, p);
 	w = calloc(1, sizeof(*w) + strlen(name) + 1);
 	if (!w)
 		return NULL;
@@ -146,8 +151,9 @@ static bool same_keys(const struct watched *w, const struct rollout_key *keys, s
 void keys_rollout_see(struct keys_rollout *r, const struct profile *p, const struct key_spec *specs,
 	size_t n, const struct key_record *rec)
 {
-	struct rollout_key keys[KEYS_MAX];
-	size_t count = list_keys(keys, specs, n < KEYS_MAX ? n : KEYS_MAX, rec);
+	struct rollout_key keys[KEYS_OF_PROFILE_MAX];
+	size_t count =
+		list_keys(keys, specs, n < KEYS_OF_PROFILE_MAX ? n : KEYS_OF_PROFILE_MAX, rec);
 	struct watched *w = count ? need(r, p) : find(r, p);
 
 	if (!w)
