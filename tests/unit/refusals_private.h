@@ -54,8 +54,13 @@ struct refusals {
 	size_t answer_len;
 };
 
+/* Somebody who gets the key. */
+void refusals_init(struct attack *a);
 /* Fails the test itself. refusals_end() in any case. */
 bool refusals_begin(struct refusals *w, const struct attack *a);
 void refusals_end(struct refusals *w);
 /* Appends the token of that name; one that nobody made is no token to the API server. */
 void refusals_token(struct buf *out, const char *name);
+/* Asks the broker; its answer is in w. cookie, bearer: NULL or "": none. */
+void refusals_ask(struct refusals *w, const char *method, const char *path, const char *cookie,
+	const char *bearer, struct span body);

@@ -29,7 +29,7 @@ static void on_answer(void *ctx, const struct http_result *r)
 		snprintf(w->cookie, sizeof(w->cookie), "%.*s", (int)strcspn(cookie, ";"), cookie);
 }
 
-static void ask(struct refusals *w, const char *method, const char *path, const char *cookie,
+void refusals_ask(struct refusals *w, const char *method, const char *path, const char *cookie,
 	const char *bearer, struct span body)
 {
 	char url[512];
@@ -58,7 +58,7 @@ static bool greet(struct refusals *w, char nonce[RCAR_NONCE_TEXT])
 	_cleanup_buf_ struct buf body = BUF_INIT(1024);
 
 	rcar_auth_write(&body, w->a->tee);
-	ask(w, "POST", RCAR_PATH_AUTH, NULL, NULL, buf_view(&body));
+	refusals_ask(w, "POST", RCAR_PATH_AUTH, NULL, NULL, buf_view(&body));
 	return w->status == 200 &&
 	       CHECK_ROW("challenge",
 		       rcar_challenge_read(nonce, (struct span){w->answer, w->answer_len}, NULL) ==
@@ -164,7 +164,7 @@ static void send_attestation(struct refusals *w, const struct message *m, const 
 					 w->a->container ? span_str(w->a->container) : SPAN_NONE}};
 
 	if (CHECK_ROW("message", rcar_attest_write(&body, &o) == 0, "not written"))
-		ask(w, "POST", RCAR_PATH_ATTEST, cookie, NULL, secret_view(&body));
+		refusals_ask(w, "POST", RCAR_PATH_ATTEST, cookie, NULL, secret_view(&body));
 }
 
 /* False: it was refused, by what w has. */
@@ -233,7 +233,7 @@ static void check(struct refusals *w, const struct refusals_row *row, unsigned i
 	CHECK_ROW(row->attack, row->reason == REASON_Ok || refusal.detail[0], "says nothing");
 }
 
-static void init(struct attack *a)
+void refusals_init(struct attack *a)
 {
 	*a = (struct attack){.record = REFUSALS_GOOD,
 		.config_simulated = true,
@@ -264,7 +264,7 @@ static void run(const struct refusals_row *row, unsigned i)
 	char path[512];
 	struct attack a;
 
-	init(&a);
+	refusals_init(&a);
 	a.pod = row->pod;
 	if (row->change)
 		row->change(&a);
@@ -273,7 +273,8 @@ static void run(const struct refusals_row *row, unsigned i)
 			if (a.then)
 				a.then(&w, &a);
 			snprintf(path, sizeof(path), RCAR_PATH_RESOURCE "%s", a.key);
-			ask(&w, "GET", path, a.cookie ? a.cookie : w.cookie, a.bearer, SPAN_NONE);
+			refusals_ask(&w, "GET", path, a.cookie ? a.cookie : w.cookie, a.bearer,
+				SPAN_NONE);
 		}
 		check(&w, row, i);
 	}
