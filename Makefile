@@ -68,9 +68,12 @@ asm    = $(sort $(wildcard $(1)/*/*.S))
 objs   = $(patsubst %.c,$(B)/%.o,$(1))
 gen    = $(patsubst %.proto,$(B)/gen/%.pb-c.$(2),$(call protos,$(1)))
 lib    = $(B)/lib$(notdir $(1)).a
-members = $(call objs,$(filter-out %/main.c,$(call srcs,$(1)))) $(call gen,$(1),o) \
+members = $(call objs,$(filter-out %/main.c common/base/wipe.c,$(call srcs,$(1)))) $(call gen,$(1),o) \
 	$(patsubst %.S,$(B)/%.o,$(call asm,$(1)))
 
+# What frees memory in the programs: no library's, which would take it into static programs too, where
+# the C library's own is; sanitizers have theirs.
+WIPE    := $(if $(SAN),,$(B)/common/base/wipe.o)
 # Everything but main.c is a library, so tests and fuzzers link what ships.
 PARTS   := $(PROGS) $(EXEC) common
 LIBS    := $(foreach p,$(PARTS),$(call lib,$(p)))
@@ -128,7 +131,7 @@ $(call lib,$(1)): $(call members,$(1)) $(B)/$(notdir $(1)).members
 	$$(Q)$$(RM) $$@; $$(AR) rcsD $$@ $$(filter %.o,$$^)
 endef
 define prog
-$(B)/$(1)/casemate-$(1): $(B)/$(1)/main.o $(call lib,$(1)) $(call lib,common)
+$(B)/$(1)/casemate-$(1): $(B)/$(1)/main.o $(WIPE) $(call lib,$(1)) $(call lib,common)
 	$$(Q)$$(CC) $$(ldflags) -o $$@ $$^ $$(libs)
 endef
 $(foreach p,$(PARTS),$(eval $(call part,$(p))))
@@ -145,7 +148,7 @@ $(B)/nodeagent/exec/casemate-exec: $(B)/nodeagent/exec/main.o $(call lib,nodeage
 # Memory runs out where a test says so (tests/unit/oom.h).
 OOM := $(foreach f,malloc calloc realloc reallocarray strdup strndup asprintf __asprintf_chk,-Wl$(comma)--wrap=$(f))
 # Whole archives: two parts that define the same symbol fail here instead of one hiding the other.
-$(UNIT): $(call objs,$(call srcs,tests/unit)) $(TEE_OBJS) $(LIBS)
+$(UNIT): $(call objs,$(call srcs,tests/unit)) $(TEE_OBJS) $(WIPE) $(LIBS)
 	$(Q)$(CC) $(ldflags) -o $@ $(filter %.o,$^) -Wl,--whole-archive $(filter %.a,$^) -Wl,--no-whole-archive $(OOM) $(libs) -lcunit
 $(MAKE_EVIDENCE): $(B)/tests/tee/make_evidence.o $(TEE_OBJS) $(call lib,common)
 	$(Q)$(CC) $(ldflags) -o $@ $^ $(libs)
@@ -232,6 +235,7 @@ check-programs: all $(GRPC_PEER) $(RENDER) $(MAKE_EVIDENCE) $(TSM_ASK) $(PUT_KEY
 	PUT_KEY=$(PUT_KEY) MAKE_EVIDENCE=$(abspath $(MAKE_EVIDENCE)) tests/integration/kbs-test
 	PUT_KEY=$(PUT_KEY) OPEN_KEY=$(OPEN_KEY) tests/integration/rotation-test
 	MAKE_EVIDENCE=$(MAKE_EVIDENCE) PUT_KEY=$(PUT_KEY) tests/integration/provision-test
+	PUT_KEY=$(PUT_KEY) OPEN_KEY=$(OPEN_KEY) MAKE_EVIDENCE=$(MAKE_EVIDENCE) tests/integration/memory-test
 	CHURN=$(CHURN) tests/integration/keys-test
 	PUT_KEY=$(PUT_KEY) OPEN_KEY=$(OPEN_KEY) tests/integration/durability-test
 	PUT_KEY=$(PUT_KEY) tests/integration/kek-test

@@ -8,6 +8,8 @@ pieces of them, as freed memory holds that was partly used again. WHERE is
 files PATH...      files, and those below folders, that exist when it comes to them
 memory POD-UID...  memory of the processes of these pods: all that they can have written to and that
                    can be read, whether a core file would hold it or not
+process PID...     of these processes
+unlocked PID...    of these, but for what is locked and in no core file
 environ POD-UID... environments of all processes but those of these pods
 text NAME          standard input
 
@@ -119,8 +121,15 @@ def search_files(search, paths):
 
 
 def maps_of(pid):
-    with open(f"/proc/{pid}/maps", encoding="utf-8") as f:
-        return f.read().splitlines()
+    """A mapping's line -> its flags (proc(5), smaps)."""
+    maps, line = {}, ""
+    with open(f"/proc/{pid}/smaps", encoding="utf-8") as f:
+        for text in f.read().splitlines():
+            if re.match(r"[0-9a-f]+-[0-9a-f]+ ", text):
+                line = text
+            elif text.startswith("VmFlags:"):
+                maps[line] = text.split()[1:]
+    return maps
 
 
 def is_gone(pid, line):
@@ -131,15 +140,17 @@ def is_gone(pid, line):
         return True
 
 
-def search_process(search, pid):
+def search_process(search, pid, locked=True):
     with open(f"/proc/{pid}/comm", encoding="utf-8") as f:
         name = f"{f.read().strip()} ({pid})"
     maps = maps_of(pid)
     with open(f"/proc/{pid}/mem", "rb", buffering=0) as mem:
-        for line in maps:
+        for line, flags in maps.items():
             begin, end, mode, what = re.match(r"(\w+)-(\w+) (\S+) \S+ \S+ \S+ *(.*)", line).groups()
             begin, end = int(begin, 16), int(end, 16)
             if mode[0] != "r" or "w" not in mode and what:
+                continue
+            if not locked and {"lo", "dd"} <= set(flags):
                 continue
 
             def read():
@@ -167,6 +178,14 @@ def search_memory(search, uids):
     print(f"{len(pids)} processes")
 
 
+def search_processes(locked):
+    def run(search, pids):
+        for pid in pids:
+            search_process(search, int(pid), locked)
+
+    return run
+
+
 def search_environments(search, uids):
     for pid in set(processes()) - of_pods(uids):
         try:
@@ -182,6 +201,8 @@ def main():
     where = {
         "files": search_files,
         "memory": search_memory,
+        "process": search_processes(True),
+        "unlocked": search_processes(False),
         "environ": search_environments,
         "text": lambda s, names: s.stream(names[0], lambda: sys.stdin.buffer.read(BLOCK)),
     }

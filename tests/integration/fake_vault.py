@@ -78,7 +78,7 @@ class Vault:
         self.context.load_cert_chain(cert, key)
         self.keys, self.tokens, self.roles = {}, {ROOT_TOKEN}, {}
         self.sealed = self.hangs = self.ended = False
-        self.requests = []
+        self.requests, self.wrapped = [], []
         with socket.socket() as s:
             s.bind(("127.0.0.1", 0))
             self.port = s.getsockname()[1]
@@ -140,6 +140,7 @@ class Vault:
         newest = len(key["versions"])
         if operation == "encrypt":
             plain = base64.b64decode(body["plaintext"], validate=True)
+            self.wrapped.append(plain)
             return {"ciphertext": f"vault:v{newest}:" + _seal(key["versions"][-1], plain),
                     "key_version": newest}
         kind, version, text = body["ciphertext"].split(":", 2)

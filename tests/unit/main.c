@@ -147,6 +147,7 @@
 	X(qe_identity)                                                                             \
 	X(quote)                                                                                   \
 	X(ra_tls)                                                                                  \
+	X(rcar_versions)                                                                           \
 	X(record)                                                                                  \
 	X(refusals)                                                                                \
 	X(registration)                                                                            \
@@ -194,6 +195,7 @@
 	X(verify_cases)                                                                            \
 	X(verify_merge)                                                                            \
 	X(watch)                                                                                   \
+	X(wipe)                                                                                    \
 	X(workload_match)                                                                          \
 	X(witness)                                                                                 \
 	X(yaml)                                                                                    \
