@@ -1,23 +1,30 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
  * casemate-webhook keyprovider: who encrypts images asks it to wrap the keys of layers (ocicrypt's
- * key provider that is a command: one request on standard input, one answer on standard output). */
+ * key provider that is a command: one request on standard input, one answer on standard output; or
+ * one that is a gRPC service). */
 #include <errno.h>
 #include <stdio.h>
 #include <unistd.h>
 
 #include "common/base/settings.h"
-#include "common/kbs/key_id.h"
 #include "common/kbs/keyprovider.h"
-#include "common/kbs/packet.h"
 #include "webhook/commands.h"
-#include "webhook/key_session.h"
+#include "webhook/layer_service.h"
+#include "webhook/layer_wrap.h"
 
 enum { MEMORY_MAX = 1 << 20 };
 
-#define AT(member) offsetof(struct key_session_options, member)
+struct options {
+	const char *listen;
+	struct key_session_options store;
+};
+
+#define AT(member) offsetof(struct options, store.member)
 
 static const struct setting table[] = {
+	{"listen", SETTING_STRING, offsetof(struct options, listen), .meta = "unix:PATH",
+		.help = "serve gRPC on this socket instead"},
 	{"keys", SETTING_STRING, AT(keys), .meta = "DIR",
 		.help = "the folder of the wrapped keys (broker.keys)"},
 	{"profilesDir", SETTING_STRING, AT(profiles_dir), .meta = "DIR",
@@ -31,15 +38,6 @@ static const struct setting table[] = {
 	{"insecureKekInSecret", SETTING_BOOL, AT(insecure_kek_in_secret),
 		.help = "it is in a Secret (broker.insecureKekInSecret)"},
 	KEK_SETTINGS("kek", AT(kek)),
-};
-
-struct run {
-	struct key_session_options o;
-	struct key_session s;
-	struct arena arena;
-	struct keyprovider_request request;
-	struct key_id id;
-	struct buf packet;
 };
 
 /* Standard input, up to its end. */
@@ -62,71 +60,20 @@ static int read_input(struct secret *ret, struct error *err)
 	return 0;
 }
 
-static int read_request(struct run *run, struct error *err)
+static int answer_one(struct key_session_options *o, struct error *err)
 {
-	_cleanup_secret_ struct secret text = {0};
+	_cleanup_secret_ struct secret text = {0}, answer = {0};
+	enum reason reason = REASON_Ok;
+	struct error why = {0};
 	int r = read_input(&text, err);
 
-	if (r == 0)
-		r = keyprovider_read(&run->request, secret_view(&text), err);
-	if (r == 0 && run->request.op != KEYPROVIDER_WRAP)
-		r = error_set(err, -EBADMSG,
-			"layers are unwrapped by the node's agent (gRPC, keys.provider) alone");
-	return r < 0 ? r : key_id_parse(&run->id, span_str(run->request.recipient), NULL, err);
-}
-
-/* Only keys of images: another one is given to workloads, and who has it could open the layer. */
-static int check_use(struct json_val keys, const struct key_id *id, struct error *err)
-{
-	struct json_iter it;
-
-	json_each (it, keys)
-		if (json_str_is(json_get(it.value, "name"), id->key) &&
-			json_str_is(json_get(it.value, "use"), "image"))
-			return 0;
-	return error_set(err, -EINVAL,
-		"EnclaveProfile %s/%s has no key %s with use: image; add it to spec.keys",
-		id->namespace_, id->profile, id->key);
-}
-
-static void on_key(void *ctx, const struct secret *key, unsigned version, enum reason reason,
-	const struct error *why)
-{
-	struct run *run = ctx;
-	char kid[PACKET_KID_MAX];
-	struct error err = {0};
-
-	(void)version;
-	snprintf(kid, sizeof(kid), KEY_ID_KBS "%s/%s/%s", run->id.namespace_, run->id.profile,
-		run->id.key);
-	if (!key)
-		fprintf(stderr, "casemate-webhook keyprovider: %s: %s\n", reason_name(reason),
-			why->message);
-	else if (packet_seal(&run->packet, kid, secret_view(key),
-			 secret_view(&run->request.options), &err) < 0)
-		fprintf(stderr, "casemate-webhook keyprovider: %s\n", err.message);
-}
-
-static int wrap(struct run *run, struct error *err)
-{
-	_cleanup_secret_ struct secret answer = {0};
-	struct json_val keys = {0};
-	struct key_owner owner;
-	char name[sizeof(run->id.namespace_) + sizeof(run->id.profile) + 1];
-	int r;
-
-	snprintf(name, sizeof(name), "%s/%s", run->id.namespace_, run->id.profile);
-	r = key_session_owner(&run->s, name, &owner, &keys, err);
-	if (r == 0)
-		r = check_use(keys, &run->id, err);
-	if (r == 0)
-		r = key_store_fetch(run->s.store, &owner, run->id.key, 0, on_key, run, err);
 	if (r < 0)
 		return r;
-	if (run->packet.len == 0)
-		return error_set(err, -ENOENT, "nothing was wrapped");
-	if (keyprovider_wrapped(&answer, buf_view(&run->packet)) < 0)
-		return error_oom(err);
+	r = layer_wrap(&answer, o, secret_view(&text), &reason, &why);
+	if (r == -EINVAL)
+		return error_set(err, r, "%s", why.message);
+	if (r < 0)
+		return error_set(err, r, "%s: %s", reason_name(reason), why.message);
 	fwrite(answer.p, 1, answer.len, stdout);
 	return fflush(stdout) == 0 ? 0 : error_set(err, -EIO, "standard output: %m");
 }
@@ -145,18 +92,19 @@ static void usage(FILE *f)
 		"\"args\": [\"keyprovider\", …]}}}}\n"
 		"and encrypt with: ctr images encrypt --recipient "
 		"provider:casemate:kbs:///NAMESPACE/PROFILE/KEY …\n"
-		"KEY is one of the profile's with use: image.\n\nOptions:\n%s",
+		"KEY is one of the profile's with use: image. For tools that speak gRPC alone, "
+		"run it with\n"
+		"--listen unix:///PATH and write {\"grpc\": \"unix:///PATH\"} instead of cmd.\n\n"
+		"Options:\n%s",
 		options.p ? options.p : "");
 }
 
 int command_keyprovider(int argc, char **argv)
 {
-	struct run run = {
-		.arena = ARENA_INIT(MEMORY_MAX),
-		.packet = BUF_INIT(PACKET_MAX),
-	};
+	_cleanup_arena_ struct arena arena = ARENA_INIT(MEMORY_MAX);
 	const struct settings_input in = {
 		.table = table, .n = ARRAY_SIZE(table), .argc = argc, .argv = argv};
+	struct options o = {0};
 	struct error err = {0};
 	int r;
 
@@ -165,19 +113,12 @@ int command_keyprovider(int argc, char **argv)
 		return COMMAND_DONE;
 	}
 	(void)secret_protect_process();
-	r = settings_read(&in, &run.o, &run.arena, NULL, &err);
+	r = settings_read(&in, &o, &arena, NULL, &err);
 	if (r == 0)
-		r = read_request(&run, &err);
-	if (r == 0)
-		r = key_session_open(&run.s, &run.o, &err);
-	if (r == 0)
-		r = wrap(&run, &err);
+		r = *o.listen ? layer_service_run(o.listen, &o.store, &err)
+			      : answer_one(&o.store, &err);
 	if (r < 0)
 		fprintf(stderr, "casemate-webhook keyprovider: %s\n", err.message);
-	key_session_close(&run.s);
-	keyprovider_request_free(&run.request);
-	buf_free(&run.packet);
-	arena_free(&run.arena);
 	if (r == -EINVAL)
 		return COMMAND_USAGE;
 	return r < 0 ? COMMAND_REFUSED : COMMAND_DONE;
