@@ -235,7 +235,7 @@ static void call_data(struct grpc_flow *f, struct span bytes)
 static void call_handle(struct grpc_call *c)
 {
 	struct grpc_session *s = c->f.s;
-	struct buf message;
+	struct scrub message;
 
 	c->f.deadline_usec = c->end_usec;
 	if (!c->whole && grpc_message_begun(&c->f.in)) {
@@ -252,8 +252,8 @@ static void call_handle(struct grpc_call *c)
 	}
 	message = grpc_flow_take(&c->f);
 	c->held = true;
-	c->method->handle(s->o.ctx, c, buf_view(&message));
-	buf_free(&message);
+	c->method->handle(s->o.ctx, c, scrub_view(&message));
+	scrub_free(&message);
 }
 
 static void call_frame(struct grpc_flow *f, bool headers, bool end)

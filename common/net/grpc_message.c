@@ -34,12 +34,12 @@ int grpc_message_feed(struct grpc_message *m, struct span *in)
 		r = check_prefix(m);
 		if (r < 0)
 			return r;
-		m->body = BUF_INIT(message_length(m));
+		m->body = (struct scrub){.max = message_length(m)};
 	}
 	n = message_length(m) - m->body.len;
 	if (n > in->len)
 		n = in->len;
-	if (n && buf_add(&m->body, in->p, n) < 0)
+	if (n && scrub_add(&m->body, (struct span){in->p, n}) < 0)
 		return -ENOMEM;
 	in->p += n;
 	in->len -= n;
@@ -51,18 +51,18 @@ bool grpc_message_begun(const struct grpc_message *m)
 	return m->n_prefix > 0;
 }
 
-struct buf grpc_message_take(struct grpc_message *m)
+struct scrub grpc_message_take(struct grpc_message *m)
 {
-	struct buf body = m->body;
+	struct scrub body = m->body;
 
-	m->body = (struct buf){0};
+	m->body = (struct scrub){0};
 	m->n_prefix = 0;
 	return body;
 }
 
 void grpc_message_free(struct grpc_message *m)
 {
-	buf_free(&m->body);
+	scrub_free(&m->body);
 	m->n_prefix = 0;
 }
 

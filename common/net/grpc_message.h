@@ -9,8 +9,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "common/base/buf.h"
 #include "common/base/span.h"
+#include "common/net/scrub.h"
 
 enum { GRPC_PREFIX_LEN = 5 };
 
@@ -19,7 +19,7 @@ struct grpc_message {
 	size_t max;
 	unsigned char prefix[GRPC_PREFIX_LEN];
 	size_t n_prefix;
-	struct buf body;
+	struct scrub body; /* some hold keys */
 };
 
 /* Takes from the front of in what belongs to the message. 1: it is complete, body is it (take it
@@ -31,7 +31,7 @@ int grpc_message_feed(struct grpc_message *m, struct span *in);
 bool grpc_message_begun(const struct grpc_message *m);
 
 /* Hands the complete message over, and is ready for the next one. Free the buffer. */
-struct buf grpc_message_take(struct grpc_message *m);
+struct scrub grpc_message_take(struct grpc_message *m);
 void grpc_message_free(struct grpc_message *m);
 
 /* The prefix of a message of len bytes that is not compressed. */

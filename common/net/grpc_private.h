@@ -90,7 +90,7 @@ nghttp2_data_provider grpc_flow_data(void);
 /* The next message of in: 1: complete; else as grpc_message_feed(), and -ENOBUFS: the session holds
  * too much that is incomplete. */
 int grpc_flow_feed(struct grpc_flow *f, struct span *in);
-struct buf grpc_flow_take(struct grpc_flow *f);
+struct scrub grpc_flow_take(struct grpc_flow *f);
 /* Forgets what waits to be sent. */
 void grpc_flow_drop_out(struct grpc_flow *f);
 

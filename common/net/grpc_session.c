@@ -195,7 +195,7 @@ int grpc_flow_feed(struct grpc_flow *f, struct span *in)
 	return r;
 }
 
-struct buf grpc_flow_take(struct grpc_flow *f)
+struct scrub grpc_flow_take(struct grpc_flow *f)
 {
 	f->s->unread -= f->in.body.len;
 	return grpc_message_take(&f->in);

@@ -110,7 +110,7 @@ static void stream_data(struct grpc_flow *f, struct span bytes)
 	struct grpc_stream *st = stream_of(f);
 	struct grpc_session *s = f->s;
 	int32_t id = f->id;
-	struct buf message;
+	struct scrub message;
 	int r;
 
 	if (!st->grpc)
@@ -123,8 +123,8 @@ static void stream_data(struct grpc_flow *f, struct span bytes)
 			return;
 		message = grpc_flow_take(f);
 		if (st->message_received)
-			st->message_received(st->ctx, buf_view(&message));
-		buf_free(&message);
+			st->message_received(st->ctx, scrub_view(&message));
+		scrub_free(&message);
 		/* The user may have cancelled, or closed everything. */
 		if (s->closed || grpc_flow_of(s, id) != f)
 			return;
