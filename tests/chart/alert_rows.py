@@ -63,6 +63,10 @@ def keys(verdict, reason, rate):
     return {f'casemate_webhook_key_releases_total{{{BROKER}, protocol="rcar", verdict="{verdict}", reason="{reason}"}}': f"0+{rate}x60"}
 
 
+def provisioned(result, rate):
+    return {f'casemate_webhook_provision_connections_total{{{BROKER}, result="{result}"}}': f"0+{rate}x60"}
+
+
 def rejections(error_type, name="pods.casemate.dev"):
     return {
         f'apiserver_admission_webhook_rejection_count{{job="apiserver", name="{name}", error_type="{error_type}"}}': "0+1x30"
@@ -205,4 +209,17 @@ ROWS = [
 
     ("CasemateAuditFailing", "a full disk", 5, 1, {f"casemate_webhook_audit_failures_total{{{BROKER}}}": "0+1x20"}),
     ("CasemateAuditFailing", "all are written", 5, 0, {f"casemate_webhook_audit_failures_total{{{BROKER}}}": "0x20"}),
+
+    ("CasemateKeyRotationOverdue", "two, as both replicas say", 6, 1, {
+        f"casemate_webhook_keys_rotation_overdue{{{BROKER}}}": "2x20",
+        f"casemate_webhook_keys_rotation_overdue{{{ASIDE}}}": "2x20"}),
+    ("CasemateKeyRotationOverdue", "none", 6, 0, {f"casemate_webhook_keys_rotation_overdue{{{BROKER}}}": "0x20"}),
+    ("CasemateKeyRotationOverdue", "the store comes back", 6, 0, {
+        f"casemate_webhook_keys_rotation_overdue{{{BROKER}}}": "1 1 0x20"}),
+
+    ("CasemateProvisioningFailing", "too many a second", 40, 1, provisioned("shed", 2)),
+    ("CasemateProvisioningFailing", "peers that hang", 40, 1, provisioned("timeout", 2)),
+    ("CasemateProvisioningFailing", "now and then", 40, 0, provisioned("timeout", 0.3)),
+    ("CasemateProvisioningFailing", "a load balancer's probes", 40, 0, provisioned("broken", 20)),
+    ("CasemateProvisioningFailing", "releases", 40, 0, provisioned("released", 20)),
 ]

@@ -291,6 +291,25 @@ static void seed(struct fix *f, int64_t age_sec, int64_t deleted_ago_sec)
 	forget_log(f);
 }
 
+static bool exposes(struct fix *f, const char *sample)
+{
+	_cleanup_buf_ struct buf text = BUF_INIT(1 << 20);
+
+	metrics_expose(f->api.kube.metrics, METRICS_TEXT, &text);
+	buf_putc(&text, '\0');
+	return text.p && strstr(text.p, sample);
+}
+
+static bool one_is_overdue(struct fix *f)
+{
+	return exposes(f, "\ncasemate_webhook_keys_rotation_overdue 1\n");
+}
+
+static bool none_is_overdue(struct fix *f)
+{
+	return exposes(f, "\ncasemate_webhook_keys_rotation_overdue 0\n");
+}
+
 /* --- tests --- */
 
 /* The finalizer, then the Secret, then the status; and then nothing more. */
@@ -739,11 +758,15 @@ static void test_away(void)
 	keys_api_away(&f.api, true);
 	linger(&f);
 	CU_ASSERT_EQUAL(version_of(&f, &owner, "a"), 1);
+	CHECK_ROW("overdue", wait_for(&f, one_is_overdue), "%s", f.api.log);
 	keys_api_away(&f.api, false);
 	keys_keeper_look(f.keeper); /* as the minute would */
 	CHECK_ROW("ready", wait_for(&f, is_ready), "%s\n%s", f.api.log, f.api.conditions);
 	CU_ASSERT_TRUE(is_second(&f));
 	CU_ASSERT_EQUAL(keys_api_count(&f.api, PUT), 1);
+	CHECK_ROW("no more", wait_for(&f, none_is_overdue), "%s", f.api.log);
+	CU_ASSERT_TRUE(
+		exposes(&f, "\nkbs_resource_writes_total{resource_path=\"shop/payments/a\"} 1\n"));
 	end(&f);
 }
 

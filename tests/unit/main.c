@@ -113,6 +113,7 @@
 	X(key_store)                                                                               \
 	X(keys_keeper)                                                                             \
 	X(keys_make)                                                                               \
+	X(keys_overdue)                                                                            \
 	X(keys_plan)                                                                               \
 	X(keys)                                                                                    \
 	X(kubeconfig)                                                                              \

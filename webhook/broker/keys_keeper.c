@@ -7,6 +7,8 @@
 #include "common/base/clock.h"
 #include "common/base/log.h"
 #include "webhook/broker/keys_counts.h"
+#include "webhook/broker/keys_news.h"
+#include "webhook/broker/keys_overdue.h"
 #include "webhook/broker/keys_plan.h"
 #include "webhook/broker/keys_rollout.h"
 #include "webhook/broker/keys_status.h"
@@ -27,10 +29,8 @@ enum {
 struct job {
 	struct keys_keeper *k; /* NULL: this one is free */
 	struct kube_call *call;
-	char profile[KEY_NAME_MAX + 256]; /* "namespace/profile" or a record's name */
-	struct kube_object_ref ref;       /* whom an Event is about; of text */
-	char text[1024];
-	char rotated[512];                             /* names of keys, for the Event; "": none */
+	char profile[KEY_NAME_MAX + 256];              /* "namespace/profile" or a record's name */
+	struct keys_news news;                         /* to be told once it is stored */
 	struct keys_release sent[KEYS_OF_PROFILE_MAX]; /* releases that the status is to count */
 	size_t n_sent;
 };
@@ -46,7 +46,9 @@ struct keys_keeper {
 	struct keys_counts counts;
 	struct job jobs[BUSY_MAX];
 	struct keys_plan plan; /* one at a time */
-	struct metric *rotations;
+	struct keys_counters counters;
+	struct metric *overdue;
+	unsigned n_overdue;           /* as far as this look has come */
 	struct keys_rollout *rollout; /* NULL without an API server */
 };
 
@@ -118,19 +120,6 @@ void keys_keeper_released(struct keys_keeper *k, const char *namespace_, const c
 		keys_counts_add(&k->counts, name, key, now_sec);
 }
 
-static void announce(struct keys_keeper *k, const struct job *j)
-{
-	char note[700];
-
-	if (!j->rotated[0])
-		return;
-	metric_add(k->rotations, 1, NULL);
-	log_info(1, "Rotated keys", LOG_STR("profile", j->profile), LOG_STR("keys", j->rotated));
-	snprintf(note, sizeof(note), "a new version of: %s", j->rotated);
-	if (k->o.events)
-		kube_event(k->o.events, &j->ref, "Normal", "KeyRotated", "Rotate", note);
-}
-
 static void end_job(struct job *j)
 {
 	struct keys_keeper *k = j->k;
@@ -144,7 +133,7 @@ static void on_stored(void *ctx, int r, const struct error *err)
 	struct job *j = ctx;
 
 	if (r == 0)
-		announce(j->k, j);
+		keys_news_tell(&j->news, &j->k->counters, j->k->o.events);
 	else if (r != -EEXIST)
 		log_error(err->message, "Cannot store keys", LOG_STR("profile", j->profile));
 	if (r == 0) {
@@ -199,22 +188,16 @@ static bool patch_profile(struct visit *v, const struct buf *body, const char *s
 }
 
 /* Begins to write the record, or to remove it; what is busy is done later. Otherwise v->err says
- * why not. */
-static int store_record(struct visit *v, bool remove, const char *rotated)
+ * why not. plan: what it did to the record; NULL: there is nothing to tell. */
+static int store_record(struct visit *v, bool remove, const struct keys_plan *plan)
 {
 	struct job *j = new_job(v->k, v->name);
-	size_t n = 0;
 	int r;
 
 	if (!j)
 		return 0;
-	snprintf(j->rotated, sizeof(j->rotated), "%s", rotated);
-	n = (size_t)snprintf(j->text, sizeof(j->text), "%s", v->p ? v->p->namespace_ : "") + 1;
-	j->ref = (struct kube_object_ref){
-		"casemate.dev/v1alpha1", "EnclaveProfile", j->text, j->text + n, ""};
-	n += (size_t)snprintf(j->text + n, sizeof(j->text) - n, "%s", v->p ? v->p->name : "") + 1;
-	snprintf(j->text + n, sizeof(j->text) - n, "%s", v->p && v->p->uid ? v->p->uid : "");
-	j->ref.uid = j->text + n;
+	if (plan)
+		keys_news_of(&j->news, v->p, plan);
 	r = remove ? key_store_remove(v->k->o.store, &v->rec, on_stored, j, &v->err)
 		   : key_store_write(v->k->o.store, &v->rec, on_stored, j, &v->err);
 	if (r < 0) {
@@ -247,24 +230,11 @@ static void begin_visit(struct visit *v, struct keys_keeper *k, const struct pro
 	v->err.code = r;
 }
 
-/* Names of keys that the plan rotates. */
-static void name_rotated(char out[512], const struct keys_plan *p)
-{
-	size_t n = 0;
-
-	out[0] = '\0';
-	for (size_t i = 0; i < p->n && n < 400; i++)
-		if (p->v[i].kind == KEY_STEP_ROTATE)
-			n += (size_t)snprintf(
-				out + n, 512 - n, "%s%s", n ? ", " : "", p->v[i].name);
-}
-
 /* Writes what the plan makes of the record. Did it begin to? */
 static bool carry_out(struct visit *v)
 {
 	const struct kek_ring *keks = key_store_keks(v->k->o.store);
 	struct keys_plan *plan = &v->k->plan;
-	char rotated[512];
 	int r = 0;
 
 	if (!keks)
@@ -283,8 +253,7 @@ static bool carry_out(struct visit *v)
 		log_error(v->err.message, "Cannot make keys", LOG_STR("profile", v->name));
 		return false;
 	}
-	name_rotated(rotated, plan);
-	v->stored = store_record(v, false, rotated) == 0;
+	v->stored = store_record(v, false, plan) == 0;
 	return v->stored;
 }
 
@@ -337,11 +306,11 @@ static void let_go(struct visit *v)
 		return;
 	if (v->stored && !v->rec.deleted_sec && v->k->o.retention_usec > 0) {
 		v->rec.deleted_sec = v->now_sec;
-		store_record(v, false, "");
+		store_record(v, false, NULL);
 		return;
 	}
 	if (v->stored && v->k->o.retention_usec <= 0) {
-		store_record(v, true, "");
+		store_record(v, true, NULL);
 		return;
 	}
 	if (v->err.code && v->err.code != -ENOENT)
@@ -386,6 +355,7 @@ static void visit_profile(struct keys_keeper *k, const struct profile *p)
 	if (!*p->name)
 		return;
 	begin_visit(&v, k, p);
+	k->n_overdue += keys_overdue_count(p, v.stored ? &v.rec : NULL, v.now_sec);
 	if (find_job(k, v.name))
 		; /* its end brings us back */
 	else if (keys_being_deleted(p)) {
@@ -417,9 +387,9 @@ static int visit_orphan(void *ctx, const char *name)
 	if (!is_wanted(k, &v.rec.owner)) {
 		if (!v.rec.deleted_sec) {
 			v.rec.deleted_sec = v.now_sec;
-			store_record(&v, false, "");
+			store_record(&v, false, NULL);
 		} else if (v.rec.deleted_sec <= v.now_sec - k->o.retention_usec / USEC_PER_SEC)
-			store_record(&v, true, "");
+			store_record(&v, true, NULL);
 	}
 	key_record_free(&v.rec);
 	return 0;
@@ -471,6 +441,18 @@ static bool is_there(void *ctx, const char *name)
 		       span_str(slash + 1));
 }
 
+/* Without the store nothing is rotated, which is when it matters most. */
+static void count_overdue(struct keys_keeper *k)
+{
+	int64_t now_sec = clock_unix_usec() / (int64_t)USEC_PER_SEC;
+	unsigned n = 0;
+
+	for (size_t i = 0; k->profiles && i < profile_set_count(k->profiles); i++)
+		n += keys_overdue_count(profile_set_at(k->profiles, i), NULL, now_sec);
+	if (k->profiles)
+		metric_set(k->overdue, n, NULL);
+}
+
 /* How long until the next look. */
 static int64_t next_delay(const struct keys_keeper *k)
 {
@@ -491,17 +473,21 @@ static int on_timer(sd_event_source *source, uint64_t usec, void *ctx)
 	(void)usec;
 	k->look_usec = 0;
 	if (!k->profiles || *key_store_problem(k->o.store)) {
+		count_overdue(k);
 		plan_look(k, LOOK_USEC);
 		return 0;
 	}
-	if (k->cursor == 0)
+	if (k->cursor == 0) {
 		k->next_sec = INT64_MAX;
+		k->n_overdue = 0;
+	}
 	for (; k->cursor < n && k->cursor < end; k->cursor++)
 		visit_profile(k, profile_set_at(k->profiles, k->cursor));
 	if (k->cursor < n) {
 		plan_look(k, 0);
 		return 0;
 	}
+	metric_set(k->overdue, k->n_overdue, NULL);
 	visit_orphans(k);
 	if (k->rollout)
 		keys_rollout_sweep(k->rollout);
@@ -564,13 +550,16 @@ int keys_keeper_new(
 		return error_set(err, r, "a timer of the keys: %s", strerror(-r));
 	plan_look(k, SOON_USEC);
 	if (o->metrics) {
-		k->rotations = metrics_counter(o->metrics, "casemate_webhook_key_rotations_total",
-			"Writes of new versions of keys that were due.", NULL);
-		if (!k->rotations)
+		k->overdue = metrics_gauge(o->metrics, "casemate_webhook_keys_rotation_overdue",
+			"Keys whose rotation (rotation.every) is late by a tenth of its interval, "
+			"ten minutes at least, a day at most.",
+			NULL);
+		if (!k->overdue)
 			return error_oom(err);
-		metric_add(k->rotations, 0, NULL);
 	}
-	r = start_rollout(k, err);
+	r = keys_news_register(&k->counters, o->metrics, err);
+	if (r == 0)
+		r = start_rollout(k, err);
 	if (r < 0)
 		return r;
 	key_store_listen(o->store, store_changed, k);

@@ -33,6 +33,17 @@ unsigned keys_status_published(const struct profile *p, const char *key)
 		       : 0;
 }
 
+int64_t keys_status_made(const struct profile *p, const char *key)
+{
+	char when[CLOCK_RFC3339_MAX];
+	int64_t usec;
+
+	if (!json_copy(json_get(old_key(p, key), "rotatedAt"), when, sizeof(when)) ||
+		clock_parse(span_str(when), &usec) < 0)
+		return -1;
+	return usec / (int64_t)USEC_PER_SEC;
+}
+
 static const struct keys_release *releases_of(const struct keys_report *r, const char *key)
 {
 	for (size_t i = 0; i < r->n_releases; i++)

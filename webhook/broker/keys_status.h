@@ -32,6 +32,8 @@ struct keys_report {
 int keys_status_patch(struct buf *out, const struct keys_report *r, int64_t now_sec);
 /* The version of a key that the status names; 0: none. */
 unsigned keys_status_published(const struct profile *p, const char *key);
+/* When that version was made, Unix seconds; -1: it does not say. */
+int64_t keys_status_made(const struct profile *p, const char *key);
 
 /* The finalizer that lets keys outlive their profile for a time. */
 #define KEYS_FINALIZER "casemate.dev/keys"
