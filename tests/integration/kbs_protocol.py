@@ -212,6 +212,43 @@ def test_log_has_no_key(folder, stack):
     check("nor the session", client.cookie.split("=", 1)[1] not in texts)
 
 
+def test_metrics(folder, stack):
+    """Trustee's names: what a dashboard that was made for it asks for."""
+    broker = Broker(folder, stack, "--broker-allow-sample")
+    client = Client(broker)
+    client.attest()
+    check_equal("released", client.resource()[0], 200)
+    check_equal("refused", client.resource("default/account/one")[0], 403)
+    check_equal("evidence that is refused", Client(broker).attest(dropped_token)[0], 403)
+    check_equal("no JSON", Client(broker).attest(lambda nonce: b"{")[0], 400)
+    check_equal("no version of ours", client.auth(version="0.1.1")[0], 400)
+    check_equal("no session", Client(broker).resource()[0], 401)
+    rows = [
+        ("kbs_auth_requests_total", 4),
+        ("kbs_auth_successes_total", 3),
+        ("kbs_auth_errors_total", 1),
+        ("kbs_attestation_requests_total", 3),
+        ('kbs_attestation_successes_total{tee_type="sample"}', 1),
+        ('kbs_attestation_failures_total{tee_type="sample"}', 1),
+        ("kbs_attestation_errors_total", 1),
+        ("kbs_policy_evaluations_total", 2),
+        ("kbs_policy_approvals_total", 1),
+        ("kbs_policy_violations_total", 1),
+        ("kbs_policy_errors_total", 0),
+        ('kbs_resource_reads_total{resource_path="default/key/one"}', 1),
+        ('kbs_resource_writes_total{resource_path="default/made/one"}', 1),
+        ("kbs_http_requests_total", 10),
+        ("kbs_http_request_duration_seconds_count", 10),
+        ('kbs_http_request_duration_seconds_bucket{le="+Inf"}', 10),
+        ('kbs_http_request_size_bytes_bucket{le="32.0"}', 4),
+        ("kbs_http_response_size_bytes_count", 10),
+    ]
+    for sample, want in rows:
+        check(sample, harness.eventually(lambda s=sample, w=want: broker.metric(s) == w, 10),
+              (broker.metric(sample), want))
+    check("kbs_build_info", "\nkbs_build_info{version=" in broker.get(broker.metrics_port, "/metrics")[2])
+
+
 def test_made(folder, stack):
     """Keys of types that can be made are there by themselves, and outlive a restart."""
     broker = Broker(folder, stack, "--broker-allow-sample")
@@ -255,6 +292,7 @@ TESTS = [
     test_tokens,
     test_refusals,
     test_log_has_no_key,
+    test_metrics,
     test_made,
     test_denied,
     test_settings,

@@ -51,8 +51,8 @@ struct broker {
 	struct issuer *issuer; /* in place of reviews, outside a cluster */
 	struct witness *witness;
 	struct ledger *ledger;
-	struct pod_marks *marks;                 /* NULL: standalone */
-	struct metric *connections, *collateral; /* NULL: another role tells of it */
+	struct pod_marks *marks;                        /* NULL: standalone */
+	struct metric *connections, *busy, *collateral; /* NULL: another role tells of it */
 	struct rcar_desk *desk;
 	struct front *front;
 	struct provision_desk *provision_desk;
@@ -446,12 +446,15 @@ static int setup_observation(struct broker *b, struct error *err)
 		return error_oom(err);
 	b->connections = metrics_gauge(b->o.metrics, "kbs_active_connections",
 		"Connections to the key broker that are open.", NULL);
+	/* Trustee counts so what is being answered. */
+	b->busy = metrics_gauge(b->o.metrics, "kbs_http_active_connections",
+		"Connections to the key broker with a request that is being answered.", NULL);
 	/* Beside a verifier it is the verifier's to tell. */
 	if (b->o.alone)
 		b->collateral = metrics_gauge(b->o.metrics,
 			"casemate_webhook_collateral_expiry_timestamp_seconds",
 			"When what vendors publish ends, the soonest of each kind.", by_kind);
-	return b->connections && (b->collateral || !b->o.alone) ? 0 : error_oom(err);
+	return b->connections && b->busy && (b->collateral || !b->o.alone) ? 0 : error_oom(err);
 }
 
 int broker_new(struct broker **ret_b, const struct broker_options *o, struct error *err)
@@ -510,6 +513,7 @@ void broker_refresh(struct broker *b)
 		problem = "the deny lists are not known yet";
 	health_set(b->o.health, "keys", !*problem, problem);
 	metric_set(b->connections, broker_connections(b), NULL);
+	metric_set(b->busy, server_stats(front_server(b->front)).busy, NULL);
 	if (b->collateral)
 		trust_report(b->trust, b->collateral);
 }

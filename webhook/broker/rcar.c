@@ -69,6 +69,8 @@ void visit_leave(struct visit *v)
 
 	snprintf(code, sizeof(code), "%d", v->response->status);
 	metric_add(v->desk->requests, 1, METRIC_VALUES(kinds[v->kind], code));
+	kbs_metrics_answered(&v->desk->kbs, clock_monotonic_usec() - v->begun_usec,
+		v->request->body.len, v->response->body->len);
 	visit_free(v);
 	http_finish(x);
 }
@@ -98,6 +100,22 @@ void visit_decided(struct visit *v, enum reason reason, const char *message)
 		o->decided(o->ctx, who, &v->key, reason, message);
 }
 
+/* Under Trustee's names. Whom there was no time for did not come as far as being judged. */
+static void count_refusal(const struct visit *v, int status)
+{
+	const struct kbs_metrics *k = &v->desk->kbs;
+	bool judged = v->judged && (status == 401 || status == 403 || status == 404);
+
+	if (status == 429)
+		return;
+	if (v->kind == RCAR_AUTH)
+		metric_add(k->auth_errors, 1, NULL);
+	if (v->kind == RCAR_ATTEST && judged)
+		metric_add(k->attest_failures, 1, METRIC_VALUES(v->session.tee));
+	if (v->kind == RCAR_ATTEST && !judged)
+		metric_add(k->attest_errors, 1, NULL);
+}
+
 void visit_refuse(struct visit *v, enum reason reason, const char *fmt, ...)
 {
 	char message[RCAR_DETAIL_MAX];
@@ -118,8 +136,7 @@ void visit_refuse(struct visit *v, enum reason reason, const char *fmt, ...)
 			v->key.key[0] ? "/" : "the node's proof", v->key.key, message,
 			reason_name(reason));
 	}
-	if (v->kind == RCAR_ATTEST && status != 429)
-		metric_add(v->desk->failures, 1, METRIC_VALUES(v->session.tee));
+	count_refusal(v, status);
 	rcar_refusal(v->response, status, reason, message);
 	visit_leave(v);
 }
@@ -147,6 +164,7 @@ static void give_challenge(struct visit *v)
 	struct error err = {0};
 	int r = rcar_auth_read(tee, v->request->body, &err);
 
+	metric_add(v->desk->kbs.auth_requests, 1, NULL);
 	if (r < 0) {
 		visit_refuse(v, REASON_Malformed, "%s", err.message);
 		return;
@@ -163,6 +181,7 @@ static void give_challenge(struct visit *v)
 		visit_refuse(v, REASON_Internal, "%s", err.message);
 		return;
 	}
+	metric_add(v->desk->kbs.auth_successes, 1, NULL);
 	rcar_challenge_write(v->response->body, v->session.nonce);
 	visit_leave(v);
 }
@@ -195,7 +214,7 @@ static void answer(struct visit *v, const struct attestation_proof *proof)
 		visit_refuse(v, REASON_Internal, "%s", err.message);
 		return;
 	}
-	metric_add(v->desk->successes, 1, METRIC_VALUES(v->session.tee));
+	metric_add(v->desk->kbs.attest_successes, 1, METRIC_VALUES(v->session.tee));
 	log_info(3, "Attested", LOG_STR("tee", v->session.tee),
 		LOG_STR("node", v->session.who.node), LOG_STR("pod", v->session.who.pod));
 	rcar_token_write(v->response->body, buf_view(&token));
@@ -209,6 +228,7 @@ static void judge(struct visit *v, const struct testimony *t)
 	enum reason reason = REASON_Internal;
 	struct error err = {0};
 
+	v->judged = true;
 	if (attestation_judge(rules, &v->attest, &v->session,
 		    clock_unix_usec() / (int64_t)USEC_PER_SEC, &proof, &reason, &err) < 0) {
 		visit_refuse(v, reason, "%s", err.message);
@@ -242,6 +262,7 @@ static void on_testimony(void *ctx, const struct testimony *t)
 	const struct rcar_requester *r = &v->attest.who;
 
 	v->asked = NULL;
+	v->judged = true;
 	v->session.who = t->who;
 	if (t->reason != REASON_Ok) {
 		visit_refuse(v, t->reason, "%s", t->message);
@@ -262,7 +283,7 @@ static void take_attestation(struct visit *v)
 	struct error err = {0};
 	int r;
 
-	metric_add(v->desk->attestations, 1, NULL);
+	metric_add(v->desk->kbs.attest_requests, 1, NULL);
 	if (session_open(&v->session, o->keys, secret_view(&v->cookie), now, &reason, &err) < 0) {
 		visit_refuse(v, reason, "%s", err.message);
 		return;
@@ -337,11 +358,14 @@ enum http_verdict rcar_handle(void *ctx, struct http_exchange *x, const struct h
 	struct rcar_request rq;
 	struct visit *v;
 
-	if (!rcar_accept(x, req, res, &rq))
+	if (!rcar_accept(x, req, res, &rq)) {
+		kbs_metrics_answered(&d->kbs, 0, req->body.len, res->body->len);
 		return HTTP_DONE;
+	}
 	v = visit_new(d);
 	if (v) {
 		v->kind = rq.kind;
+		v->begun_usec = clock_monotonic_usec();
 		v->key = rq.key;
 		v->exchange = x;
 		v->request = req;
@@ -353,39 +377,22 @@ enum http_verdict rcar_handle(void *ctx, struct http_exchange *x, const struct h
 		visit_free(v);
 	}
 	rcar_refusal(res, 429, REASON_RateLimited, "too many requests at once; try again");
+	kbs_metrics_answered(&d->kbs, 0, req->body.len, res->body->len);
 	return HTTP_DONE;
 }
 
 static int register_metrics(struct rcar_desk *d, struct error *err)
 {
 	static const char *const by_code[] = {"request", "code", NULL};
-	static const char *const by_tee[] = {"tee_type", NULL};
-	static const char *const by_path[] = {"resource_path", NULL};
 	struct metrics *m = d->o.metrics;
 
 	d->requests = metrics_counter(m, "casemate_webhook_broker_requests_total",
 		"Requests to the key broker by kind and HTTP code.", by_code);
-	/* Trustee's names */
-	d->attestations = metrics_counter(
-		m, "kbs_attestation_requests_total", "Attestations asked for.", NULL);
-	d->successes = metrics_counter(m, "kbs_attestation_successes_total",
-		"Attestations that succeeded, by TEE.", by_tee);
-	d->failures = metrics_counter(
-		m, "kbs_attestation_failures_total", "Attestations that failed, by TEE.", by_tee);
-	d->reads =
-		metrics_counter(m, "kbs_resource_reads_total", "Keys released, by path.", by_path);
-	d->evaluations =
-		metrics_counter(m, "kbs_policy_evaluations_total", "Decisions about keys.", NULL);
-	d->approvals =
-		metrics_counter(m, "kbs_policy_approvals_total", "Decisions that granted.", NULL);
-	d->violations =
-		metrics_counter(m, "kbs_policy_violations_total", "Decisions that refused.", NULL);
-	if (!d->requests || !d->attestations || !d->successes || !d->failures || !d->reads ||
-		!d->evaluations || !d->approvals || !d->violations)
+	if (!d->requests)
 		return error_oom(err);
 	/* A rate needs a beginning. */
 	metric_add(d->requests, 0, METRIC_VALUES(kinds[RCAR_RESOURCE], "200"));
-	return 0;
+	return kbs_metrics_register(&d->kbs, m, d->o.version, err);
 }
 
 int rcar_desk_new(struct rcar_desk **ret_d, const struct rcar_options *o, struct error *err)

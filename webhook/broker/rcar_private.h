@@ -7,6 +7,7 @@
 
 #include "common/base/secret.h"
 #include "common/kbs/packet.h"
+#include "webhook/broker/kbs_metrics.h"
 #include "webhook/broker/nonces.h"
 #include "webhook/broker/rates.h"
 #include "webhook/broker/rcar.h"
@@ -19,6 +20,8 @@ struct visit {
 	const struct http_request *request;
 	struct http_response *response;
 	enum rcar_kind kind;
+	int64_t begun_usec; /* monotonic */
+	bool judged;        /* evidence or tokens were looked at */
 	struct key_id key;
 	struct secret cookie, bearer; /* as they came */
 	struct rcar_attest attest;
@@ -37,8 +40,8 @@ struct rcar_desk {
 	unsigned n;
 	struct nonces *nonces;
 	struct rates *rates;
-	struct metric *requests, *attestations, *successes, *failures, *reads;
-	struct metric *evaluations, *approvals, *violations;
+	struct metric *requests;
+	struct kbs_metrics kbs;
 };
 
 /* The response is written: sends it. v is no more. */

@@ -38,8 +38,10 @@ static int write_down(struct visit *v, enum reason reason, const char *message, 
 /* Under Trustee's names too. */
 static void count(struct visit *v, bool ok)
 {
-	metric_add(v->desk->evaluations, 1, NULL);
-	metric_add(ok ? v->desk->approvals : v->desk->violations, 1, NULL);
+	const struct kbs_metrics *k = &v->desk->kbs;
+
+	metric_add(k->evaluations, 1, NULL);
+	metric_add(ok ? k->approvals : k->violations, 1, NULL);
 }
 
 void visit_deny(struct visit *v, enum reason reason, const char *message)
@@ -79,7 +81,7 @@ static void release(struct visit *v)
 	}
 	count(v, true);
 	key_id_write(&path, &v->key);
-	metric_add(v->desk->reads, 1, METRIC_VALUES(path.p ? path.p : ""));
+	metric_add(v->desk->kbs.reads, 1, METRIC_VALUES(path.p ? path.p : ""));
 	log_info(2, "Released a key", LOG_STR("key", path.p ? path.p : ""),
 		LOG_INT("version", v->version), LOG_STR("tee", v->session.tee),
 		LOG_STR("node", v->session.who.node), LOG_STR("pod", v->session.who.pod));
@@ -169,8 +171,11 @@ int visit_judge(struct visit *v, struct json_val pod, struct span image, struct 
 		.allow_sample = o->rules.allow_sample,
 		.now_sec = clock_unix_usec() / (int64_t)USEC_PER_SEC,
 	};
+	int r = grant_decide(&q, a, ret_reason, ret_message);
 
-	return grant_decide(&q, a, ret_reason, ret_message);
+	if (r < 0)
+		metric_add(v->desk->kbs.policy_errors, 1, NULL);
+	return r;
 }
 
 static void decide(struct visit *v, struct json_val pod)
