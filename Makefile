@@ -23,9 +23,11 @@ override B := $(BUILD)/$(notdir $(lastword $(CC)))$(if $(SAN),-$(subst $(comma),
 PKGS      := libcrypto libssl json-c yaml-0.1 libcurl libmicrohttpd gnutls libsystemd \
 	libnghttp2 libprotobuf-c libcbor zlib p11-kit-1
 EXEC_PKGS := libcrypto
+EXEC_SGX_PKGS := libssl libcrypto
 # A daemon is a folder with a main.c; the tree builds before the second one exists.
 PROGS := $(patsubst %/main.c,%,$(wildcard webhook/main.c nodeagent/main.c))
 EXEC  := $(patsubst %/main.c,%,$(wildcard nodeagent/exec/main.c))
+EXEC_SGX := $(B)/nodeagent/exec/casemate-exec-sgx
 
 # A flag, if this compiler takes it.
 cc-option = $(shell $(CC) -Werror $(1) -x c -c /dev/null -o /dev/null 2>/dev/null && echo $(1))
@@ -57,6 +59,7 @@ cflags   := -std=gnu17 $(OPT) $(WARN) $(HARD) -ffile-prefix-map=$(CURDIR)=. $(CF
 ldflags  := $(LINK) $(LDFLAGS)
 libs     := $(shell $(PKG_CONFIG) --libs $(PKGS))
 exec_libs := $(shell $(PKG_CONFIG) $(if $(SAN),,--static) --libs $(EXEC_PKGS))
+exec_sgx_libs := $(shell $(PKG_CONFIG) $(if $(SAN),,--static) --libs $(EXEC_SGX_PKGS))
 mj        = $(if $(findstring clang,$(CC)),-MJ $(@:.o=.json))
 # A change of compiler or flags rebuilds (WERROR=1 after a plain build must not be a no-op).
 $(call stamp,$(B)/flags,$(CC) $(cppflags) $(cflags) $(ldflags))
@@ -77,7 +80,7 @@ WIPE    := $(if $(SAN),,$(B)/common/base/wipe.o)
 # Everything but main.c is a library, so tests and fuzzers link what ships.
 PARTS   := $(PROGS) $(EXEC) common
 LIBS    := $(foreach p,$(PARTS),$(call lib,$(p)))
-BINS    := $(foreach p,$(PROGS),$(B)/$(p)/casemate-$(p)) $(EXEC:%=$(B)/%/casemate-exec)
+BINS    := $(foreach p,$(PROGS),$(B)/$(p)/casemate-$(p)) $(EXEC:%=$(B)/%/casemate-exec) $(EXEC_SGX)
 GEN_H   := $(foreach p,$(PARTS),$(call gen,$(p),h))
 UNIT    := $(B)/tests/unit/run
 GRPC_PEER := $(B)/tests/integration/grpc/peer
@@ -144,6 +147,11 @@ $(B)/nodeagent/evidence-enclave.mrenclave: $(B)/nodeagent/casemate-nodeagent
 # Static, so that it runs in any container; only what it calls comes out of libcommon.a.
 $(B)/nodeagent/exec/casemate-exec: $(B)/nodeagent/exec/main.o $(call lib,nodeagent/exec) $(call lib,common)
 	$(Q)$(CC) $(STATIC) $(LDFLAGS) -o $@ $^ $(exec_libs)
+
+# The same with TLS, for enclaves. The linker warns of what a static program cannot load (name services
+# that it does not use, OpenSSL's modules), and is told to say nothing; V=1 lets it.
+$(EXEC_SGX): $(B)/nodeagent/exec/sgx/main.o $(call lib,nodeagent/exec) $(call lib,common)
+	$(Q)$(CC) $(STATIC) $(if $(SAN)$(V),,-Wl,--no-warnings) $(LDFLAGS) -o $@ $^ $(exec_sgx_libs)
 
 # Memory runs out where a test says so (tests/unit/oom.h).
 OOM := $(foreach f,malloc calloc realloc reallocarray strdup strndup asprintf __asprintf_chk,-Wl$(comma)--wrap=$(f))
@@ -246,6 +254,8 @@ check-programs: all $(GRPC_PEER) $(RENDER) $(MAKE_EVIDENCE) $(TSM_ASK) $(PUT_KEY
 	CASEMATE_NODEAGENT=$(B)/nodeagent/casemate-nodeagent tests/integration/agent-unit-test
 	tests/integration/enclave-test $(B)/nodeagent/casemate-nodeagent $(ENCLAVE) charts/casemate
 	CASEMATE_EXEC=$(B)/nodeagent/exec/casemate-exec tests/integration/exec-test
+	CASEMATE_EXEC=$(B)/nodeagent/exec/casemate-exec CASEMATE_EXEC_SGX=$(EXEC_SGX) PUT_KEY=$(PUT_KEY) \
+		MAKE_EVIDENCE=$(MAKE_EVIDENCE) tests/integration/sgx-exec-test
 	RENDER=$(RENDER) tests/integration/status-test
 	RENDER=$(RENDER) tests/integration/page-test
 check-cluster: all image peers

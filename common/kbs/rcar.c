@@ -206,6 +206,15 @@ static bool has_requester(const struct rcar_requester *w)
 	return w->node_token.len || w->pod_token.len || w->container.len;
 }
 
+int rcar_primary_write(struct buf *out, const char *tee, struct span evidence)
+{
+	bool quote = strcmp(tee, "tdx") == 0 || strcmp(tee, "sgx") == 0;
+
+	buf_puts(out, quote ? "{\"cc_eventlog\":null,\"quote\":\"" : "{\"evidence\":\"");
+	buf_base64(out, evidence.p, evidence.len);
+	return buf_puts(out, "\"}");
+}
+
 int rcar_attest_write(struct secret *ret, const struct rcar_attest_out *o)
 {
 	_cleanup_buf_ struct buf open = BUF_INIT(RCAR_REQUEST_MAX);
@@ -370,4 +379,16 @@ int rcar_error_read(struct rcar_error *ret, struct span body, struct error *err)
 	}
 	*ret = e;
 	return 0;
+}
+
+bool rcar_error_passes(int status, const char *reason)
+{
+	static const char *const reasons[] = {
+		"NotAttested", "VerdictExpired", "CollateralMissing", "RateLimited"};
+
+	for (size_t i = 0; i < ARRAY_SIZE(reasons); i++)
+		if (strcmp(reason, reasons[i]) == 0)
+			return true;
+	return (status == 401 && strcmp(reason, "TokenInvalid") != 0) || status == 408 ||
+	       status == 429 || status >= 500;
 }

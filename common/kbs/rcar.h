@@ -66,6 +66,10 @@ int rcar_additional_write(struct buf *out, const struct rcar_requester *r);
 int rcar_report_data(unsigned char ret[RCAR_REPORT_DATA], struct span nonce_b64,
 	struct json_val tee_pubkey, struct span additional_evidence);
 
+/* Appends primary evidence as the protocol has it: a quote (sgx, tdx) as {"cc_eventlog": null,
+ * "quote"}, anything else as {"evidence"}, base64 both. */
+int rcar_primary_write(struct buf *out, const char *tee, struct span evidence);
+
 struct rcar_attest_out {
 	struct span nonce;      /* base64, as received */
 	struct span tee_pubkey; /* JSON */
@@ -110,3 +114,6 @@ struct rcar_error {
 };
 /* -EBADMSG: no such body. */
 int rcar_error_read(struct rcar_error *ret, struct span body, struct error *err);
+/* May the same request be answered otherwise in a while? A session that has ended is begun anew; a
+ * node is judged again by itself; the broker fetches collateral when it first meets a platform. */
+bool rcar_error_passes(int status, const char *reason);

@@ -3,8 +3,6 @@
 
 #include <string.h>
 
-#include "common/kbs/key_id.h"
-
 /* The key's index; DELIVERY_KEYS_MAX: there is no room for one more. */
 static size_t key_of(struct exec_environment *e, struct span name)
 {
@@ -81,6 +79,24 @@ struct span exec_environment_variable(const struct exec_environment *e, size_t k
 		if (e->variables[i].key == key)
 			return e->variables[i].name;
 	return SPAN_NONE;
+}
+
+int exec_key_id(struct key_id *ret, struct span key, const char *namespace_, const char *setting,
+	struct error *err)
+{
+	const char *slash = memchr(key.p, '/', key.len);
+	size_t first = slash ? (size_t)(slash - key.p) : key.len;
+	struct span rest = {key.p + first, key.len - first};
+
+	if (rest.len && memchr(rest.p + 1, '/', rest.len - 1))
+		return key_id_parse(ret, key, NULL, err);
+	if (!namespace_ || !*namespace_)
+		return error_set(err, -EINVAL,
+			"the key's namespace is not known: write kbs:///NAMESPACE/" SPAN_FMT
+			", or set %s",
+			SPAN_ARG(key), setting);
+	return key_id_set(ret, span_str(namespace_), (struct span){key.p, first},
+		(struct span){rest.p + 1, rest.len - 1}, err);
 }
 
 static int fill_one(const struct exec_environment *e, struct exec_variable *v,

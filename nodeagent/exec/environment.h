@@ -9,6 +9,7 @@
 #include "common/base/secret.h"
 #include "common/base/span.h"
 #include "common/kbs/delivery.h"
+#include "common/kbs/key_id.h"
 
 enum { EXEC_VARIABLES_MAX = 64 /* that name keys */ };
 
@@ -34,6 +35,10 @@ struct exec_environment {
 int exec_environment_read(struct exec_environment *ret, char *const *env, struct error *err);
 /* The first variable that wants keys[key]. */
 struct span exec_environment_variable(const struct exec_environment *e, size_t key);
+/* The whole name of one of the keys; "PROFILE/KEY" is in namespace_ (NULL or "": not known).
+ * -EINVAL: no name, or none without a namespace, which setting can give. */
+int exec_key_id(struct key_id *ret, struct span key, const char *namespace_, const char *setting,
+	struct error *err);
 /* Puts the keys (one secret for each of e's keys) into env, whose strings then belong to e.
  * -EILSEQ: a key that cannot be the value of a variable; env is as it was then. */
 int exec_environment_fill(

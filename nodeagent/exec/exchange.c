@@ -1,37 +1,24 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "nodeagent/exec/exchange.h"
 
-#include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/socket.h>
 #include <sys/un.h>
 
 #include "common/base/json.h"
+#include "nodeagent/exec/file.h"
 #include "nodeagent/exec/wire.h"
 
 enum { LENGTH_BYTES = 4, ANSWER_NODES_MAX = 128 };
 
 /* --- messages --- */
 
-static bool good_token(struct span token)
-{
-	for (size_t i = 0; i < token.len; i++) {
-		char c = token.p[i];
-
-		if (!((c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
-			    c == '-' || c == '_' || c == '.'))
-			return false;
-	}
-	return token.len > 0;
-}
-
 int exec_request(
 	struct secret *ret, struct span token, const struct span *keys, size_t n, struct error *err)
 {
 	int r;
 
-	if (!good_token(token))
+	if (!exec_token_good(token))
 		return error_set(err, -EBADMSG, "it holds no service account token");
 	if (secret_init(ret, DELIVERY_REQUEST_MAX) < 0)
 		return error_oom(err);
@@ -149,41 +136,14 @@ static int receive_keys(
 	return r;
 }
 
-static int connect_to(int *ret_fd, const char *path)
+static int connect_to(int *ret_fd, const char *path, int64_t deadline_usec)
 {
-	_cleanup_close_ int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
 	struct sockaddr_un to = {.sun_family = AF_UNIX};
 
-	if (fd < 0)
-		return -errno;
 	if (strlen(path) >= sizeof(to.sun_path))
 		return -ENAMETOOLONG;
 	strcpy(to.sun_path, path);
-	if (connect(fd, (struct sockaddr *)&to, sizeof(to)) < 0)
-		return -errno;
-	*ret_fd = TAKE_FD(fd);
-	return 0;
-}
-
-static int read_token(struct secret *ret, const char *path, struct error *err)
-{
-	_cleanup_close_ int fd = open(path, O_RDONLY | O_CLOEXEC);
-	ssize_t n = 0;
-
-	if (fd < 0)
-		return error_set(err, -errno,
-			"%s: %s: mount the pod's token there (volume " DELIVERY_VOLUME
-			", as Casemate's webhook does)",
-			path, strerror(errno));
-	if (secret_init(ret, DELIVERY_TOKEN_MAX) < 0)
-		return error_oom(err);
-	while (ret->len < ret->cap && (n = read(fd, ret->p + ret->len, ret->cap - ret->len)) > 0)
-		ret->len += (size_t)n;
-	if (n < 0)
-		return error_set(err, -errno, "%s: %s", path, strerror(errno));
-	while (ret->len && (ret->p[ret->len - 1] == '\n' || ret->p[ret->len - 1] == '\r'))
-		ret->len--;
-	return 0;
+	return exec_connect(ret_fd, (struct sockaddr *)&to, sizeof(to), deadline_usec);
 }
 
 /* What went wrong with the socket, for a person. Most of it passes: the agent starts again, or is
@@ -223,15 +183,18 @@ int exec_exchange(struct secret *ret_keys, struct exec_answer *ret_answer, const
 	_cleanup_close_ int fd = -1;
 	unsigned char length[LENGTH_BYTES];
 	struct error why = {0};
-	int r = read_token(&token, token_path, err);
+	int r = exec_token_read(&token, token_path, err);
 
 	if (r < 0)
-		return r;
+		return r == -ENOENT ? error_prefix(err, r,
+					      "the pod's token (volume " DELIVERY_VOLUME
+					      ", as Casemate's webhook mounts it)")
+				    : r;
 	r = exec_request(&request, secret_view(&token), keys, n, err);
 	if (r < 0)
 		return error_prefix(err, r, "%s", token_path);
 	put_length(length, request.len);
-	r = connect_to(&fd, socket_path);
+	r = connect_to(&fd, socket_path, deadline_usec);
 	if (r == 0)
 		r = exec_send(fd, (struct span){(char *)length, sizeof(length)}, deadline_usec);
 	if (r == 0)

@@ -10,17 +10,7 @@
 
 #include "nodeagent/exec/exchange.h"
 
-enum { EXEC_GUEST_PORT = 8006, EXEC_GUEST_HEAD_MAX = 8 * 1024 };
-
-/* What an answer's status line and header fields say. */
-struct exec_guest_head {
-	int status;    /* of HTTP */
-	size_t length; /* of the body; at most DELIVERY_KEY_MAX */
-};
-
-/* Pure. head: up to and with the empty line. -EBADMSG: no HTTP/1 answer, or one whose length is not
- * said, said twice, or too much. */
-int exec_guest_head_read(struct exec_guest_head *ret, struct span head, struct error *err);
+enum { EXEC_GUEST_PORT = 8006 };
 
 /* Asks for each key, in this machine's port, until deadline (monotonic). keys: "PROFILE/KEY" in
  * namespace_ (NULL: there are none such), or "NAMESPACE/PROFILE/KEY". Results as exec_exchange()'s;

@@ -2,11 +2,11 @@
 #include "nodeagent/exec/resolve.h"
 
 #include <string.h>
+#include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
 
 #include "common/base/clock.h"
-#include "nodeagent/exec/exchange.h"
 #include "nodeagent/exec/guest.h"
 
 enum { PAUSE_FIRST_USEC = 250 * 1000, PAUSE_MAX_USEC = 5 * 1000 * 1000 };
@@ -43,21 +43,30 @@ static int explain(
 		*a->message ? ": " : "", a->message);
 }
 
-/* One try to have e's keys. */
-struct attempt {
-	const struct exec_resolve_options *o;
-	const struct exec_environment *e;
-	int64_t deadline_usec; /* monotonic */
-	struct secret *keys;
-	struct exec_answer *answer;
-};
+/* Gramine's enclaves have the folder, Occlum's the device (elsewhere that is a folder). */
+static bool in_enclave(const struct exec_resolve_options *o)
+{
+	struct stat st;
+
+	return access(o->attestation, F_OK) == 0 ||
+	       (stat(o->occlum, &st) == 0 && S_ISCHR(st.st_mode));
+}
+
+static int refuse_enclave(const struct exec_attempt *t, struct error *err)
+{
+	return error_set(err, -ENOTSUP,
+		"this is an SGX enclave (%s or the device %s is there), where sockets and "
+		"127.0.0.1 are the host's: in Gramine make casemate-exec-sgx the entry point; "
+		"Occlum is not supported",
+		t->o->attestation, t->o->occlum);
+}
 
 static bool has_folder(const struct exec_resolve_options *o)
 {
 	return access(o->dir, F_OK) == 0;
 }
 
-static int ask_agent(const struct attempt *t, struct error *err)
+static int ask_agent(const struct exec_attempt *t, struct error *err)
 {
 	return exec_exchange(t->keys, t->answer, t->o->socket, t->o->token, t->e->keys,
 		t->e->n_keys, t->deadline_usec, err);
@@ -69,25 +78,21 @@ static bool always(const struct exec_resolve_options *o)
 	return true;
 }
 
-static int ask_guest(const struct attempt *t, struct error *err)
+static int ask_guest(const struct exec_attempt *t, struct error *err)
 {
 	return exec_guest_fetch(t->keys, t->answer, t->o->guest_port, t->o->namespace_, t->e->keys,
 		t->e->n_keys, t->deadline_usec, err);
 }
 
-/* The ways to keys; the first that is there is taken. */
-static const struct way {
-	bool (*present)(const struct exec_resolve_options *o);
-	int (*ask)(const struct attempt *t, struct error *err);
-	bool resources; /* keys of any namespace can be named */
-} ways[] = {
+const struct exec_way exec_ways[] = {
+	{in_enclave, refuse_enclave, true},
 	{has_folder, ask_agent, false},
 	{always, ask_guest, true},
 };
 
-static const struct way *find_way(const struct exec_resolve_options *o)
+static const struct exec_way *find_way(const struct exec_resolve_options *o)
 {
-	const struct way *w = ways;
+	const struct exec_way *w = o->ways;
 
 	while (!w->present(o))
 		w++;
@@ -97,11 +102,11 @@ static const struct way *find_way(const struct exec_resolve_options *o)
 int exec_resolve(struct exec_environment *e, char **env, const struct exec_resolve_options *o,
 	struct error *err)
 {
-	const struct way *way = find_way(o);
+	const struct exec_way *way = find_way(o);
 	struct secret keys[DELIVERY_KEYS_MAX] = {0};
 	int64_t pause = PAUSE_FIRST_USEC;
 	struct exec_answer answer;
-	struct attempt t = {o, e, clock_monotonic_usec() + o->timeout_usec, keys, &answer};
+	struct exec_attempt t = {o, e, clock_monotonic_usec() + o->timeout_usec, keys, &answer};
 	int r;
 
 	e->resources = way->resources;

@@ -92,26 +92,12 @@ static void end_done(struct key_release *r)
 	release_free(r);
 }
 
-/* May the same request be answered otherwise in a while? A session that has ended is begun anew; a
- * node is judged again by itself; the broker fetches collateral when it first meets a platform. */
-static bool passes(int status, const char *reason)
-{
-	static const char *const reasons[] = {
-		"NotAttested", "VerdictExpired", "CollateralMissing", "RateLimited"};
-
-	for (size_t i = 0; i < ARRAY_SIZE(reasons); i++)
-		if (strcmp(reason, reasons[i]) == 0)
-			return true;
-	return (status == 401 && strcmp(reason, "TokenInvalid") != 0) || status == 408 ||
-	       status == 429 || status >= 500;
-}
-
 void key_refusal_read(struct key_refusal *ret, int status, struct span body)
 {
 	struct rcar_error e = {0};
 
 	rcar_error_read(&e, body, NULL);
-	*ret = (struct key_refusal){.again = passes(status, e.reason), .key = SIZE_MAX};
+	*ret = (struct key_refusal){.again = rcar_error_passes(status, e.reason), .key = SIZE_MAX};
 	snprintf(ret->reason, sizeof(ret->reason), "%s",
 		*e.reason    ? e.reason
 		: *e.variant ? e.variant
@@ -230,15 +216,6 @@ static int on_attested(struct key_release *r, const struct http_result *res, str
 
 /* --- evidence --- */
 
-int key_primary_evidence(struct buf *out, const char *tee, struct span evidence)
-{
-	bool quote = strcmp(tee, "tdx") == 0 || strcmp(tee, "sgx") == 0;
-
-	buf_puts(out, quote ? "{\"cc_eventlog\":null,\"quote\":\"" : "{\"evidence\":\"");
-	buf_base64(out, evidence.p, evidence.len);
-	return buf_puts(out, "\"}");
-}
-
 static struct rcar_requester requester(const struct key_release *r)
 {
 	return (struct rcar_requester){
@@ -267,7 +244,7 @@ static void on_evidence(void *ctx, int result, struct span evidence, const struc
 		end_failed(r, why);
 		return;
 	}
-	n = key_primary_evidence(&primary, r->tee, evidence);
+	n = rcar_primary_write(&primary, r->tee, evidence);
 	out.primary = buf_view(&primary);
 	if (n == 0)
 		n = rcar_attest_write(&body, &out);

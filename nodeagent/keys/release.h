@@ -68,6 +68,3 @@ int key_broker_open(struct http_client **ret, struct secret *ret_token, sd_event
 
 /* Pure. What an answer of the broker without a key means. */
 void key_refusal_read(struct key_refusal *ret, int status, struct span body);
-/* Pure. Appends primary evidence as the protocol has it: a quote as {"cc_eventlog": null, "quote"},
- * anything else as {"evidence"}, base64 both. */
-int key_primary_evidence(struct buf *out, const char *tee, struct span evidence);

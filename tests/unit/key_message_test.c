@@ -3,6 +3,7 @@
 
 #include <string.h>
 
+#include "common/kbs/rcar.h"
 #include "nodeagent/exec/exchange.h"
 #include "nodeagent/keys/promise.h"
 #include "nodeagent/keys/release.h"
@@ -217,10 +218,10 @@ static void test_primary_evidence(void)
 {
 	_cleanup_buf_ struct buf b = BUF_INIT(200);
 
-	CU_ASSERT_EQUAL(key_primary_evidence(&b, "simulated", SPAN_LIT("abc")), 0);
+	CU_ASSERT_EQUAL(rcar_primary_write(&b, "simulated", SPAN_LIT("abc")), 0);
 	CHECK_STR("simulated", buf_view(&b), "{\"evidence\":\"YWJj\"}");
 	buf_reset(&b);
-	CU_ASSERT_EQUAL(key_primary_evidence(&b, "tdx", SPAN_LIT("abc")), 0);
+	CU_ASSERT_EQUAL(rcar_primary_write(&b, "tdx", SPAN_LIT("abc")), 0);
 	CHECK_STR("tdx", buf_view(&b), "{\"cc_eventlog\":null,\"quote\":\"YWJj\"}");
 }
 

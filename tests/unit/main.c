@@ -64,7 +64,9 @@
 	X(evidence)                                                                                \
 	X(exec_environment)                                                                        \
 	X(exec_exchange)                                                                           \
-	X(exec_guest)                                                                              \
+	X(exec_http_head)                                                                          \
+	X(exec_sgx_broker)                                                                         \
+	X(exec_sgx_device)                                                                         \
 	X(fetch)                                                                                   \
 	X(explain)                                                                                 \
 	X(file_watch)                                                                              \

@@ -1,0 +1,116 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "nodeagent/exec/sgx/device.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "common/tee/quote.h"
+#include "nodeagent/exec/file.h"
+
+enum { PATH_SIZE = 512, TYPE_MAX = 64 };
+
+static const char *place(char path[PATH_SIZE], const char *dir, const char *name)
+{
+	snprintf(path, PATH_SIZE, "%s/%s", dir, name);
+	return path;
+}
+
+static bool is_word(struct span s)
+{
+	for (size_t i = 0; i < s.len; i++)
+		if (s.p[i] < 'a' || s.p[i] > 'z')
+			return false;
+	return s.len > 0;
+}
+
+int sgx_device_ready(const char *dir, struct error *err)
+{
+	_cleanup_buf_ struct buf text = BUF_INIT(TYPE_MAX);
+	char path[PATH_SIZE];
+	int r = exec_file_read(&text, place(path, dir, "attestation_type"));
+	struct span type = buf_view(&text);
+
+	if (r == -ENOENT)
+		return error_set(err, -ENOTSUP,
+			"%s: there is no such file: casemate-exec-sgx runs in an SGX enclave of "
+			"Gramine (gramine-sgx; neither gramine-direct nor Occlum); outside use "
+			"casemate-exec",
+			path);
+	if (r < 0)
+		return error_set(err, r, "%s: %s", path, strerror(-r));
+	if (type.len && type.p[type.len - 1] == '\n')
+		type.len--;
+	if (span_is(type, "dcap"))
+		return 0;
+	return error_set(err, -ENOTSUP,
+		"%s: is " SPAN_FMT ": write sgx.remote_attestation = \"dcap\" into the manifest, "
+		"and sign the enclave anew",
+		path, SPAN_ARG(is_word(type) ? type : SPAN_LIT("no word")));
+}
+
+/* Gramine takes what was written when the file is closed. */
+static int write_report_data(
+	const char *dir, const unsigned char report_data[SGX_DEVICE_REPORT_DATA], struct error *err)
+{
+	char path[PATH_SIZE];
+	int fd = open(place(path, dir, "user_report_data"), O_WRONLY | O_CLOEXEC);
+	ssize_t n = fd < 0 ? -1 : write(fd, report_data, SGX_DEVICE_REPORT_DATA);
+	int r = n < 0 ? -errno : n == SGX_DEVICE_REPORT_DATA ? 0 : -EIO;
+
+	if (fd >= 0 && close(fd) < 0 && r == 0)
+		r = -errno;
+	return r < 0 ? error_set(err, r, "%s: %s", path, strerror(-r)) : 0;
+}
+
+static int read_quote(struct buf *out, const char *dir, struct error *err)
+{
+	char path[PATH_SIZE];
+	int r = exec_file_read(out, place(path, dir, "quote"));
+
+	if (r == -ENOMEM)
+		return error_oom(err);
+	if (r == -EFBIG)
+		return error_set(err, -EBADMSG, "%s: longer than a quote can be", path);
+	if (r < 0)
+		return error_set(err, -EAGAIN,
+			"%s: %s: the host gives the enclave no quote: the pod needs AESM "
+			"(casemate.dev/quote: aesm), and the node an attested SGX platform",
+			path, strerror(-r));
+	return 0;
+}
+
+int sgx_device_check(struct span quote, const unsigned char report_data[SGX_DEVICE_REPORT_DATA],
+	struct error *err)
+{
+	enum reason reason;
+	struct quote q;
+	int r;
+
+	if (!quote.len)
+		return error_set(err, -EBADMSG, "it is empty");
+	r = quote_parse(&q, quote, &reason, err);
+	if (r < 0)
+		return r;
+	if (q.tdx)
+		return error_set(err, -EBADMSG, "it is the quote of a TDX guest");
+	if (memcmp(q.sgx.report_data, report_data, SGX_DEVICE_REPORT_DATA) != 0)
+		return error_set(err, -EBADMSG,
+			"it was made for other report data: does somebody else in this enclave "
+			"use /dev/attestation?");
+	return 0;
+}
+
+int sgx_device_quote(struct buf *out, const char *dir,
+	const unsigned char report_data[SGX_DEVICE_REPORT_DATA], struct error *err)
+{
+	int r = write_report_data(dir, report_data, err);
+
+	if (r == 0)
+		r = read_quote(out, dir, err);
+	if (r < 0)
+		return r;
+	r = sgx_device_check(buf_view(out), report_data, err);
+	return r < 0 ? error_prefix(err, r, "%s/quote", dir) : 0;
+}
