@@ -223,7 +223,11 @@ static const struct {
 		"[{'op':'remove','path':'" ANNOTATION("casemate.dev~1tee") "'},"
 		"{'op':'remove','path':'" ANNOTATION("sgx.intel.com~1epc") "'}]",
 		REASON_NotAsPromised, "sgx.intel.com/epc"},
-	{"listed image", WITH("pay"), IMAGE("r.example/x:1@" DIGEST_A), REASON_Ok, NULL},
+	{"listed image", RUNS("x@" DIGEST_A), IMAGE("r.example/x:1@" DIGEST_A), REASON_Ok, NULL},
+	{"listed image instead of one by tag, which may be starting now", WITH("pay"),
+		IMAGE("x@" DIGEST_A), REASON_ImageNotAllowed, "image \"a\" is none of the digests"},
+	{"listed image instead of an unlisted one", RUNS("x@" DIGEST_B), IMAGE("x@" DIGEST_A),
+		REASON_ImageNotAllowed, "create a new pod"},
 	{"unlisted image", WITH("pay"), IMAGE("x@" DIGEST_B), REASON_ImageNotAllowed, "\"app\""},
 	{"image by tag", WITH("pay"), IMAGE("x:1"), REASON_ImageNotAllowed, "\"x:1\""},
 	{"digest as a tag", WITH("pay"), IMAGE("x/" DIGEST_A), REASON_ImageNotAllowed, "app"},

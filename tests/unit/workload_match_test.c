@@ -52,6 +52,33 @@ static void test_image(void)
 	grant_rows(rows, ARRAY_SIZE(rows));
 }
 
+#define GENERATIONS(is, observed)                                                                  \
+	"[" OP("add", "/metadata/generation", is) "," OP("add", "/status/observedGeneration",       \
+		observed) "]"
+#define NOT_YET(title, is, observed, says)                                                         \
+	{                                                                                          \
+		title, NULL, GENERATIONS(is, observed), NULL, REASON_PodUnknown, says              \
+	}
+
+/* One image starts, and the spec names another one meanwhile. */
+static void test_exchanged(void)
+{
+	static const struct grant_row rows[] = {
+		YES("as it was created", NULL, GENERATIONS("1", "0")),
+		YES("as it was created, not told of yet", NULL, ADD("/metadata/generation", "1")),
+		YES("changed, and the kubelet has it", NULL, GENERATIONS("3", "3")),
+		NOT_YET("changed, and the kubelet has not", "2", "1",
+			"generation 2; the kubelet tells of 1"),
+		NOT_YET("changed back, and the kubelet has neither", "3", "1", "ask again"),
+		NOT_YET("from the future", "2", "3", "the kubelet tells of 3"),
+		NOT_YET("no number", "2", "'2'", "the kubelet tells of 0"),
+		{"changed, and nothing is told", NULL, ADD("/metadata/generation", "2"), NULL,
+			REASON_PodUnknown, "ask again"},
+	};
+
+	grant_rows(rows, ARRAY_SIZE(rows));
+}
+
 static void test_command(void)
 {
 	static const struct grant_row rows[] = {
@@ -331,6 +358,7 @@ static void test_pod(void)
 
 const CU_TestInfo workload_match_tests[] = {
 	{"image", test_image},
+	{"an image that is exchanged", test_exchanged},
 	{"command", test_command},
 	{"environment", test_env},
 	{"mounts", test_mounts},

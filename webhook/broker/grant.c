@@ -217,7 +217,7 @@ static const struct grant_rule rules[] = {
 	{"one of the key's identities is what the evidence proves", grant_identity, false},
 	{"the key is granted to who asks", judge_grant, false},
 };
-_Static_assert(ARRAY_SIZE(rules) + 8 <= GRANT_FINDINGS_MAX, "with those of the pod");
+_Static_assert(ARRAY_SIZE(rules) + 9 <= GRANT_FINDINGS_MAX, "with those of the pod");
 
 /* The rules, and behind them those of the live pod; NULL: that was the last for this request. */
 static const struct grant_rule *rule_at(const struct decision *d, size_t i)

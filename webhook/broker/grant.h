@@ -47,7 +47,7 @@ int grant_decide(const struct grant_request *q, struct arena *a, enum reason *re
  * -ENOMEM of a. */
 int grant_is(const struct proven *p, struct json_val v, struct arena *a);
 
-enum { GRANT_FINDINGS_MAX = 16 };
+enum { GRANT_FINDINGS_MAX = 20 };
 enum grant_state { GRANT_HOLDS, GRANT_FAILS, GRANT_UNJUDGED /* it rests on one that failed */ };
 
 /* What came of one rule. */

@@ -46,6 +46,25 @@ static int judge_who(struct decision *d)
 	return r;
 }
 
+/* Whoever may change a pod's spec could start one image and then name another, which would be
+ * judged: the kubelet must have taken up what is judged, and then tells what runs (status's
+ * containers and observedGeneration are written at once). The API server counts changes of specs
+ * since Kubernetes 1.33; without that, admission alone keeps images from being exchanged. */
+static int judge_observed(struct decision *d)
+{
+	int64_t is = 0, observed = 0;
+
+	if (!json_int(json_find(d->q->pod, "metadata", "generation"), &is) || is <= 1)
+		return 0;
+	if (json_int(json_find(d->q->pod, "status", "observedGeneration"), &observed) &&
+		observed == is)
+		return 0;
+	return grant_refuse(d, REASON_PodUnknown,
+		"the pod's spec was changed, and its node has not taken that up yet (generation "
+		"%lld; the kubelet tells of %lld): what runs may be of the earlier one; ask again",
+		(long long)is, (long long)observed);
+}
+
 static int judge_alive(struct decision *d)
 {
 	struct json_val phase = json_find(d->q->pod, "status", "phase");
@@ -154,6 +173,7 @@ static int judge_known(struct decision *d)
 const struct grant_rule grant_pod_rules[] = {
 	{"the live pod is known", judge_known, true},
 	{"the pod is the one that its token names, on the agent's node", judge_who, false},
+	{"the node runs the pod as its spec is now", judge_observed, false},
 	{"the pod runs, and is of this profile", judge_alive, false},
 	{"the profile lets nobody enter the pod", judge_access, false},
 	{"the container may hold keys, and asks for them", judge_container, false},

@@ -86,6 +86,14 @@ static const struct profile_workload *workload_of(const struct profile *p, struc
 	return NULL;
 }
 
+static bool lists_digest(const struct profile_workload *w, struct span digest)
+{
+	for (size_t i = 0; i < w->image_digests.n; i++)
+		if (span_is(digest, w->image_digests.v[i]))
+			return true;
+	return false;
+}
+
 /* by_tag: an image without a digest passes. */
 static int judge_image(const struct profile *p, struct json_val container, bool by_tag,
 	struct arena *a, struct policy_result *res)
@@ -97,10 +105,7 @@ static int judge_image(const struct profile *p, struct json_val container, bool 
 
 	if (!image.p && json_is_string(json_get(container, "image")))
 		return -ENOMEM;
-	for (size_t i = 0; w && i < w->image_digests.n; i++)
-		if (span_is(digest, w->image_digests.v[i]))
-			return 0;
-	if (!w || (by_tag && !digest.p))
+	if (!w || lists_digest(w, digest) || (by_tag && !digest.p))
 		return 0;
 	return policy_refuse(res, a, REASON_ImageNotAllowed,
 		"container \"" SPAN_FMT "\": image \"" SPAN_FMT "\" is none of the digests that "
@@ -190,6 +195,26 @@ static struct json_val old_image(
 	return (struct json_val){0};
 }
 
+/* What is pulled for a container goes on being pulled and started when its image is exchanged: for
+ * that while the pod would seem to run the new one. Only an image that might run itself is
+ * exchanged. */
+static int judge_exchange(const struct profile *p, struct json_val name, struct json_val was,
+	struct arena *a, struct policy_result *res)
+{
+	const struct profile_workload *w = workload_of(p, name);
+	struct span image = json_str(was, a), shown = json_str(name, a);
+
+	if (!image.p && json_is_string(was))
+		return -ENOMEM;
+	if (!w || lists_digest(w, name_image_digest(image)))
+		return 0;
+	return policy_refuse(res, a, REASON_ImageNotAllowed,
+		"container \"" SPAN_FMT "\": its image \"" SPAN_FMT "\" is none of the digests "
+		"that EnclaveProfile %s lists for it, and such a one is not exchanged in a running "
+		"pod; create a new pod",
+		SHOWN(shown), SHOWN(image), p->name);
+}
+
 /* What may change of a running pod is its images; the profile is the old object's, since that is
  * what it was admitted with. */
 static int judge_images(const struct policy_request *rq, struct arena *a, struct policy_result *res)
@@ -205,10 +230,11 @@ static int judge_images(const struct policy_request *rq, struct arena *a, struct
 
 		json_each (it, json_find(rq->object, "spec", image_lists[i])) {
 			struct json_val name = json_get(it.value, "name");
+			struct json_val was = old_image(rq, image_lists[i], name);
 
 			if (r < 0 || res->verdict == VERDICT_REFUSED)
 				return r;
-			if (json_equal(json_get(it.value, "image"), old_image(rq, image_lists[i], name)))
+			if (json_equal(json_get(it.value, "image"), was))
 				continue;
 			if (!p)
 				return policy_refuse(res, a, REASON_ImageNotAllowed,
@@ -217,6 +243,8 @@ static int judge_images(const struct policy_request *rq, struct arena *a, struct
 					"\" is missing or not valid; correct it first",
 					SHOWN(named));
 			r = judge_image(p, it.value, false, a, res);
+			if (r == 0 && res->verdict != VERDICT_REFUSED)
+				r = judge_exchange(p, name, was, a, res);
 		}
 	}
 	return r;
