@@ -49,6 +49,11 @@ class Token:
         self.run("pkcs11-tool", "--module", MODULE, "--token-label", "casemate", "--login",
                  "--pin", PIN, "--keygen", "--key-type", "aes:32", "--label", label)
 
+    def make_pair(self, label, kind="rsa:2048", usage=("decrypt", "sign")):
+        self.run("pkcs11-tool", "--module", MODULE, "--token-label", "casemate", "--login",
+                 "--pin", PIN, "--keypairgen", "--key-type", kind, "--label", label,
+                 *(f"--usage-{u}" for u in usage))
+
     def flags(self, prefix="--kek-", **change):
         values = {"module": MODULE, "token": "casemate", "key": "kek", "pin-file": self.pin_file}
         values.update(change)

@@ -15,7 +15,7 @@
 #include "webhook/broker/wrap.h"
 
 enum {
-	KEK_WRAPPED_MAX = 1024,
+	KEK_WRAPPED_MAX = 1536, /* by an RSA key of 4096 bits: 1368 */
 	KEK_BY_MAX = 300,
 	KEK_LINES_BYTES_MAX = 16384,
 };

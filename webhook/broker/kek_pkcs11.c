@@ -1,19 +1,19 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * An AES key of a PKCS#11 token (version 2.40), which never leaves it: CKM_AES_GCM with a random
- * nonce of 96 bits, bound to the id of the key-encryption key that it wraps. The token
- * authenticates what it opens, so nobody without it can put a key of their own in place. A token
- * may take seconds, or hang: everything runs on a thread of its own, one session each time. */
+ * A key of a PKCS#11 token (version 2.40), which never leaves it. An AES key: CKM_AES_GCM with a
+ * random nonce of 96 bits, bound to the id of the key-encryption key that it wraps; the token
+ * authenticates what it opens, so nobody without it can put a key of their own in place. An RSA
+ * key: kek_pkcs11_rsa.c. A token may take seconds, or hang: everything runs on a thread of its own,
+ * one session each time. */
 #include <errno.h>
 #include <openssl/rand.h>
-#include <p11-kit/p11-kit.h>
 #include <pthread.h>
 #include <stdio.h>
 
 #include "common/base/codec.h"
 #include "common/base/credential.h"
 #include "common/net/background.h"
-#include "webhook/broker/kek_wrapper.h"
+#include "webhook/broker/kek_pkcs11_private.h"
 
 enum {
 	SLOTS_MAX = 256,
@@ -39,25 +39,19 @@ struct token {
 	void *ctx;
 };
 
-/* One thing to do; the thread's until it ends. */
-struct job {
-	char *module, *token, *key, *pin_file;
-	bool seals;
-	char id[KEK_ID_MAX];
-	struct secret in, out; /* out: the key, or the wrapped text */
-};
-
 static const char *const failures[][2] = {
 	{"CKR_PIN_INCORRECT", "the PIN is wrong: correct pkcs11.pinFile before the token locks it"},
 	{"CKR_PIN_LOCKED", "the PIN is locked: unlock it with the security officer's"},
 	{"CKR_ENCRYPTED_DATA_INVALID", "this token's key did not wrap it, or it was changed"},
-	{"CKR_MECHANISM_INVALID", "the key or token does not know AES-GCM"},
-	{"CKR_KEY_FUNCTION_NOT_PERMITTED", "the key may not encrypt and decrypt"},
+	{"CKR_MECHANISM_INVALID",
+		"the key or token does not know AES-GCM (of an RSA key: OAEP and PSS)"},
+	{"CKR_KEY_FUNCTION_NOT_PERMITTED",
+		"the key may not encrypt and decrypt (an RSA key: decrypt and sign)"},
 };
 static const CK_RV failure_codes[] = {CKR_PIN_INCORRECT, CKR_PIN_LOCKED, CKR_ENCRYPTED_DATA_INVALID,
 	CKR_MECHANISM_INVALID, CKR_KEY_FUNCTION_NOT_PERMITTED};
 
-static int failed(const struct job *job, const char *what, CK_RV rv, struct error *err)
+int pkcs11_failed(const struct pkcs11_job *job, const char *what, CK_RV rv, struct error *err)
 {
 	for (size_t i = 0; i < ARRAY_SIZE(failure_codes); i++)
 		if (failure_codes[i] == rv)
@@ -68,7 +62,7 @@ static int failed(const struct job *job, const char *what, CK_RV rv, struct erro
 
 static void job_free(void *arg)
 {
-	struct job *job = arg;
+	struct pkcs11_job *job = arg;
 
 	free(job->module);
 	free(job->token);
@@ -83,7 +77,7 @@ static void job_free(void *arg)
  * On the thread
  */
 
-static int load(const struct job *job, CK_FUNCTION_LIST **ret, struct error *err)
+static int load(const struct pkcs11_job *job, CK_FUNCTION_LIST **ret, struct error *err)
 {
 	static struct module loaded = {.lock = PTHREAD_MUTEX_INITIALIZER};
 	int r = 0;
@@ -122,30 +116,28 @@ static bool is_label(const unsigned char *padded, size_t size, const char *label
 	return true;
 }
 
-static int open_session(
-	const struct job *job, CK_FUNCTION_LIST *f, CK_SESSION_HANDLE *ret, struct error *err)
+static int open_session(struct pkcs11_job *job, struct error *err)
 {
 	CK_SLOT_ID slots[SLOTS_MAX];
 	CK_ULONG n = SLOTS_MAX;
-	CK_RV rv = f->C_GetSlotList(CK_TRUE, slots, &n);
+	CK_RV rv = job->f->C_GetSlotList(CK_TRUE, slots, &n);
 
 	if (rv != CKR_OK)
-		return failed(job, "looking for it", rv, err);
+		return pkcs11_failed(job, "looking for it", rv, err);
 	for (CK_ULONG i = 0; i < n; i++) {
 		CK_TOKEN_INFO info;
 
-		if (f->C_GetTokenInfo(slots[i], &info) != CKR_OK ||
+		if (job->f->C_GetTokenInfo(slots[i], &info) != CKR_OK ||
 			!is_label(info.label, sizeof(info.label), job->token))
 			continue;
-		rv = f->C_OpenSession(slots[i], CKF_SERIAL_SESSION, NULL, NULL, ret);
-		return rv == CKR_OK ? 0 : failed(job, "opening a session", rv, err);
+		rv = job->f->C_OpenSession(slots[i], CKF_SERIAL_SESSION, NULL, NULL, &job->session);
+		return rv == CKR_OK ? 0 : pkcs11_failed(job, "opening a session", rv, err);
 	}
 	return error_set(err, -ENODEV,
 		"there is no token %.64s: plug it in, or correct pkcs11.token", job->token);
 }
 
-static int log_in(
-	const struct job *job, CK_FUNCTION_LIST *f, CK_SESSION_HANDLE session, struct error *err)
+static int log_in(const struct pkcs11_job *job, struct error *err)
 {
 	_cleanup_secret_ struct secret pin = {0};
 	int r = credential_read_file(&pin, job->pin_file, err);
@@ -153,43 +145,61 @@ static int log_in(
 
 	if (r < 0)
 		return r;
-	rv = f->C_Login(session, CKU_USER, (unsigned char *)pin.p, strcspn(pin.p, "\r\n"));
+	rv = job->f->C_Login(
+		job->session, CKU_USER, (unsigned char *)pin.p, strcspn(pin.p, "\r\n"));
 	return rv == CKR_OK || rv == CKR_USER_ALREADY_LOGGED_IN
 		       ? 0
-		       : failed(job, "logging in", rv, err);
+		       : pkcs11_failed(job, "logging in", rv, err);
 }
 
-/* The one AES key of that label. */
-static int find_key(const struct job *job, CK_FUNCTION_LIST *f, CK_SESSION_HANDLE session,
+static int find_objects(const struct pkcs11_job *job, CK_ATTRIBUTE *wanted, CK_ULONG n_wanted,
 	CK_OBJECT_HANDLE *ret, struct error *err)
 {
-	CK_OBJECT_CLASS class = CKO_SECRET_KEY;
-	CK_KEY_TYPE type = CKK_AES;
-	CK_ATTRIBUTE wanted[] = {{CKA_CLASS, &class, sizeof(class)},
-		{CKA_KEY_TYPE, &type, sizeof(type)}, {CKA_LABEL, job->key, strlen(job->key)}};
-	CK_OBJECT_HANDLE found[2];
+	CK_OBJECT_HANDLE found[2] = {0};
 	CK_ULONG n = 0;
-	CK_RV rv = f->C_FindObjectsInit(session, wanted, ARRAY_SIZE(wanted));
+	CK_RV rv = job->f->C_FindObjectsInit(job->session, wanted, n_wanted);
 
 	if (rv == CKR_OK) {
-		rv = f->C_FindObjects(session, found, 2, &n);
-		f->C_FindObjectsFinal(session);
+		rv = job->f->C_FindObjects(job->session, found, 2, &n);
+		job->f->C_FindObjectsFinal(job->session);
 	}
 	if (rv != CKR_OK)
-		return failed(job, "looking for the key", rv, err);
-	if (n != 1)
-		return error_set(err, n ? -EEXIST : -ENOENT,
-			"token %.64s: there %s of the label %.64s; make one (CKA_ENCRYPT and "
-			"CKA_DECRYPT true)",
-			job->token, n ? "are several AES keys" : "is no AES key", job->key);
+		return pkcs11_failed(job, "looking for the key", rv, err);
 	*ret = found[0];
-	return 0;
+	return (int)n;
+}
+
+int pkcs11_find(const struct pkcs11_job *job, CK_OBJECT_CLASS class, CK_KEY_TYPE type,
+	CK_OBJECT_HANDLE *ret, struct error *err)
+{
+	CK_ATTRIBUTE wanted[] = {{CKA_CLASS, &class, sizeof(class)},
+		{CKA_KEY_TYPE, &type, sizeof(type)}, {CKA_LABEL, job->key, strlen(job->key)}};
+
+	return find_objects(job, wanted, ARRAY_SIZE(wanted), ret, err);
+}
+
+/* There is no key that wraps: what is there instead? */
+static int no_key(const struct pkcs11_job *job, struct error *err)
+{
+	CK_ATTRIBUTE wanted[] = {{CKA_LABEL, job->key, strlen(job->key)}};
+	CK_OBJECT_HANDLE found;
+	int n = find_objects(job, wanted, ARRAY_SIZE(wanted), &found, err);
+
+	if (n < 0)
+		return n;
+	return error_set(err, n ? -EKEYREJECTED : -ENOENT,
+		"token %.64s: there is no AES key and no private RSA key of the label %.64s%s; "
+		"make an AES key (CKA_ENCRYPT and CKA_DECRYPT true) or an RSA key of 3072 bits "
+		"(CKA_DECRYPT and CKA_SIGN true)",
+		job->token, job->key, n ? ", but something of another type" : "");
 }
 
 /* in to out, nonce in front of the wrapped. */
-static int transform(const struct job *job, CK_FUNCTION_LIST *f, CK_SESSION_HANDLE session,
-	CK_OBJECT_HANDLE key, struct secret *out, struct error *err)
+static int transform(
+	const struct pkcs11_job *job, CK_OBJECT_HANDLE key, struct secret *out, struct error *err)
 {
+	CK_FUNCTION_LIST *f = job->f;
+	CK_SESSION_HANDLE session = job->session;
 	unsigned char nonce[NONCE], aad[AAD_MAX];
 	const unsigned char *in = (unsigned char *)job->in.p;
 	CK_GCM_PARAMS gcm = {.pIv = nonce,
@@ -221,7 +231,7 @@ static int transform(const struct job *job, CK_FUNCTION_LIST *f, CK_SESSION_HAND
 				(unsigned char *)out->p, &n);
 	}
 	if (rv != CKR_OK)
-		return failed(job, job->seals ? "wrapping" : "opening", rv, err);
+		return pkcs11_failed(job, job->seals ? "wrapping" : "opening", rv, err);
 	if (n != (job->seals ? SEALED - NONCE : KEK_LEN))
 		return error_set(err, -EBADMSG, "token %.64s: its answer has a length of %lu",
 			job->token, n);
@@ -229,25 +239,44 @@ static int transform(const struct job *job, CK_FUNCTION_LIST *f, CK_SESSION_HAND
 	return 0;
 }
 
+/* An AES key of that label wraps rather than an RSA key; what is wrapped says which it was. */
+static int use_key(const struct pkcs11_job *job, struct secret *out, struct error *err)
+{
+	bool by_rsa = !job->seals && job->in.len != SEALED;
+	CK_OBJECT_HANDLE key = 0;
+	const char *type = "AES";
+	int n = by_rsa ? 0 : pkcs11_find(job, CKO_SECRET_KEY, CKK_AES, &key, err);
+
+	if (n == 1)
+		return transform(job, key, out, err);
+	if (n == 0) {
+		type = "RSA";
+		n = pkcs11_find(job, CKO_PRIVATE_KEY, CKK_RSA, &key, err);
+	}
+	if (n == 1)
+		return pkcs11_rsa(job, key, out, err);
+	if (n > 1)
+		return error_set(err, -EEXIST,
+			"token %.64s: there are several %s keys of the label %.64s: give the one "
+			"that wraps a label of its own",
+			job->token, type, job->key);
+	return n < 0 ? n : no_key(job, err);
+}
+
 static int run(void *arg, struct error *err)
 {
 	_cleanup_secret_ struct secret out = {0};
-	struct job *job = arg;
-	CK_FUNCTION_LIST *f = NULL;
-	CK_SESSION_HANDLE session = 0;
-	CK_OBJECT_HANDLE key = 0;
-	int r = load(job, &f, err);
+	struct pkcs11_job *job = arg;
+	int r = load(job, &job->f, err);
 
 	if (r == 0)
-		r = open_session(job, f, &session, err);
+		r = open_session(job, err);
 	if (r < 0)
 		return r;
-	r = log_in(job, f, session, err);
+	r = log_in(job, err);
 	if (r == 0)
-		r = find_key(job, f, session, &key, err);
-	if (r == 0)
-		r = transform(job, f, session, key, &out, err);
-	f->C_CloseSession(session); /* the last one: logs out */
+		r = use_key(job, &out, err);
+	job->f->C_CloseSession(job->session); /* the last one: logs out */
 	if (r < 0)
 		return r;
 	if (!job->seals) {
@@ -267,15 +296,15 @@ static int run(void *arg, struct error *err)
 static void finished(void *ctx, void *arg, int r, const struct error *err)
 {
 	struct token *t = ctx;
-	const struct job *job = arg;
+	const struct pkcs11_job *job = arg;
 
 	t->work = NULL;
 	t->done(t->ctx, r, r == 0 ? secret_view(&job->out) : SPAN_NONE, err);
 }
 
-static struct job *new_job(const struct token *t, bool seals, const char *id)
+static struct pkcs11_job *new_job(const struct token *t, bool seals, const char *id)
 {
-	struct job *job = calloc(1, sizeof(*job));
+	struct pkcs11_job *job = calloc(1, sizeof(*job));
 
 	if (!job)
 		return NULL;
@@ -291,8 +320,8 @@ static struct job *new_job(const struct token *t, bool seals, const char *id)
 	return NULL;
 }
 
-static int begin(
-	struct token *t, struct job *job, kek_wrapper_done done, void *ctx, struct error *err)
+static int begin(struct token *t, struct pkcs11_job *job, kek_wrapper_done done, void *ctx,
+	struct error *err)
 {
 	const struct background_work work = {
 		.run = run, .done = finished, .free = job_free, .ctx = t};
@@ -311,7 +340,7 @@ static int token_seal(
 {
 	_cleanup_keks_ struct kek_ring ring = {0};
 	struct token *t = self;
-	struct job *job;
+	struct pkcs11_job *job;
 	int r = kek_ring_add(&ring, kek, err);
 
 	if (r < 0)
@@ -330,11 +359,11 @@ static int token_open(void *self, const struct kek_line *line, kek_wrapper_done 
 	struct error *err)
 {
 	struct token *t = self;
-	struct job *job = new_job(t, false, line->id);
+	struct pkcs11_job *job = new_job(t, false, line->id);
 
 	if (!job)
 		return error_oom(err);
-	if (secret_unbase64(&job->in, span_str(line->wrapped)) < 0 || job->in.len != SEALED) {
+	if (secret_unbase64(&job->in, span_str(line->wrapped)) < 0 || job->in.len < SEALED) {
 		job_free(job);
 		return error_set(err, -EBADMSG,
 			"key-encryption key %s is not as a token wrapped it", line->id);
