@@ -112,7 +112,7 @@ struct kek_settings {
 			.type = SETTING_STRING,                                                    \
 			.offset = (at) + offsetof(struct kek_settings, pkcs11.key),                \
 			.meta = "LABEL",                                                           \
-			.help = "the AES or RSA key in it"},                                              \
+			.help = "the AES or RSA key in it"},                                       \
 	{                                                                                          \
 		.name = prefix ".pkcs11.pinFile", .type = SETTING_STRING,                          \
 		.offset = (at) + offsetof(struct kek_settings, pkcs11.pin_file), .meta = "FILE",   \
