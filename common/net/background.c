@@ -6,6 +6,9 @@
 #include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
+
+enum { POST_AGAIN_MSEC = 10 };
 
 struct background {
 	pthread_mutex_t lock;
@@ -39,17 +42,31 @@ static void deliver(void *ctx)
 	background_free(b);
 }
 
-/* Posted under the lock: whoever abandoned the work may free the queue. */
+/* Posted under the lock: whoever abandoned the work may free the queue. A queue that is full
+ * empties when the loop comes to it; until then the work is still its starter's, who waits for its
+ * end. */
+static bool post(struct background *b)
+{
+	static const struct timespec pause = {.tv_nsec = POST_AGAIN_MSEC * 1000L * 1000};
+	bool posted, abandoned;
+
+	for (;;) {
+		pthread_mutex_lock(&b->lock);
+		abandoned = !b->queue;
+		posted = !abandoned && loop_post(b->queue, deliver, b) == 0;
+		pthread_mutex_unlock(&b->lock);
+		if (posted || abandoned)
+			return posted;
+		nanosleep(&pause, NULL);
+	}
+}
+
 static void *run(void *arg)
 {
 	struct background *b = arg;
-	bool posted;
 
 	b->r = b->work.run(b->job, &b->err);
-	pthread_mutex_lock(&b->lock);
-	posted = b->queue && loop_post(b->queue, deliver, b) == 0;
-	pthread_mutex_unlock(&b->lock);
-	if (!posted)
+	if (!post(b))
 		background_free(b);
 	return NULL;
 }
@@ -78,13 +95,17 @@ int background_start(struct background **ret, struct loop_queue *queue,
 		return error_oom(err);
 	*b = (struct background){.queue = queue, .work = *work, .job = job};
 	pthread_mutex_init(&b->lock, NULL);
+	/* Nothing ends before its starter knows it: what is done may free where ret points to. */
+	pthread_mutex_lock(&b->lock);
 	r = start_thread(b);
+	if (r == 0)
+		*ret = b;
+	pthread_mutex_unlock(&b->lock);
 	if (r < 0) {
 		pthread_mutex_destroy(&b->lock);
 		free(b);
 		return error_set(err, r, "a thread: %s", strerror(-r));
 	}
-	*ret = b;
 	return 0;
 }
 

@@ -17,7 +17,8 @@ struct background_work {
 	void *ctx;
 };
 
-/* job is the work's from now on, unless this fails. queue is borrowed. */
+/* job is the work's from now on, unless this fails. *ret is set before done or free can run, and
+ * good until done ran. queue is borrowed; where it is full, the end waits until there is room. */
 int background_start(struct background **ret, struct loop_queue *queue,
 	const struct background_work *work, void *job, struct error *err);
 /* done does not run any more, and the thread touches nothing but its job when this has returned.

@@ -24,6 +24,7 @@
 	X(audit_publish)                                                                           \
 	X(authority)                                                                               \
 	X(az_tdx)                                                                                  \
+	X(background)                                                                              \
 	X(backoff)                                                                                 \
 	X(binding)                                                                                 \
 	X(buf)                                                                                     \
