@@ -32,11 +32,7 @@ static struct visit *visit_new(struct rcar_desk *d)
 	if (v) {
 		v->desk = d;
 		v->jwe = BUF_INIT(JWK_RSA_BYTES_MAX * 1024);
-		v->next = d->visits;
-		v->at = &d->visits;
-		if (v->next)
-			v->next->at = &v->next;
-		d->visits = v;
+		LIST_INSERT_HEAD(&d->visits, v, link);
 		d->n++;
 	}
 	pthread_mutex_unlock(&d->lock);
@@ -48,9 +44,7 @@ static void visit_free(struct visit *v)
 	struct rcar_desk *d = v->desk;
 
 	pthread_mutex_lock(&d->lock);
-	*v->at = v->next;
-	if (v->next)
-		v->next->at = v->at;
+	LIST_REMOVE(v, link);
 	d->n--;
 	pthread_mutex_unlock(&d->lock);
 	witness_cancel(v->asked);
@@ -417,11 +411,13 @@ int rcar_desk_new(struct rcar_desk **ret_d, const struct rcar_options *o, struct
 
 void rcar_desk_free(struct rcar_desk *d)
 {
+	struct visit *v;
+
 	if (!d)
 		return;
-	while (d->visits) {
-		rcar_refusal(d->visits->response, 503, REASON_Internal, "the key broker is ending");
-		visit_leave(d->visits);
+	while ((v = LIST_FIRST(&d->visits))) {
+		rcar_refusal(v->response, 503, REASON_Internal, "the key broker is ending");
+		visit_leave(v);
 	}
 	nonces_free(d->nonces);
 	rates_free(d->rates);

@@ -4,6 +4,7 @@
 #pragma once
 
 #include <pthread.h>
+#include <sys/queue.h>
 
 #include "common/base/secret.h"
 #include "common/kbs/packet.h"
@@ -14,7 +15,7 @@
 #include "webhook/broker/rcar_request.h"
 
 struct visit {
-	struct visit *next, **at; /* among the desk's */
+	LIST_ENTRY(visit) link; /* the desk's */
 	struct rcar_desk *desk;
 	struct http_exchange *exchange;
 	const struct http_request *request;
@@ -36,7 +37,7 @@ struct visit {
 struct rcar_desk {
 	struct rcar_options o;
 	pthread_mutex_t lock; /* of visits: threads of the server add some */
-	struct visit *visits;
+	LIST_HEAD(visits, visit) visits;
 	unsigned n;
 	struct nonces *nonces;
 	struct rates *rates;

@@ -10,6 +10,7 @@
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/queue.h>
 
 #include "common/base/clock.h"
 #include "common/base/log.h"
@@ -23,7 +24,7 @@
 enum { TRIES_MAX = 5, DETAIL_MORE = 1024 /* bytes of a waiver */ };
 
 struct visit {
-	struct visit *next, **at; /* among the desk's */
+	LIST_ENTRY(visit) link; /* the desk's */
 	struct desk *desk;
 	struct http_exchange *exchange;
 	const struct http_request *request;
@@ -48,7 +49,7 @@ struct visit {
 struct desk {
 	struct desk_options o;
 	pthread_mutex_t lock; /* of visits: threads of the server add some */
-	struct visit *visits;
+	LIST_HEAD(visits, visit) visits;
 	unsigned n;
 	struct metric *verifications, *duration, *requests, *refusals;
 };
@@ -69,11 +70,7 @@ static struct visit *visit_new(struct desk *d)
 	if (v) {
 		v->desk = d;
 		v->detail = BUF_INIT(DETAIL_MAX);
-		v->next = d->visits;
-		v->at = &d->visits;
-		if (v->next)
-			v->next->at = &v->next;
-		d->visits = v;
+		LIST_INSERT_HEAD(&d->visits, v, link);
 		d->n++;
 	}
 	pthread_mutex_unlock(&d->lock);
@@ -85,9 +82,7 @@ static void visit_free(struct visit *v)
 	struct desk *d = v->desk;
 
 	pthread_mutex_lock(&d->lock);
-	*v->at = v->next;
-	if (v->next)
-		v->next->at = v->at;
+	LIST_REMOVE(v, link);
 	d->n--;
 	pthread_mutex_unlock(&d->lock);
 	if (v->asked)
@@ -551,11 +546,13 @@ int desk_new(struct desk **ret_d, const struct desk_options *o, struct error *er
 
 void desk_free(struct desk *d)
 {
+	struct visit *v;
+
 	if (!d)
 		return;
-	while (d->visits) {
-		desk_refusal(d->visits->response, 503, REASON_Internal, "the verifier is ending");
-		leave(d->visits);
+	while ((v = LIST_FIRST(&d->visits))) {
+		desk_refusal(v->response, 503, REASON_Internal, "the verifier is ending");
+		leave(v);
 	}
 	pthread_mutex_destroy(&d->lock);
 	free(d);

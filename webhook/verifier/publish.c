@@ -8,6 +8,7 @@
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/queue.h>
 
 #include "common/base/buf.h"
 #include "common/base/clock.h"
@@ -26,7 +27,7 @@ static const struct json_limits limits = {OBJECT_MAX, 1 << 17, 64};
 enum job_kind { JOB_RECORD, JOB_END, JOB_MARKS, JOB_REMOVAL };
 
 struct job {
-	struct job *next, **at; /* among the publisher's */
+	LIST_ENTRY(job) link; /* the publisher's */
 	struct publisher *p;
 	enum job_kind kind;
 	struct kube_call *call;
@@ -40,7 +41,7 @@ struct job {
 
 struct publisher {
 	struct publisher_options o;
-	struct job *jobs;
+	LIST_HEAD(jobs, job) jobs;
 	unsigned n;
 };
 
@@ -66,11 +67,7 @@ static struct job *job_new(struct publisher *p, struct node *node, enum job_kind
 	j->kind = kind;
 	j->detail = BUF_INIT(BODY_MAX);
 	snprintf(j->name, sizeof(j->name), "%s", node->name);
-	j->next = p->jobs;
-	j->at = &p->jobs;
-	if (j->next)
-		j->next->at = &j->next;
-	p->jobs = j;
+	LIST_INSERT_HEAD(&p->jobs, j, link);
 	p->n++;
 	*flag_of(node, kind) = true;
 	return j;
@@ -82,9 +79,7 @@ static void job_free(struct job *j)
 
 	if (node)
 		*flag_of(node, j->kind) = false;
-	*j->at = j->next;
-	if (j->next)
-		j->next->at = j->at;
+	LIST_REMOVE(j, link);
 	j->p->n--;
 	kube_cancel(j->call);
 	buf_free(&j->detail);
@@ -457,7 +452,7 @@ void publisher_free(struct publisher *p)
 {
 	if (!p)
 		return;
-	while (p->jobs)
-		job_free(p->jobs);
+	while (!LIST_EMPTY(&p->jobs))
+		job_free(LIST_FIRST(&p->jobs));
 	free(p);
 }
