@@ -13,6 +13,7 @@
 #include "tests/unit/fake_pccs.h"
 #include "tests/unit/kube_fix.h"
 #include "tests/unit/test.h"
+#include "tests/unit/trust_fix.h"
 #include "webhook/trust/trust.h"
 #include "webhook/verifier/desk.h"
 
@@ -212,14 +213,8 @@ static bool start_trust(struct fix *f)
 		return CHECK_ROW("pccs", false, "none");
 	snprintf(
 		f->pccs_url, sizeof(f->pccs_url), "http://127.0.0.1:%u", fake_server_port(f->pccs));
-	f->sources = (struct collateral_sources){.pccs = f->pccs_url,
-		.pcs = "",
-		.root_crl = "",
-		.kds = "",
-		.update = "",
-		.ca_file = "",
-		.proxy = "",
-		.vcek_store = ""};
+	f->sources = sources_none();
+	f->sources.pccs = f->pccs_url;
 	return CHECK_ROW("trust", trust_new(&f->trust, &o, &err) == 0, "%s", err.message);
 }
 

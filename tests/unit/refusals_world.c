@@ -12,6 +12,7 @@
 #include "common/kube/token_review.h"
 #include "common/tee/protocol.h"
 #include "tests/unit/test.h"
+#include "tests/unit/trust_fix.h"
 
 #define AGENT    "system:serviceaccount:casemate-system:casemate-agent"
 #define PAYMENTS "system:serviceaccount:shop:payments"
@@ -223,19 +224,10 @@ static bool begin_trust(struct refusals *w)
 	tee_intel_collateral(&w->a->sgx, &json);
 	write_file(file, buf_view(&json));
 	tee_intel_root(&w->a->sgx, &root);
-	buf_puts(&policy, "{\"trustedRoots\":[");
-	buf_json_string(&policy, buf_view(&root));
-	buf_puts(&policy, "]}");
+	trust_root_policy(&policy, buf_view(&root));
 	w->path = w->folder;
-	w->sources = (struct collateral_sources){.paths = {&w->path, 1},
-		.pccs = "",
-		.pcs = "",
-		.root_crl = "",
-		.kds = "",
-		.update = "",
-		.ca_file = "",
-		.proxy = "",
-		.vcek_store = ""};
+	w->sources = sources_none();
+	w->sources.paths = (struct strings){&w->path, 1};
 	o.policy = buf_view(&policy);
 	if (!CHECK_ROW("trust", trust_new(&w->trust, &o, &err) == 0, "%s", err.message) ||
 		!simulated_fix_new(&w->simulated))

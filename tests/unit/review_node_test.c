@@ -10,6 +10,7 @@
 #include "common/base/clock.h"
 #include "tests/unit/test.h"
 #include "tests/unit/tree.h"
+#include "tests/unit/trust_fix.h"
 #include "tests/unit/verify_world.h"
 
 enum { PATIENCE_SEC = 60, EPOCH = 5, STATUS_MAX = 65536 };
@@ -69,19 +70,10 @@ static bool begin_trust(struct fix *f)
 	snprintf(f->path, sizeof(f->path), "%s/collateral", f->tree.root);
 	snprintf(f->file, sizeof(f->file), "%s/intel.json", f->path);
 	f->paths[0] = f->path;
-	f->sources = (struct collateral_sources){.paths = {f->paths, 1},
-		.pccs = "",
-		.pcs = "",
-		.root_crl = "",
-		.kds = "",
-		.update = "",
-		.ca_file = "",
-		.proxy = "",
-		.vcek_store = ""};
+	f->sources = sources_none();
+	f->sources.paths = (struct strings){f->paths, 1};
 	tee_intel_root(&f->w, &root);
-	buf_puts(&f->policy, "{\"trustedRoots\":[");
-	buf_json_string(&f->policy, buf_view(&root));
-	buf_puts(&f->policy, "]}");
+	trust_root_policy(&f->policy, buf_view(&root));
 	o.event = f->event;
 	o.policy = buf_view(&f->policy);
 	return write_collateral(f) &&

@@ -7,6 +7,7 @@
 #include "tests/unit/fake_pccs.h"
 #include "tests/unit/test.h"
 #include "tests/unit/tree.h"
+#include "tests/unit/trust_fix.h"
 #include "tests/unit/vectors.h"
 
 #define QUOTE "dcap-qvl/sgx_quote"
@@ -60,14 +61,8 @@ static bool fix_begin(struct fix *f)
 	if (!tree_new(&f->tree) || !f->server || sd_event_new(&f->event) < 0)
 		return CHECK_ROW("server", false, "none");
 	snprintf(f->url, sizeof(f->url), "http://127.0.0.1:%u", fake_server_port(f->server));
-	f->sources = (struct collateral_sources){.pccs = f->url,
-		.pcs = "",
-		.root_crl = "",
-		.kds = "",
-		.update = "",
-		.ca_file = "",
-		.proxy = "",
-		.vcek_store = ""};
+	f->sources = sources_none();
+	f->sources.pccs = f->url;
 	options.event = f->event;
 	return CHECK_ROW("trust", trust_new(&f->trust, &options, &err) == 0, "%s", err.message);
 }

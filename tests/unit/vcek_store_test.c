@@ -11,6 +11,7 @@
 #include "tests/unit/fake_server.h"
 #include "tests/unit/test.h"
 #include "tests/unit/tree.h"
+#include "tests/unit/trust_fix.h"
 #include "tests/unit/verify_world.h"
 #include "webhook/trust/trust.h"
 
@@ -58,9 +59,7 @@ static void describe(struct fix *f, enum snp_product product)
 	tee_cert_pem(&f->w.ark, &ark);
 	CU_ASSERT_EQUAL(codec_hex(&chip, f->w.hwid, f->w.hwid_len), 0);
 	snprintf(f->chip, sizeof(f->chip), "%s", chip.p);
-	buf_puts(&f->policy, "{\"trustedRoots\":[");
-	buf_json_string(&f->policy, buf_view(&ark));
-	buf_puts(&f->policy, "]}");
+	trust_root_policy(&f->policy, buf_view(&ark));
 }
 
 static bool fix_begin(struct fix *f, enum snp_product product)
@@ -83,14 +82,8 @@ static bool fix_begin(struct fix *f, enum snp_product product)
 	snprintf(f->store, sizeof(f->store), "%s/store", f->tree.root);
 	snprintf(f->files, sizeof(f->files), "%s/files", f->tree.root);
 	f->path_list[0] = f->files;
-	f->sources = (struct collateral_sources){.pccs = "",
-		.pcs = "",
-		.root_crl = "",
-		.kds = "",
-		.update = "",
-		.ca_file = "",
-		.proxy = "",
-		.vcek_store = f->store};
+	f->sources = sources_none();
+	f->sources.vcek_store = f->store;
 	o.event = f->event;
 	o.policy = buf_view(&f->policy);
 	return CHECK_ROW("trust", trust_new(&f->trust, &o, &err) == 0, "%s", err.message);
