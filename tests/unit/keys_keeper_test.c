@@ -9,7 +9,7 @@
 #include <string.h>
 
 #include "common/base/clock.h"
-#include "tests/unit/keys_api.h"
+#include "tests/unit/keeper_fix.h"
 #include "tests/unit/test.h"
 
 #define POST    "POST secrets\n"
@@ -24,174 +24,19 @@
 	"{'name':'a','type':'password','size':16,'rotation':{'every':'1h','keepVersions':2}}"
 #define RAW "{'name':'r','type':'raw'}"
 
-/* Longer than the keeper waits before it looks. */
-#define LINGER_USEC (500 * (int64_t)USEC_PER_MSEC)
-
-static const struct key_owner owner = {"shop", "ns-uid", "payments", "uid-1"};
-
-struct fix {
-	struct keys_api api;
-	struct key_store *store;
-	struct keys_keeper *keeper;
-	struct kube_event_recorder *events;
-	struct kube_lease *lease;
-	struct arena arena;
-	struct policy_config config;
-	struct profile_set *profiles;
-	unsigned seen; /* the version of the profile */
-};
-
-static const char *namespace_uid(void *ctx, const char *namespace_)
-{
-	(void)ctx;
-	return strcmp(namespace_, "shop") == 0 ? "ns-uid" : "";
-}
-
-/* What a watch of profiles would bring. */
-static void refresh(struct fix *f)
-{
-	static const struct span space = SPAN_LIT("shop");
-	struct profile_set *fresh = NULL;
-	struct error err = {0};
-	unsigned version = 0;
-	_cleanup_free_ char *text = keys_api_profile_text(&f->api, &version);
-	const struct span object = span_str(text ? text : "");
-
-	if (version == f->seen || !f->keeper)
-		return;
-	f->seen = version;
-	if (!CHECK_ROW("profiles",
-		    profile_set_new(
-			    &fresh, &object, text ? 1 : 0, &space, 1, false, &f->config, &err) == 0,
-		    "%s", err.message))
-		return;
-	profile_set_unref(f->profiles);
-	f->profiles = fresh;
-	keys_keeper_profiles(f->keeper, fresh);
-	if (text)
-		CHECK_ROW("profile", profile_set_at(fresh, 0)->valid, "%s",
-			profile_set_at(fresh, 0)->message);
-}
-
-/* A watch whose list was empty. */
-static void refresh_none(struct fix *f)
-{
-	f->seen = UINT_MAX;
-	refresh(f);
-}
-
-struct until {
-	struct fix *f;
-	bool (*holds)(struct fix *f);
-};
-
-static bool is_so(void *ctx)
-{
-	const struct until *u = ctx;
-
-	refresh(u->f);
-	return u->holds(u->f);
-}
-
-static bool wait_for(struct fix *f, bool (*holds)(struct fix *f))
-{
-	struct until u = {f, holds};
-
-	return kube_fix_wait(&f->api.kube, is_so, &u);
-}
-
-/* For what must not happen. */
-static void linger(struct fix *f)
-{
-	for (int i = 0; i < 10; i++) {
-		refresh(f);
-		kube_fix_linger(&f->api.kube, LINGER_USEC / 10);
-	}
-}
-
-static void forget_log(struct fix *f)
-{
-	pthread_mutex_lock(&f->api.lock);
-	f->api.log[0] = '\0';
-	pthread_mutex_unlock(&f->api.lock);
-}
-
-static bool is_known(struct fix *f)
-{
-	return *key_store_problem(f->store) == '\0';
-}
-
-static bool start_keeper(struct fix *f, int64_t retention_sec)
-{
-	const struct keys_keeper_options o = {
-		.event = f->api.kube.event,
-		.store = f->store,
-		.kube = f->api.kube.client,
-		.events = f->events,
-		.lease = f->lease,
-		.namespace_uid = namespace_uid,
-		.retention_usec = retention_sec * USEC_PER_SEC,
-		.metrics = f->api.kube.metrics,
-	};
-	struct error err = {0};
-
-	f->seen = 0;
-	return CHECK_ROW("keeper", keys_keeper_new(&f->keeper, &o, &err) == 0, "%s", err.message);
-}
-
-/* All but the keeper: what is there before it is. */
-static bool begin(struct fix *f)
-{
-	struct error err = {0};
-
-	*f = (struct fix){.arena = ARENA_INIT(1 << 20)};
-	CU_ASSERT_EQUAL(policy_config_default(&f->config, &f->arena, NULL), 0);
-	if (!keys_api_begin(&f->api))
-		return false;
-	CU_ASSERT_EQUAL(kube_event_recorder_new(
-				&f->events, f->api.kube.client, "casemate.dev/webhook", "here"),
-		0);
-	if (!CHECK_ROW("store",
-		    key_store_new(&f->store,
-			    &(struct key_store_options){.kube = f->api.kube.client,
-				    .namespace_ = "casemate",
-				    .kek_file = f->api.kek},
-			    &err) == 0,
-		    "%s", err.message))
-		return false;
-	return CHECK_ROW("store", wait_for(f, is_known), "%s", key_store_problem(f->store));
-}
-
-static void stop_keeper(struct fix *f)
-{
-	keys_keeper_free(f->keeper);
-	f->keeper = NULL;
-}
-
-static void end(struct fix *f)
-{
-	stop_keeper(f);
-	kube_lease_free(f->lease);
-	key_store_free(f->store);
-	kube_event_recorder_free(f->events);
-	profile_set_unref(f->profiles);
-	keys_api_end(&f->api);
-	arena_free(&f->arena);
-}
-
 /* --- what is looked for --- */
 
-static bool is_ready(struct fix *f)
+static bool is_ready(struct keeper_fix *f)
 {
 	return keys_api_says(&f->api, "\"status\":\"True\"");
 }
 
-static bool is_not_ready(struct fix *f)
+static bool is_not_ready(struct keeper_fix *f)
 {
 	return keys_api_says(&f->api, "\"status\":\"False\"");
 }
 
-static bool is_gone(struct fix *f)
+static bool is_gone(struct keeper_fix *f)
 {
 	unsigned version;
 	_cleanup_free_ char *text = keys_api_profile_text(&f->api, &version);
@@ -199,49 +44,27 @@ static bool is_gone(struct fix *f)
 	return !text;
 }
 
-static bool is_empty(struct fix *f)
+static bool is_empty(struct keeper_fix *f)
 {
 	return keys_api_secrets(&f->api) == 0;
 }
 
-/* The newest version of key a of an owner; 0: there is none. */
-static unsigned version_of(struct fix *f, const struct key_owner *o, const char *key)
+static bool is_second(struct keeper_fix *f)
 {
-	_cleanup_record_ struct key_record rec = {0};
-	const struct key_entry *e;
-
-	if (key_store_read(f->store, o, &rec, NULL) < 0)
-		return 0;
-	e = key_record_find(&rec, key);
-	return e && e->n ? e->v[0].version : 0;
+	return keeper_fix_version(f, &keeper_fix_owner, "a") == 2;
 }
 
-static bool is_second(struct fix *f)
-{
-	return version_of(f, &owner, "a") == 2;
-}
-
-static bool was_posted(struct fix *f)
+static bool was_posted(struct keeper_fix *f)
 {
 	return keys_api_count(&f->api, POST) > 0;
 }
 
-static bool status_has(struct fix *f, const char *text)
+static bool was_released(struct keeper_fix *f)
 {
-	bool has;
-
-	pthread_mutex_lock(&f->api.lock);
-	has = strstr(f->api.keys, text);
-	pthread_mutex_unlock(&f->api.lock);
-	return has;
+	return keeper_fix_status_has(f, "\"releases\":2");
 }
 
-static bool was_released(struct fix *f)
-{
-	return status_has(f, "\"releases\":2");
-}
-
-static bool has_event(struct fix *f)
+static bool has_event(struct keeper_fix *f)
 {
 	bool has;
 
@@ -251,47 +74,12 @@ static bool has_event(struct fix *f)
 	return has;
 }
 
-static bool has_none(struct fix *f)
+static bool has_none(struct keeper_fix *f)
 {
-	return version_of(f, &owner, "a") == 0;
+	return keeper_fix_version(f, &keeper_fix_owner, "a") == 0;
 }
 
-/* --- what is stored before the keeper comes --- */
-
-static void on_written(void *ctx, int r, const struct error *err)
-{
-	CHECK_ROW("seed", r == 0, "%s", err->message);
-	*(bool *)ctx = true;
-}
-
-static bool is_set(void *ctx)
-{
-	return *(bool *)ctx;
-}
-
-/* Key a, made so many seconds ago. */
-static void seed(struct fix *f, int64_t age_sec, int64_t deleted_ago_sec)
-{
-	_cleanup_record_ struct key_record rec = {0};
-	int64_t now = clock_unix_usec() / USEC_PER_SEC;
-	struct error err = {0};
-	bool done = false;
-
-	if (key_record_new(&rec, &owner, &err) < 0 ||
-		key_record_add_version(&rec, key_record_add(&rec, "a"), KEY_PASSWORD, 16,
-			now - age_sec, SPAN_LIT("0123456789abcdef"), key_store_keks(f->store),
-			&err) < 0) {
-		CHECK_ROW("seed", false, "%s", err.message);
-		return;
-	}
-	rec.deleted_sec = deleted_ago_sec ? now - deleted_ago_sec : 0;
-	CHECK_ROW("seed", key_store_write(f->store, &rec, on_written, &done, &err) == 0, "%s",
-		err.message);
-	CU_ASSERT_TRUE(kube_fix_wait(&f->api.kube, is_set, &done));
-	forget_log(f);
-}
-
-static bool exposes(struct fix *f, const char *sample)
+static bool exposes(struct keeper_fix *f, const char *sample)
 {
 	_cleanup_buf_ struct buf text = BUF_INIT(1 << 20);
 
@@ -300,12 +88,12 @@ static bool exposes(struct fix *f, const char *sample)
 	return text.p && strstr(text.p, sample);
 }
 
-static bool one_is_overdue(struct fix *f)
+static bool one_is_overdue(struct keeper_fix *f)
 {
 	return exposes(f, "\ncasemate_webhook_keys_rotation_overdue 1\n");
 }
 
-static bool none_is_overdue(struct fix *f)
+static bool none_is_overdue(struct keeper_fix *f)
 {
 	return exposes(f, "\ncasemate_webhook_keys_rotation_overdue 0\n");
 }
@@ -315,46 +103,43 @@ static bool none_is_overdue(struct fix *f)
 /* The finalizer, then the Secret, then the status; and then nothing more. */
 static void test_made(void)
 {
-	struct fix f;
+	struct keeper_fix f;
 
-	if (!begin(&f) || !start_keeper(&f, HOUR))
+	if (!keeper_fix_begin(&f) || !keeper_fix_start(&f, HOUR))
 		return;
 	keys_api_profile(&f.api, "uid-1", "[" KEY_A "," KEY_B "]");
-	CHECK_ROW("ready", wait_for(&f, is_ready), "%s\n%s", f.api.log, f.api.conditions);
-	linger(&f);
+	CHECK_ROW("ready", keeper_fix_wait(&f, is_ready), "%s\n%s", f.api.log, f.api.conditions);
+	keeper_fix_linger(&f);
 	CHECK_STR("requests", span_str(f.api.log), PROFILE POST STATUS);
 	CHECK_STR("finalizers", span_str(f.api.finalizers), "[\"casemate.dev/keys\"]");
-	CU_ASSERT_EQUAL(version_of(&f, &owner, "a"), 1);
-	CU_ASSERT_EQUAL(version_of(&f, &owner, "b"), 1);
-	CU_ASSERT_TRUE(status_has(&f, "\"name\":\"b\",\"version\":1"));
+	CU_ASSERT_EQUAL(keeper_fix_version(&f, &keeper_fix_owner, "a"), 1);
+	CU_ASSERT_EQUAL(keeper_fix_version(&f, &keeper_fix_owner, "b"), 1);
+	CU_ASSERT_TRUE(keeper_fix_status_has(&f, "\"name\":\"b\",\"version\":1"));
 	CU_ASSERT_TRUE(keys_api_says(&f.api, "\"reason\":\"Ok\""));
 	/* Nor does a look, or a keeper that comes anew, write anything. */
-	forget_log(&f);
+	keeper_fix_forget_log(&f);
 	keys_keeper_look(f.keeper);
-	linger(&f);
-	stop_keeper(&f);
-	if (start_keeper(&f, HOUR))
-		linger(&f);
+	keeper_fix_linger(&f);
+	keeper_fix_stop(&f);
+	if (keeper_fix_start(&f, HOUR))
+		keeper_fix_linger(&f);
 	CHECK_STR("requests", span_str(f.api.log), "");
-	end(&f);
+	keeper_fix_end(&f);
 }
 
 /* A key that the profile names later is made beside the others. */
 static void test_added(void)
 {
-	struct fix f;
+	struct keeper_fix f;
 
-	if (!begin(&f))
-		return;
-	seed(&f, HOUR, 0);
-	if (!start_keeper(&f, HOUR))
+	if (!keeper_fix_begin_with(&f, HOUR, HOUR))
 		return;
 	keys_api_profile(&f.api, "uid-1", "[" KEY_A "," KEY_B "]");
-	CHECK_ROW("ready", wait_for(&f, is_ready), "%s", f.api.conditions);
+	CHECK_ROW("ready", keeper_fix_wait(&f, is_ready), "%s", f.api.conditions);
 	CHECK_STR("requests", span_str(f.api.log), PROFILE PUT STATUS);
-	CU_ASSERT_EQUAL(version_of(&f, &owner, "a"), 1);
-	CU_ASSERT_EQUAL(version_of(&f, &owner, "b"), 1);
-	end(&f);
+	CU_ASSERT_EQUAL(keeper_fix_version(&f, &keeper_fix_owner, "a"), 1);
+	CU_ASSERT_EQUAL(keeper_fix_version(&f, &keeper_fix_owner, "b"), 1);
+	keeper_fix_end(&f);
 }
 
 /* Another replica made it, and the watch has not said so yet: what that one made stays, and ours
@@ -363,34 +148,34 @@ static void test_conflict(void)
 {
 	_cleanup_free_ char *data = NULL;
 	char name[KEY_RECORD_NAME_MAX];
-	struct fix f;
+	struct keeper_fix f;
 
-	if (!begin(&f))
+	if (!keeper_fix_begin(&f))
 		return;
-	seed(&f, HOUR, 0);
-	key_record_name(name, &owner);
+	keeper_fix_seed(&f, HOUR, 0);
+	key_record_name(name, &keeper_fix_owner);
 	data = keys_api_data(&f.api, name);
 	keys_api_remove(&f.api, name);
-	if (!wait_for(&f, has_none) || !start_keeper(&f, HOUR))
+	if (!keeper_fix_wait(&f, has_none) || !keeper_fix_start(&f, HOUR))
 		return;
 	pthread_mutex_lock(&f.api.lock);
 	f.api.deaf = true;
 	pthread_mutex_unlock(&f.api.lock);
 	keys_api_put(&f.api, name, data, true);
 	keys_api_profile(&f.api, "uid-1", "[" KEY_A "]");
-	CU_ASSERT_TRUE(wait_for(&f, was_posted));
-	linger(&f);
-	linger(&f);
+	CU_ASSERT_TRUE(keeper_fix_wait(&f, was_posted));
+	keeper_fix_linger(&f);
+	keeper_fix_linger(&f);
 	CHECK_ROW("tries", keys_api_count(&f.api, POST) <= 2, "%s", f.api.log);
-	CU_ASSERT_EQUAL(version_of(&f, &owner, "a"), 0);
+	CU_ASSERT_EQUAL(keeper_fix_version(&f, &keeper_fix_owner, "a"), 0);
 	pthread_mutex_lock(&f.api.lock);
 	f.api.deaf = false;
 	pthread_mutex_unlock(&f.api.lock);
 	keys_api_put(&f.api, name, data, true);
-	CHECK_ROW("ready", wait_for(&f, is_ready), "%s", f.api.conditions);
+	CHECK_ROW("ready", keeper_fix_wait(&f, is_ready), "%s", f.api.conditions);
 	CU_ASSERT_EQUAL(keys_api_count(&f.api, PUT), 0);
-	CU_ASSERT_TRUE(status_has(&f, "\"version\":1"));
-	end(&f);
+	CU_ASSERT_TRUE(keeper_fix_status_has(&f, "\"version\":1"));
+	keeper_fix_end(&f);
 }
 
 /* Due, it is rotated once, and said; not due, nothing is written. */
@@ -407,90 +192,79 @@ static void test_rotated(void)
 	};
 
 	for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
-		struct fix f;
+		struct keeper_fix f;
 
-		if (!begin(&f))
-			return;
-		seed(&f, rows[i].age_sec, 0);
-		if (!start_keeper(&f, HOUR))
+		if (!keeper_fix_begin_with(&f, rows[i].age_sec, HOUR))
 			return;
 		keys_api_profile(&f.api, "uid-1", "[" ROTATED "]");
-		CHECK_ROW(rows[i].name, wait_for(&f, is_ready), "%s", f.api.conditions);
+		CHECK_ROW(rows[i].name, keeper_fix_wait(&f, is_ready), "%s", f.api.conditions);
 		if (rows[i].want == 2)
-			CHECK_ROW(rows[i].name, wait_for(&f, has_event), "%s", f.api.log);
-		linger(&f);
-		CHECK_ROW(rows[i].name, version_of(&f, &owner, "a") == rows[i].want, "%u",
-			version_of(&f, &owner, "a"));
+			CHECK_ROW(rows[i].name, keeper_fix_wait(&f, has_event), "%s", f.api.log);
+		keeper_fix_linger(&f);
+		CHECK_ROW(rows[i].name,
+			keeper_fix_version(&f, &keeper_fix_owner, "a") == rows[i].want, "%u",
+			keeper_fix_version(&f, &keeper_fix_owner, "a"));
 		CHECK_ROW(rows[i].name, strncmp(f.api.log, rows[i].log, strlen(rows[i].log)) == 0,
 			"%s", f.api.log);
 		CHECK_ROW(rows[i].name, keys_api_count(&f.api, PUT) == rows[i].want - 1, "%s",
 			f.api.log);
 		CU_ASSERT_EQUAL(keys_api_count(&f.api, STATUS), 1);
-		end(&f);
+		keeper_fix_end(&f);
 	}
 }
 
 /* Releases are counted into the status, at most once a minute. */
 static void test_released(void)
 {
-	struct fix f;
+	struct keeper_fix f;
 
-	if (!begin(&f))
-		return;
-	seed(&f, HOUR, 0);
-	if (!start_keeper(&f, HOUR))
+	if (!keeper_fix_begin_with(&f, HOUR, HOUR))
 		return;
 	keys_api_profile(&f.api, "uid-1", "[" KEY_A "]");
-	CHECK_ROW("ready", wait_for(&f, is_ready), "%s", f.api.conditions);
-	linger(&f);
-	forget_log(&f);
+	CHECK_ROW("ready", keeper_fix_wait(&f, is_ready), "%s", f.api.conditions);
+	keeper_fix_linger(&f);
+	keeper_fix_forget_log(&f);
 	keys_keeper_released(f.keeper, "shop", "payments", "a", 1800000000);
 	keys_keeper_released(f.keeper, "shop", "payments", "a", 1800000001);
 	keys_keeper_look(f.keeper);
-	CHECK_ROW("counted", wait_for(&f, was_released), "%s", f.api.keys);
-	CU_ASSERT_TRUE(status_has(&f, "\"lastReleasedAt\":\"2027-01-15T08:00:01Z\""));
-	linger(&f);
+	CHECK_ROW("counted", keeper_fix_wait(&f, was_released), "%s", f.api.keys);
+	CU_ASSERT_TRUE(keeper_fix_status_has(&f, "\"lastReleasedAt\":\"2027-01-15T08:00:01Z\""));
+	keeper_fix_linger(&f);
 	keys_keeper_released(f.keeper, "shop", "payments", "a", 1800000002);
 	keys_keeper_look(f.keeper);
-	linger(&f);
+	keeper_fix_linger(&f);
 	CHECK_STR("requests", span_str(f.api.log), STATUS);
 	CU_ASSERT_TRUE(was_released(&f));
-	end(&f);
+	keeper_fix_end(&f);
 }
 
 /* Another replica released it later, and more than we did. */
 static void test_released_elsewhere(void)
 {
-	struct fix f;
+	struct keeper_fix f;
 
-	if (!begin(&f))
-		return;
-	seed(&f, HOUR, 0);
-	if (!start_keeper(&f, HOUR))
+	if (!keeper_fix_begin_with(&f, HOUR, HOUR))
 		return;
 	pthread_mutex_lock(&f.api.lock);
 	strcpy(f.api.keys, "[{\"name\":\"a\",\"version\":1,\"releases\":1,"
 			   "\"lastReleasedAt\":\"2027-01-15T08:00:05Z\"}]");
 	pthread_mutex_unlock(&f.api.lock);
 	keys_api_profile(&f.api, "uid-1", "[" KEY_A "]");
-	CHECK_ROW("ready", wait_for(&f, is_ready), "%s", f.api.conditions);
+	CHECK_ROW("ready", keeper_fix_wait(&f, is_ready), "%s", f.api.conditions);
 	keys_keeper_released(f.keeper, "shop", "payments", "a", 1800000001);
 	keys_keeper_look(f.keeper);
-	CHECK_ROW("counted", wait_for(&f, was_released), "%s", f.api.keys);
-	CHECK_ROW("later", status_has(&f, "\"lastReleasedAt\":\"2027-01-15T08:00:05Z\""), "%s",
-		f.api.keys);
-	end(&f);
+	CHECK_ROW("counted", keeper_fix_wait(&f, was_released), "%s", f.api.keys);
+	CHECK_ROW("later", keeper_fix_status_has(&f, "\"lastReleasedAt\":\"2027-01-15T08:00:05Z\""),
+		"%s", f.api.keys);
+	keeper_fix_end(&f);
 }
 
 /* Profiles that came and went leave room for those that are there. */
 static void test_many_released(void)
 {
-	struct fix f;
+	struct keeper_fix f;
 
-	if (!begin(&f))
-		return;
-	seed(&f, HOUR, 0);
-	if (!start_keeper(&f, HOUR))
+	if (!keeper_fix_begin_with(&f, HOUR, HOUR))
 		return;
 	for (int i = 0; i < 10000; i++) {
 		char name[16];
@@ -499,24 +273,23 @@ static void test_many_released(void)
 		keys_keeper_released(f.keeper, "shop", name, "a", 1800000000);
 	}
 	keys_api_profile(&f.api, "uid-1", "[" KEY_A "]");
-	CHECK_ROW("ready", wait_for(&f, is_ready), "%s", f.api.conditions);
+	CHECK_ROW("ready", keeper_fix_wait(&f, is_ready), "%s", f.api.conditions);
 	keys_keeper_released(f.keeper, "shop", "payments", "a", 1800000000);
 	keys_keeper_released(f.keeper, "shop", "payments", "a", 1800000001);
 	keys_keeper_look(f.keeper);
-	CHECK_ROW("counted", wait_for(&f, was_released), "%s", f.api.keys);
-	end(&f);
+	CHECK_ROW("counted", keeper_fix_wait(&f, was_released), "%s", f.api.keys);
+	keeper_fix_end(&f);
 }
 
 /* A record with 11 imported keys that fill it but for some bytes. */
-static void seed_full(struct fix *f)
+static void seed_full(struct keeper_fix *f)
 {
 	_cleanup_buf_ struct buf text = BUF_INIT(1 << 20);
 	_cleanup_free_ char *bytes = calloc(1, 48000);
 	_cleanup_record_ struct key_record rec = {0};
 	struct error err = {0};
-	bool done = false;
 	size_t left;
-	int r = key_record_new(&rec, &owner, &err);
+	int r = key_record_new(&rec, &keeper_fix_owner, &err);
 
 	for (int i = 0; i < 11 && r == 0; i++) {
 		char name[8];
@@ -534,34 +307,31 @@ static void seed_full(struct fix *f)
 			(unsigned)(left / 4 * 3 - WRAP_TAG), 1,
 			(struct span){bytes, left / 4 * 3 - WRAP_TAG}, key_store_keks(f->store),
 			&err);
-	if (r == 0)
-		r = key_store_write(f->store, &rec, on_written, &done, &err);
 	if (CHECK_ROW("full", r == 0, "%s", err.message))
-		CU_ASSERT_TRUE(kube_fix_wait(&f->api.kube, is_set, &done));
-	forget_log(f);
+		keeper_fix_store(f, &rec);
 }
 
 /* What cannot be stored is said, and what is stored stays. */
 static void test_too_large(void)
 {
-	struct fix f;
+	struct keeper_fix f;
 	char keys[2048] = "[{'name':'a','type':'password','size':16},{'name':'last','type':'raw'}";
 
-	if (!begin(&f))
+	if (!keeper_fix_begin(&f))
 		return;
 	seed_full(&f);
-	if (!start_keeper(&f, HOUR))
+	if (!keeper_fix_start(&f, HOUR))
 		return;
 	for (int i = 0; i < 11; i++)
 		snprintf(keys + strlen(keys), sizeof(keys) - strlen(keys),
 			",{'name':'r%d','type':'raw'}", i);
 	strcat(keys, "]");
 	keys_api_profile(&f.api, "uid-1", keys);
-	CHECK_ROW("too large", wait_for(&f, is_not_ready), "%s", f.api.log);
+	CHECK_ROW("too large", keeper_fix_wait(&f, is_not_ready), "%s", f.api.log);
 	CHECK_ROW(
 		"too large", keys_api_says(&f.api, "keep fewer versions"), "%s", f.api.conditions);
 	CHECK_STR("requests", span_str(f.api.log), PROFILE STATUS);
-	end(&f);
+	keeper_fix_end(&f);
 }
 
 /* What is missing is named; nothing is made in its place. */
@@ -579,31 +349,31 @@ static void test_missing(void)
 	};
 
 	for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
-		struct fix f;
+		struct keeper_fix f;
 
-		if (!begin(&f) || !start_keeper(&f, HOUR))
+		if (!keeper_fix_begin(&f) || !keeper_fix_start(&f, HOUR))
 			return;
 		pthread_mutex_lock(&f.api.lock);
 		snprintf(f.api.keys, sizeof(f.api.keys), "%s", rows[i].status);
 		pthread_mutex_unlock(&f.api.lock);
 		keys_api_profile(&f.api, "uid-1", rows[i].keys);
-		CHECK_ROW(rows[i].name, wait_for(&f, is_not_ready), "%s", f.api.conditions);
-		linger(&f);
+		CHECK_ROW(rows[i].name, keeper_fix_wait(&f, is_not_ready), "%s", f.api.conditions);
+		keeper_fix_linger(&f);
 		CHECK_ROW(rows[i].name,
 			keys_api_says(&f.api, rows[i].reason) &&
 				keys_api_says(&f.api, rows[i].message),
 			"%s", f.api.conditions);
 		CHECK_STR(rows[i].name, span_str(f.api.log), PROFILE STATUS);
 		CHECK_STR(rows[i].name, span_str(f.api.keys), rows[i].status);
-		end(&f);
+		keeper_fix_end(&f);
 	}
 }
 
-static bool is_corrupt(struct fix *f)
+static bool is_corrupt(struct keeper_fix *f)
 {
 	_cleanup_record_ struct key_record rec = {0};
 
-	return key_store_read(f->store, &owner, &rec, NULL) == -EBADMSG;
+	return key_store_read(f->store, &keeper_fix_owner, &rec, NULL) == -EBADMSG;
 }
 
 /* A Secret that is not what was written is said to be so, and stays. */
@@ -613,59 +383,56 @@ static void test_corrupt(void)
 
 	for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
 		char name[KEY_RECORD_NAME_MAX];
-		struct fix f;
+		struct keeper_fix f;
 
-		if (!begin(&f))
+		if (!keeper_fix_begin(&f))
 			return;
-		key_record_name(name, &owner);
+		key_record_name(name, &keeper_fix_owner);
 		keys_api_put(&f.api, name, rows[i], true);
-		if (!wait_for(&f, is_corrupt) || !start_keeper(&f, 0))
+		if (!keeper_fix_wait(&f, is_corrupt) || !keeper_fix_start(&f, 0))
 			return;
 		keys_api_profile(&f.api, "uid-1", "[" ROTATED "," KEY_B "]");
-		CHECK_ROW(rows[i], wait_for(&f, is_not_ready), "%s", f.api.conditions);
-		linger(&f);
+		CHECK_ROW(rows[i], keeper_fix_wait(&f, is_not_ready), "%s", f.api.conditions);
+		keeper_fix_linger(&f);
 		CHECK_ROW(rows[i],
 			keys_api_says(&f.api, "StoreUnavailable") && keys_api_says(&f.api, name),
 			"%s", f.api.conditions);
 		CHECK_STR(rows[i], span_str(f.api.log), STATUS);
 		CU_ASSERT_EQUAL(keys_api_secrets(&f.api), 1);
-		end(&f);
+		keeper_fix_end(&f);
 	}
 }
 
 static const struct key_owner heir = {"shop", "ns-uid", "payments", "uid-2"};
 
-static bool heir_has_one(struct fix *f)
+static bool heir_has_one(struct keeper_fix *f)
 {
-	return version_of(f, &heir, "a") == 1;
+	return keeper_fix_version(f, &heir, "a") == 1;
 }
 
-static bool is_put_aside(struct fix *f)
+static bool is_put_aside(struct keeper_fix *f)
 {
 	_cleanup_record_ struct key_record rec = {0};
 
-	return key_store_read(f->store, &owner, &rec, NULL) == 0 && rec.deleted_sec;
+	return key_store_read(f->store, &keeper_fix_owner, &rec, NULL) == 0 && rec.deleted_sec;
 }
 
 /* A profile of the same name that is another one has keys of its own; the old ones are put aside,
  * for nobody. */
 static void test_recreated(void)
 {
-	struct fix f;
+	struct keeper_fix f;
 
-	if (!begin(&f))
-		return;
-	seed(&f, HOUR, 0);
-	if (!start_keeper(&f, HOUR))
+	if (!keeper_fix_begin_with(&f, HOUR, HOUR))
 		return;
 	keys_api_profile(&f.api, "uid-2", "[" KEY_A "]");
-	CHECK_ROW("made", wait_for(&f, heir_has_one), "%s", f.api.log);
-	CHECK_ROW("aside", wait_for(&f, is_put_aside), "%s", f.api.log);
-	CHECK_ROW("ready", wait_for(&f, is_ready), "%s", f.api.conditions);
+	CHECK_ROW("made", keeper_fix_wait(&f, heir_has_one), "%s", f.api.log);
+	CHECK_ROW("aside", keeper_fix_wait(&f, is_put_aside), "%s", f.api.log);
+	CHECK_ROW("ready", keeper_fix_wait(&f, is_ready), "%s", f.api.conditions);
 	CU_ASSERT_EQUAL(keys_api_secrets(&f.api), 2);
-	linger(&f);
+	keeper_fix_linger(&f);
 	CU_ASSERT_EQUAL(keys_api_count(&f.api, DELETE), 0);
-	end(&f);
+	keeper_fix_end(&f);
 }
 
 /* A deleted profile goes once its keys are put aside, or at once removed. */
@@ -682,50 +449,49 @@ static void test_deleted(void)
 	};
 
 	for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
-		struct fix f;
+		struct keeper_fix f;
 
-		if (!begin(&f))
-			return;
-		seed(&f, HOUR, 0);
-		if (!start_keeper(&f, rows[i].retention_sec))
+		if (!keeper_fix_begin_with(&f, HOUR, rows[i].retention_sec))
 			return;
 		pthread_mutex_lock(&f.api.lock);
 		f.api.deleted = true;
 		strcpy(f.api.finalizers, "[\"casemate.dev/keys\"]");
 		pthread_mutex_unlock(&f.api.lock);
 		keys_api_profile(&f.api, "uid-1", "[" ROTATED "]");
-		CHECK_ROW(rows[i].name, wait_for(&f, is_gone), "%s", f.api.log);
-		linger(&f);
+		CHECK_ROW(rows[i].name, keeper_fix_wait(&f, is_gone), "%s", f.api.log);
+		keeper_fix_linger(&f);
 		CHECK_STR(rows[i].name, span_str(f.api.log), rows[i].log);
 		CHECK_ROW(rows[i].name, keys_api_secrets(&f.api) == rows[i].left, "%zu",
 			keys_api_secrets(&f.api));
-		end(&f);
+		keeper_fix_end(&f);
 	}
 }
 
 /* What no profile names is put aside, and removed when its time is over. */
 static void test_orphan(void)
 {
-	struct fix f;
+	struct keeper_fix f;
 
-	if (!begin(&f))
+	if (!keeper_fix_begin(&f))
 		return;
-	seed(&f, 3 * HOUR, 2 * HOUR);
-	if (!start_keeper(&f, 3 * HOUR))
+	keeper_fix_seed(&f, 3 * HOUR, 2 * HOUR);
+	if (!keeper_fix_start(&f, 3 * HOUR))
 		return;
-	refresh_none(&f);
-	linger(&f);
+	/* A watch whose list was empty. */
+	f.seen = UINT_MAX;
+	keeper_fix_refresh(&f);
+	keeper_fix_linger(&f);
 	CHECK_STR("not yet", span_str(f.api.log), "");
 	keys_keeper_retention(f.keeper, HOUR * (int64_t)USEC_PER_SEC);
-	CHECK_ROW("over", wait_for(&f, is_empty), "%s", f.api.log);
+	CHECK_ROW("over", keeper_fix_wait(&f, is_empty), "%s", f.api.log);
 	CHECK_STR("over", span_str(f.api.log), DELETE);
-	end(&f);
+	keeper_fix_end(&f);
 }
 
-static void touch(struct fix *f, int64_t until)
+static void touch(struct keeper_fix *f, int64_t until)
 {
 	while (!is_ready(f) && clock_monotonic_usec() < until) {
-		refresh(f);
+		keeper_fix_refresh(f);
 		keys_keeper_look(f->keeper);
 		kube_fix_linger(&f->api.kube, 5 * USEC_PER_MSEC);
 	}
@@ -734,50 +500,47 @@ static void touch(struct fix *f, int64_t until)
 /* Something that changes all the time keeps nobody from having keys. */
 static void test_restless(void)
 {
-	struct fix f;
+	struct keeper_fix f;
 
-	if (!begin(&f) || !start_keeper(&f, HOUR))
+	if (!keeper_fix_begin(&f) || !keeper_fix_start(&f, HOUR))
 		return;
 	keys_api_profile(&f.api, "uid-1", "[" KEY_A "]");
 	touch(&f, clock_monotonic_usec() + 30 * USEC_PER_SEC);
 	CHECK_ROW("ready", is_ready(&f), "%s", f.api.log);
-	end(&f);
+	keeper_fix_end(&f);
 }
 
 /* While nobody answers nothing is lost, and afterwards what is due is done. */
 static void test_away(void)
 {
-	struct fix f;
+	struct keeper_fix f;
 
-	if (!begin(&f))
-		return;
-	seed(&f, 2 * HOUR, 0);
-	if (!start_keeper(&f, HOUR))
+	if (!keeper_fix_begin_with(&f, 2 * HOUR, HOUR))
 		return;
 	keys_api_profile(&f.api, "uid-1", "[" ROTATED "]");
 	keys_api_away(&f.api, true);
-	linger(&f);
-	CU_ASSERT_EQUAL(version_of(&f, &owner, "a"), 1);
-	CHECK_ROW("overdue", wait_for(&f, one_is_overdue), "%s", f.api.log);
+	keeper_fix_linger(&f);
+	CU_ASSERT_EQUAL(keeper_fix_version(&f, &keeper_fix_owner, "a"), 1);
+	CHECK_ROW("overdue", keeper_fix_wait(&f, one_is_overdue), "%s", f.api.log);
 	keys_api_away(&f.api, false);
 	keys_keeper_look(f.keeper); /* as the minute would */
-	CHECK_ROW("ready", wait_for(&f, is_ready), "%s\n%s", f.api.log, f.api.conditions);
+	CHECK_ROW("ready", keeper_fix_wait(&f, is_ready), "%s\n%s", f.api.log, f.api.conditions);
 	CU_ASSERT_TRUE(is_second(&f));
 	CU_ASSERT_EQUAL(keys_api_count(&f.api, PUT), 1);
-	CHECK_ROW("no more", wait_for(&f, none_is_overdue), "%s", f.api.log);
+	CHECK_ROW("no more", keeper_fix_wait(&f, none_is_overdue), "%s", f.api.log);
 	CU_ASSERT_TRUE(
 		exposes(&f, "\nkbs_resource_writes_total{resource_path=\"shop/payments/a\"} 1\n"));
-	end(&f);
+	keeper_fix_end(&f);
 }
 
 /* Who does not lead makes, rotates and removes nothing, but counts what it released. */
 static void test_follower(void)
 {
-	struct fix f;
+	struct keeper_fix f;
 
-	if (!begin(&f))
+	if (!keeper_fix_begin(&f))
 		return;
-	seed(&f, 2 * HOUR, 0);
+	keeper_fix_seed(&f, 2 * HOUR, 0);
 	/* There is no Lease that could be had. */
 	CU_ASSERT_EQUAL(kube_lease_new(&f.lease,
 				&(struct kube_lease_options){.kube = f.api.kube.client,
@@ -787,18 +550,18 @@ static void test_follower(void)
 					.retry_usec = 5 * USEC_PER_SEC},
 				NULL),
 		0);
-	if (!start_keeper(&f, 0))
+	if (!keeper_fix_start(&f, 0))
 		return;
 	keys_api_profile(&f.api, "uid-1", "[" ROTATED "," KEY_B "]");
-	linger(&f);
+	keeper_fix_linger(&f);
 	CU_ASSERT_EQUAL(keys_api_count(&f.api, "secrets"), 0);
 	CU_ASSERT_EQUAL(keys_api_count(&f.api, "PATCH"), 0);
 	keys_keeper_released(f.keeper, "shop", "payments", "a", 1800000000);
 	keys_keeper_released(f.keeper, "shop", "payments", "a", 1800000001);
 	keys_keeper_look(f.keeper);
-	CHECK_ROW("counted", wait_for(&f, was_released), "%s", f.api.log);
-	CU_ASSERT_EQUAL(version_of(&f, &owner, "a"), 1);
-	end(&f);
+	CHECK_ROW("counted", keeper_fix_wait(&f, was_released), "%s", f.api.log);
+	CU_ASSERT_EQUAL(keeper_fix_version(&f, &keeper_fix_owner, "a"), 1);
+	keeper_fix_end(&f);
 }
 
 CU_TestInfo keys_keeper_tests[] = {
