@@ -25,6 +25,14 @@ enum {
 	{                                                                                          \
 		__VA_ARGS__;                                                                       \
 	}
+/* What changes after the attestation. */
+#define LATER(name, ...)                                                                           \
+	static void name##_then(struct refusals *w, struct attack *a)                              \
+	{                                                                                          \
+		(void)a;                                                                           \
+		__VA_ARGS__;                                                                       \
+	}                                                                                          \
+	CHANGE(name, a->then = name##_then)
 
 /*
  * The evidence of an enclave, which asks for itself
@@ -146,33 +154,15 @@ VERDICT(node_made_anew, "Simulated", "Simulated", "simulated", REFUSALS_PLATFORM
 VERDICT(other_platform, "Simulated", "Simulated", "simulated", "ab02", "nu1", LONG)
 VERDICT(other_tee, "Attested", "Ok", "tdx", REFUSALS_PLATFORM, "nu1", LONG)
 
-static void revoke_node(struct refusals *w, struct attack *a)
-{
-	(void)a;
-	refusals_record(w, REFUSALS_RECORD("Refused", "CertificateRevoked", "simulated",
-				   REFUSALS_PLATFORM, "nu1", LONG));
-}
+LATER(revoked_meanwhile, refusals_record(w, REFUSALS_RECORD("Refused", "CertificateRevoked",
+						    "simulated", REFUSALS_PLATFORM, "nu1", LONG)))
 
-CHANGE(revoked_meanwhile, a->then = revoke_node)
-
-static void move_node(struct refusals *w, struct attack *a)
-{
-	(void)a;
-	refusals_record(
-		w, REFUSALS_RECORD("Simulated", "Simulated", "simulated", "ab02", "nu1", LONG));
-}
-
-CHANGE(moved_meanwhile, a->then = move_node)
+LATER(moved_meanwhile, refusals_record(w, REFUSALS_RECORD("Simulated", "Simulated", "simulated",
+						  "ab02", "nu1", LONG)))
 CHANGE(denied_node, a->denied[DENY_NODES] = "n1")
 CHANGE(denied_platform, a->denied[DENY_PLATFORMS] = REFUSALS_PLATFORM)
 
-static void deny_later(struct refusals *w, struct attack *a)
-{
-	(void)a;
-	refusals_deny(w, DENY_PLATFORMS, REFUSALS_PLATFORM);
-}
-
-CHANGE(denied_meanwhile, a->then = deny_later)
+LATER(denied_meanwhile, refusals_deny(w, DENY_PLATFORMS, REFUSALS_PLATFORM))
 CHANGE(denied_key, a->denied[DENY_KEYS] = "shop/pay/secret-key")
 
 /*
@@ -204,29 +194,12 @@ static void sample_of_a_guest(struct attack *a)
 
 CHANGE(namespace_not_enabled, a->key = "mine/pay/secret-key")
 
-static void new_namespace(struct refusals *w, struct attack *a)
-{
-	(void)a;
-	refusals_owner(w, "ns2", "u1");
-}
+LATER(namespace_made_anew, refusals_owner(w, "ns2", "u1"))
 
-CHANGE(namespace_made_anew, a->then = new_namespace)
+LATER(profile_made_anew, refusals_owner(w, "ns1", "u2"))
 
-static void new_profile(struct refusals *w, struct attack *a)
-{
-	(void)a;
-	refusals_owner(w, "ns1", "u2");
-}
-
-CHANGE(profile_made_anew, a->then = new_profile)
-
-static void loosen(struct refusals *w, struct attack *a)
-{
-	(void)a;
-	refusals_loosen(w, ADD("/spec/attestation/acceptedTcbStatuses/-", "'Revoked'"));
-}
-
-CHANGE(profile_loosened, a->then = loosen)
+LATER(profile_loosened,
+	refusals_loosen(w, ADD("/spec/attestation/acceptedTcbStatuses/-", "'Revoked'")))
 
 #define LOOSE(attestation)                                                                         \
 	REFUSALS_ENCLAVE(attestation, "{'name':'code','sgx':{'mrenclave':'" HEX_11 "'}}",          \
@@ -239,13 +212,7 @@ CHANGE(no_such_profile, a->key = "shop/other/secret-key")
 CHANGE(path_upwards, a->key = "shop/pay/%2e%2e")
 CHANGE(no_workload, a->profile = REMOVE("/spec/workload"))
 
-static void change_pod(struct refusals *w, struct attack *a)
-{
-	(void)a;
-	refusals_pod(w, SET(STATUS_AT "/imageID", "'r/x@" DIGEST_B "'"));
-}
-
-CHANGE(image_meanwhile, a->then = change_pod)
+LATER(image_meanwhile, refusals_pod(w, SET(STATUS_AT "/imageID", "'r/x@" DIGEST_B "'")))
 
 static const struct refusals_row rows[] = {
 	{"-- none: a pod on a node", NULL, NULL, REASON_Ok},
