@@ -14,6 +14,7 @@ sys.dont_write_bytecode = True  # the checkout stays clean
 
 from harness import ENVIRONMENT, PROGRAM, check, check_equal, command, eventually, run_tests
 from keys_store import Store, refused
+from memory_search import nowhere
 
 KEY = bytes(range(32))  # what layers are wrapped with
 ID = "kbs:///shop/payments/"
@@ -115,6 +116,7 @@ def test_service(folder, stack):
     refused("gRPC: unwraps nothing", call("UnWrapKey", {"op": "keyunwrap"}),
             "UNIMPLEMENTED: AccessDenied: this only wraps")
     refused("gRPC: no request at all", call("WrapKey", "hello"), "INVALID_ARGUMENT: Malformed")
+    nowhere("gRPC: no layer's key is left in its memory", folder, [LAYER], service.process.pid)
     os.rename(store.kek, store.kek + ".away")
     refused("gRPC: the key-encryption key is gone", call("WrapKey", ask(ID + "layers")), store.kek)
     check("gRPC: the log has what was done and no key",
