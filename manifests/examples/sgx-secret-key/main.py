@@ -1,3 +1,4 @@
 import os
 
-print("The secret key is:", os.getenv("SECRET_PROVISION_SECRET_STRING"), flush=True)
+key = os.getenv("SECRET_KEY") or os.getenv("SECRET_PROVISION_SECRET_STRING")
+print("The secret key is:", key, flush=True)

@@ -3,6 +3,7 @@
  * casemate-exec-sgx: what casemate-exec is, for the inside of an SGX enclave. It brings its own
  * TLS, so that nothing outside of what is measured sees or chooses whom it asks. */
 #include <openssl/ssl.h>
+#include <stdio.h>
 
 #include "common/kbs/key_id.h"
 #include "nodeagent/exec/program.h"
@@ -33,7 +34,9 @@ int main(int argc, char **argv)
 
 	/* OPENSSL_CONF is the environment's, which may be the host's, and could load what it likes.
 	 */
-	if (OPENSSL_init_ssl(OPENSSL_INIT_NO_LOAD_CONFIG, NULL) != 1)
+	if (OPENSSL_init_ssl(OPENSSL_INIT_NO_LOAD_CONFIG, NULL) != 1) {
+		fputs("casemate-exec-sgx: OpenSSL cannot be set up\n", stderr);
 		return 1;
+	}
 	return exec_program("casemate-exec-sgx", help, &o, argc, argv);
 }

@@ -87,9 +87,8 @@ static int read_token(struct release *r, struct error *err)
 
 /* --- answers --- */
 
-/* Why not, as the broker says it; key: the one it is about, or NULL. */
-static int refuse(
-	struct release *r, const char *key, int status, struct span body, struct error *err)
+/* Why not, as the broker says it; which key it is about is in the answer already. */
+static int refuse(struct release *r, int status, struct span body, struct error *err)
 {
 	struct exec_answer *a = r->t->answer;
 	struct rcar_error e = {0};
@@ -98,7 +97,6 @@ static int refuse(
 	rcar_error_read(&e, body, NULL);
 	again = rcar_error_passes(status, e.reason);
 	snprintf(a->status, sizeof(a->status), "%s", again ? "again" : "refused");
-	snprintf(a->key, sizeof(a->key), "%s", key ? key : "");
 	if (*e.reason || *e.variant)
 		snprintf(a->reason, sizeof(a->reason), "%s", *e.reason ? e.reason : e.variant);
 	else
@@ -113,13 +111,13 @@ static int refuse(
 	return error_set(err, again ? -EAGAIN : -EACCES, "%s", a->message);
 }
 
-static int ask(struct release *r, const char *key, const char *path, struct span body,
-	struct buf *answer, struct error *err)
+static int ask(struct release *r, const char *path, struct span body, struct buf *answer,
+	struct error *err)
 {
 	int status, n = sgx_https_ask(&r->https, path, body, &status, answer, err);
 
 	if (n == 0 && status != OK)
-		n = refuse(r, key, status, buf_view(answer), err);
+		n = refuse(r, status, buf_view(answer), err);
 	return n;
 }
 
@@ -135,7 +133,7 @@ static int get_challenge(struct release *r, struct error *err)
 	if (!r->key || jwk_write(&r->jwk, r->key, JWK_ALG_ECDH) < 0 ||
 		rcar_auth_write(&body, TEE) < 0)
 		return error_oom(err);
-	n = ask(r, NULL, RCAR_PATH_AUTH, buf_view(&body), &answer, err);
+	n = ask(r, RCAR_PATH_AUTH, buf_view(&body), &answer, err);
 	if (n < 0)
 		return n;
 	n = rcar_challenge_read(r->nonce, buf_view(&answer), err);
@@ -183,30 +181,35 @@ static int attest(struct release *r, struct error *err)
 	out.primary = buf_view(&primary);
 	if (rcar_attest_write(&body, &out) < 0)
 		return error_oom(err);
-	return ask(r, NULL, RCAR_PATH_ATTEST, secret_view(&body), &answer, err);
+	return ask(r, RCAR_PATH_ATTEST, secret_view(&body), &answer, err);
+}
+
+static int name_key(const struct release *r, size_t i, struct key_id *ret, struct error *err)
+{
+	struct exec_answer *a = r->t->answer;
+
+	snprintf(a->key, sizeof(a->key), SPAN_FMT, SPAN_ARG(r->t->e->keys[i]));
+	return exec_key_id(
+		ret, r->t->e->keys[i], r->broker.namespace_, "namespace in " SGX_BROKER_FILE, err);
 }
 
 static int get_key(struct release *r, size_t i, struct error *err)
 {
 	_cleanup_buf_ struct buf answer = BUF_INIT(SGX_HTTPS_ANSWER_MAX);
 	char path[sizeof(RCAR_PATH_RESOURCE) + sizeof(struct key_id)];
-	struct exec_answer *a = r->t->answer;
-	struct span name = r->t->e->keys[i];
-	char key[sizeof(a->key)];
+	struct secret *key = &r->t->keys[i];
 	struct key_id id;
-	int n = exec_key_id(&id, name, r->broker.namespace_, "namespace in " SGX_BROKER_FILE, err);
+	int n = name_key(r, i, &id, err);
 
-	snprintf(key, sizeof(key), SPAN_FMT, SPAN_ARG(name));
-	snprintf(a->key, sizeof(a->key), "%s", key);
 	if (n < 0)
 		return n;
 	snprintf(path, sizeof(path), RCAR_PATH_RESOURCE "%s/%s/%s", id.namespace_, id.profile,
 		id.key);
-	n = ask(r, key, path, SPAN_NONE, &answer, err);
+	n = ask(r, path, SPAN_NONE, &answer, err);
 	if (n < 0)
 		return n;
-	n = jwe_open(&r->t->keys[i], buf_view(&answer), r->key, err);
-	if (n == 0 && r->t->keys[i].len > DELIVERY_KEY_MAX)
+	n = jwe_open(key, buf_view(&answer), r->key, err);
+	if (n == 0 && key->len > DELIVERY_KEY_MAX)
 		n = error_set(err, -E2BIG, "longer than the %d bytes that can be delivered",
 			DELIVERY_KEY_MAX);
 	return n;
@@ -216,14 +219,19 @@ static int get_key(struct release *r, size_t i, struct error *err)
 
 static int fetch(struct release *r, struct error *err)
 {
+	struct key_id id;
 	int n = sgx_device_ready(r->t->o->attestation, err);
 
 	if (n == 0)
 		n = read_settings(r, err);
 	if (n == 0)
 		n = read_token(r, err);
+	/* Before anybody is asked. */
+	for (size_t i = 0; n == 0 && i < r->t->e->n_keys; i++)
+		n = name_key(r, i, &id, err);
 	if (n < 0)
 		return n;
+	*r->t->answer->key = '\0';
 	r->https.broker = &r->broker;
 	r->https.ca = buf_view(&r->ca);
 	r->https.deadline_usec = r->t->deadline_usec;
