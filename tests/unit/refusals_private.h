@@ -61,6 +61,8 @@ bool refusals_begin(struct refusals *w, const struct attack *a);
 void refusals_end(struct refusals *w);
 /* Appends the token of that name; one that nobody made is no token to the API server. */
 void refusals_token(struct buf *out, const char *name);
+/* Handshake and attestation, by w->a. False: it was refused, by what w has. */
+bool refusals_attest(struct refusals *w);
 /* Asks the broker; its answer is in w. cookie, bearer: NULL or "": none. */
 void refusals_ask(struct refusals *w, const char *method, const char *path, const char *cookie,
 	const char *bearer, struct span body);

@@ -167,8 +167,7 @@ static void send_attestation(struct refusals *w, const struct message *m, const 
 		refusals_ask(w, "POST", RCAR_PATH_ATTEST, cookie, NULL, secret_view(&body));
 }
 
-/* False: it was refused, by what w has. */
-static bool attest(struct refusals *w)
+bool refusals_attest(struct refusals *w)
 {
 	const struct attack *a = w->a;
 	char cookie[COOKIE_MAX];
@@ -269,7 +268,7 @@ static void run(const struct refusals_row *row, unsigned i)
 	if (row->change)
 		row->change(&a);
 	if (refusals_begin(&w, &a)) {
-		if (attest(&w)) {
+		if (refusals_attest(&w)) {
 			if (a.then)
 				a.then(&w, &a);
 			snprintf(path, sizeof(path), RCAR_PATH_RESOURCE "%s", a.key);

@@ -2,7 +2,9 @@
  *
  * Who must not have the key: one table, an attack a row, each through the whole broker, with the
  * reason that it is refused for. */
-#include "tests/unit/refusals_world.h"
+#include <stdio.h>
+
+#include "tests/unit/refusals_private.h"
 #include "tests/unit/test.h"
 
 enum {
@@ -214,6 +216,16 @@ CHANGE(no_workload, a->profile = REMOVE("/spec/workload"))
 
 LATER(image_meanwhile, refusals_pod(w, SET(STATUS_AT "/imageID", "'r/x@" DIGEST_B "'")))
 
+static void exchange_image(struct refusals *w, struct attack *a)
+{
+	(void)a;
+	refusals_pod(w, "[" OP("add", "/metadata/generation", "2") "," OP("add",
+				"/status/observedGeneration",
+				"1") "," OP("remove", STATUS_AT "/imageID", "0") "]");
+}
+
+CHANGE(image_exchanged, a->then = exchange_image)
+
 static const struct refusals_row rows[] = {
 	{"-- none: a pod on a node", NULL, NULL, REASON_Ok},
 	{"-- none: an enclave that its evidence names", enclave, NULL, REASON_Ok},
@@ -223,6 +235,8 @@ static const struct refusals_row rows[] = {
 		REASON_ImageNotAllowed},
 	{"wrong image: that runs", NULL, SET(STATUS_AT "/imageID", "'r/x@" DIGEST_B "'"),
 		REASON_WorkloadNotAllowed},
+	{"wrong image: started while the spec names the right one", image_exchanged, NULL,
+		REASON_PodUnknown},
 	{"wrong image: a tag", NULL, SET(APP_AT "/image", "'r/x:latest'"),
 		REASON_WorkloadNotAllowed},
 	{"wrong image: after the attestation", image_meanwhile, NULL, REASON_WorkloadNotAllowed},
@@ -379,7 +393,55 @@ static void test_attacks(void)
 	CHECK_ROW("attacks", n >= ATTACKS_MIN, "%u", n);
 }
 
+static unsigned lines_of(const char *path)
+{
+	FILE *f = fopen(path, "re");
+	unsigned n = 0;
+	int c;
+
+	while (f && (c = getc(f)) != EOF)
+		n += c == '\n';
+	if (f)
+		fclose(f);
+	return n;
+}
+
+/* An enclave that is somebody's, and may have none of these keys, asks for them all the time, and a
+ * pod that may once. */
+static void test_nuisance(void)
+{
+	enum { REQUESTS = 600 };
+	static struct refusals w; /* its answers are large */
+	char cookie[COOKIE_MAX];
+	struct attack nuisance, honest;
+	unsigned said = 0;
+
+	refusals_init(&honest);
+	refusals_init(&nuisance);
+	enclave(&nuisance);
+	nuisance.key = "shop/pay/secret-key";
+	if (refusals_begin(&w, &nuisance) && CHECK_ROW("enclave", refusals_attest(&w), "refused")) {
+		memcpy(cookie, w.cookie, sizeof(cookie));
+		for (unsigned i = 0; i < REQUESTS; i++) {
+			refusals_ask(&w, "GET", RCAR_PATH_RESOURCE "shop/pay/secret-key", cookie,
+				NULL, SPAN_NONE);
+			CHECK_ROW("nuisance", w.status == 403 || w.status == 429, "%d", w.status);
+			said += w.status == 403;
+		}
+		CHECK_ROW("told", said > 0 && said < REQUESTS, "%u times", said);
+		CHECK_ROW("audit log", lines_of(w.audit_path) <= said + 1, "%u lines",
+			lines_of(w.audit_path));
+		w.a = &honest;
+		if (CHECK_ROW("pod", refusals_attest(&w), "%.*s", (int)w.answer_len, w.answer))
+			refusals_ask(&w, "GET", RCAR_PATH_RESOURCE "shop/pay/secret-key", w.cookie,
+				NULL, SPAN_NONE);
+		CHECK_ROW("pod", w.status == 200, "%.*s", (int)w.answer_len, w.answer);
+	}
+	refusals_end(&w);
+}
+
 CU_TestInfo refusals_tests[] = {
 	{"attacks", test_attacks},
+	{"who asks for another's keys all the time", test_nuisance},
 	CU_TEST_INFO_NULL,
 };

@@ -13,7 +13,7 @@ enum { RATES_MAX = 16384, RATES_NAME_MAX = 256 };
 struct rates;
 
 /* Each kind has names of its own. */
-enum rate_kind { RATE_ALL = 'a', RATE_NODE = 'n', RATE_NAMESPACE = 's' };
+enum rate_kind { RATE_ALL = 'a', RATE_NODE = 'n', RATE_NAMESPACE = 's', RATE_DENIED = 'd' };
 
 struct rates *rates_new(void);    /* NULL: out of memory */
 void rates_free(struct rates *r); /* NULL allowed */

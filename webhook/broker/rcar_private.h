@@ -67,8 +67,7 @@ void visit_versions(struct visit *v);
 bool visit_node_may(struct visit *v);
 
 /* rcar_release.c: what both have in common. */
-/* The session has attested, nothing in it is denied, and the namespace has not asked too often;
- * else the visit is refused. */
+/* The session has attested, and nothing in it is denied; else the visit is refused. */
 bool visit_ready(struct visit *v);
 /* The verdict of the agent's node must hold now, and be of the platform that the session proved:
  * then the live Pod, or Pods, are asked for, and else the visit is refused. */
@@ -76,9 +75,10 @@ void visit_look(struct visit *v);
 /* What grant_decide() says of the key, for that pod and image (missing, SPAN_NONE: none), in a. */
 int visit_judge(struct visit *v, struct json_val pod, struct span image, struct arena *a,
 	enum reason *ret_reason, const char **ret_message);
-/* A decision against: it is in the audit log too. */
+/* A decision against: it is in the audit log too, unless who asks is refused too often. */
 void visit_deny(struct visit *v, enum reason reason, const char *message);
-/* The key was granted: fetched, and it or what it unwraps goes to who asked. */
+/* The key was granted: fetched, and it or what it unwraps goes to who asked, unless the namespace's
+ * keys are asked for too often. */
 void visit_fetch(struct visit *v);
 
 enum { MESSAGES_MAX = 1024 * 1024 /* of the arena that visit_judge() takes */ };

@@ -6,6 +6,7 @@
 #include <stdio.h>
 
 #include "common/base/clock.h"
+#include "common/base/codec.h"
 #include "common/base/log.h"
 #include "common/kbs/jwe.h"
 #include "webhook/broker/rcar_private.h"
@@ -14,6 +15,8 @@
 enum {
 	NAMESPACE_RATE = 100, /* keys a second */
 	NAMESPACE_BURST = 1000,
+	DENIED_RATE = 10, /* refusals a second of one pod, or platform */
+	DENIED_BURST = 100,
 	KEY_PATH_MAX = 400,
 };
 
@@ -44,10 +47,30 @@ static void count(struct visit *v, bool ok)
 	metric_add(ok ? k->approvals : k->violations, 1, NULL);
 }
 
+/* Who asks for what he does not get, under whatever names, fills neither the audit log nor the API
+ * server with Events. */
+static bool may_be_denied(struct visit *v)
+{
+	const struct proven *p = &v->session.proven;
+	_cleanup_buf_ struct buf platform = BUF_INIT(2 * PLATFORM_ID_MAX);
+	const char *who = v->session.who.pod_uid;
+
+	codec_hex(&platform, p->platform_id, p->platform_id_len);
+	if (!who[0] && platform.p)
+		who = platform.p;
+	return rates_take(v->desk->rates, RATE_DENIED, who, DENIED_RATE, DENIED_BURST,
+		clock_monotonic_usec());
+}
+
 void visit_deny(struct visit *v, enum reason reason, const char *message)
 {
 	struct error err = {0};
 
+	if (!may_be_denied(v)) {
+		visit_refuse(v, REASON_RateLimited, "too many requests were refused; %s",
+			reason_remedy(REASON_RateLimited));
+		return;
+	}
 	count(v, false);
 	if (write_down(v, reason, message, &err) < 0)
 		log_error(err.message, "Could not write the audit log");
@@ -150,9 +173,14 @@ static void fetch(struct visit *v, unsigned version)
 		visit_refuse(v, REASON_Internal, "%s", err.message);
 }
 
+/* Counted here, so that only those who may have a namespace's keys can use up its rate. */
 void visit_fetch(struct visit *v)
 {
-	fetch(v, 0);
+	if (rates_take(v->desk->rates, RATE_NAMESPACE, v->key.namespace_, NAMESPACE_RATE,
+		    NAMESPACE_BURST, clock_monotonic_usec()))
+		fetch(v, 0);
+	else
+		visit_refuse(v, REASON_RateLimited, "keys of this namespace are asked too often");
 }
 
 int visit_judge(struct visit *v, struct json_val pod, struct span image, struct arena *a,
@@ -277,15 +305,9 @@ bool visit_ready(struct visit *v)
 		return false;
 	}
 	reason = deny_judge(*o->deny, &v->session.proven, &v->session.who);
-	if (reason != REASON_Ok) {
+	if (reason != REASON_Ok)
 		visit_deny(v, reason, reason_explanation(reason));
-		return false;
-	}
-	if (rates_take(v->desk->rates, RATE_NAMESPACE, v->key.namespace_, NAMESPACE_RATE,
-		    NAMESPACE_BURST, clock_monotonic_usec()))
-		return true;
-	visit_refuse(v, REASON_RateLimited, "keys of this namespace are asked too often");
-	return false;
+	return reason == REASON_Ok;
 }
 
 void visit_resource(struct visit *v)
