@@ -38,6 +38,8 @@ static const char *const files[] = {
 	NULL};
 static const char *const sgx[] = {
 	PROFILE("pay", "'tee':'sgx','keys':[" ENV("k", "SECRET") "]"), NULL};
+static const char *const sgx_image[] = {
+	PROFILE("pay", "'tee':'sgx','keys':[{'name':'k','type':'symmetric','use':'image'}]"), NULL};
 static const char *const tdx[] = {
 	PROFILE("pay", "'tee':'tdx','keys':[" ENV("k", "SECRET") "]"), NULL};
 
@@ -85,14 +87,15 @@ static void test_added(void)
 					   "," APPS(NAMED("a", "'image':'i'," RES "," MOUNTS)))},
 		{.name = "once, where two containers have one name",
 			.profiles = files,
-			.pod = BEFORE(APPS(NAMED("a", "'image':'i'") "," NAMED("a", "'image':'i'"))),
+			.pod = BEFORE(
+				APPS(NAMED("a", "'image':'i'") "," NAMED("a", "'image':'i'"))),
 			.reason = REASON_Injected,
 			.want = POD(PAY "," INJECTED
 					",'casemate.dev/files.a':'{\\u0022k.pem\\u0022:"
 					"\\u0022pay/k\\u0022,\\u0022l\\u0022:\\u0022pay/l\\u0022}'",
 				CLASS_NODE "," VOLUMES "," APPS(
-					NAMED("a", "'image':'i'," RES "," MOUNTS) ","
-					NAMED("a", "'image':'i'," RES "," MOUNTS)))},
+					NAMED("a", "'image':'i'," RES "," MOUNTS) "," NAMED(
+						"a", "'image':'i'," RES "," MOUNTS)))},
 		{.name = "somebody else's promise is replaced",
 			.profiles = files,
 			.pod = POD(PAY ",'casemate.dev/files.a':'{}'",
@@ -151,6 +154,15 @@ static void test_left_alone(void)
 			.reason = REASON_Injected,
 			.want = POD(PAY ",'casemate.dev/epc':'64Mi'," INJECTED_EPC("64Mi"),
 				CLASS_SGX "," APPS(NAMED("a", RUN_ "," SGX("64Mi"))))},
+		{.name = "layers are not unwrapped where the node is no TEE",
+			.profiles = sgx_image,
+			.pod = POD(PAY ",'casemate.dev/epc':'64Mi'", APPS(NAMED("a", RUN_))),
+			.reason = REASON_Injected,
+			.want = POD(PAY ",'casemate.dev/epc':'64Mi'," INJECTED_EPC("64Mi"),
+				CLASS_SGX "," APPS(NAMED("a", RUN_ "," SGX("64Mi")))),
+			.warns = "key k of EnclaveProfile pay opens no image for tee sgx: layers "
+				 "are "
+				 "unwrapped on confidential nodes alone"},
 	};
 
 	RUN(rows);

@@ -239,11 +239,29 @@ static int select_containers(struct ask *k, struct keys_plan *plan)
 	return r;
 }
 
+/* Layers are unwrapped on the node: on one that is no TEE its owner would read them. */
+static void warn_image_keys(struct ask *k)
+{
+	struct json_iter it;
+
+	if (!k->profile || is_node(k->tee))
+		return;
+	json_each (it, json_get(k->profile->spec, "keys"))
+		if (json_exists(json_get(it.value, "use")))
+			policy_warn(k->res, k->a,
+				"key " SPAN_FMT " of EnclaveProfile %s opens no image for tee %s: "
+				"layers are unwrapped on confidential nodes alone (tee node, "
+				"node-tdx, node-snp)",
+				SHOWN(json_str(json_get(it.value, "name"), k->a)), k->profile->name,
+				tee_name(k->tee));
+}
+
 int keys_plan(struct ask *k, struct keys_plan *plan)
 {
 	int r;
 
 	*plan = (struct keys_plan){0};
+	warn_image_keys(k);
 	if (!is_node(k->tee) || !keys_delivered(k->profile))
 		return 0;
 	plan->c = arena_array(k->a, struct keys_container, k->pod.n);
