@@ -10,6 +10,7 @@
 
 #include "common/base/json.h"
 #include "common/base/settings_file.h"
+#include "common/kbs/jws.h"
 #include "webhook/broker/audit_check.h"
 #include "webhook/commands.h"
 
@@ -17,6 +18,7 @@ enum {
 	COMMAND_MEMORY_MAX = 64 << 20,
 	CHECKPOINTS_MAX = 8 << 20, /* bytes */
 	KEY_MAX = 64 * 1024,
+	KEYS_MAX = 64,
 };
 
 struct audit_verify_options {
@@ -30,7 +32,7 @@ static const struct setting table[] = {
 	{"checkpoints", SETTING_STRING, AT(checkpoints), .meta = "FILE",
 		.help = "checkpoints: lines, or the ConfigMap as JSON (kubectl get -o json)"},
 	{"key", SETTING_STRING, AT(key), .meta = "FILE",
-		.help = "who signed them: a public key, certificate or private key (PEM)"},
+		.help = "who signed them: public keys, certificates or private keys (PEM)"},
 	{"mixed", SETTING_BOOL, AT(mixed),
 		.help = "other lines stand between those of the audit log (a container's log)"},
 };
@@ -44,7 +46,8 @@ struct verifying {
 	struct strings files;
 	struct arena arena;
 	struct audit_check *check;
-	EVP_PKEY *key;
+	EVP_PKEY *keys[KEYS_MAX]; /* n_keys */
+	size_t n_keys;
 	size_t problems;
 };
 
@@ -87,31 +90,59 @@ static int read_file(struct verifying *v, const char *name, struct error *err)
 	return f ? read_lines(v, f, name, err) : error_set(err, -errno, "%s: %m", name);
 }
 
-static int read_key(struct verifying *v, struct error *err)
+/* NULL: it is none. */
+static EVP_PKEY *key_of(const char *name, const unsigned char *p, long n)
+{
+	_cleanup_(X509_free_p) X509 *cert = NULL;
+
+	if (strcmp(name, PEM_STRING_PUBLIC) == 0)
+		return d2i_PUBKEY(NULL, &p, n);
+	if (strcmp(name, PEM_STRING_X509) != 0)
+		return d2i_AutoPrivateKey(NULL, &p, n);
+	cert = d2i_X509(NULL, &p, n);
+	return cert ? X509_get_pubkey(cert) : NULL;
+}
+
+/* All of a file: the key is exchanged at times, and what the old ones signed is still there. */
+static int read_keys(struct verifying *v, struct error *err)
 {
 	_cleanup_(BIO_free_p) BIO *bio = NULL;
-	_cleanup_(X509_free_p) X509 *cert = NULL;
 	struct span text;
+	unsigned char *data;
+	char *name, *header;
+	long n;
 	int r = settings_read_file(v->o.key, KEY_MAX, &v->arena, &text, err);
 
 	if (r < 0)
 		return r;
 	bio = BIO_new_mem_buf(text.p, (int)text.len);
-	v->key = bio ? PEM_read_bio_PUBKEY(bio, NULL, NULL, NULL) : NULL;
-	if (!v->key && bio && BIO_reset(bio) == 1)
-		cert = PEM_read_bio_X509(bio, NULL, NULL, NULL);
-	if (cert)
-		v->key = X509_get_pubkey(cert);
-	if (!v->key && bio && BIO_reset(bio) == 1)
-		v->key = PEM_read_bio_PrivateKey(bio, NULL, NULL, (void *)"");
-	return v->key ? 0
-		      : error_set(err, -EBADMSG, "%s: no public key and no certificate (PEM)",
-				v->o.key);
+	while (bio && v->n_keys < KEYS_MAX && PEM_read_bio(bio, &name, &header, &data, &n) == 1) {
+		v->keys[v->n_keys] = key_of(name, data, n);
+		v->n_keys += v->keys[v->n_keys] != NULL;
+		OPENSSL_free(name);
+		OPENSSL_free(header);
+		OPENSSL_clear_free(data, (size_t)n);
+	}
+	return v->n_keys ? 0
+			 : error_set(err, -EBADMSG, "%s: no public key and no certificate (PEM)",
+				   v->o.key);
+}
+
+/* Whichever signed it; any, if none did. */
+static EVP_PKEY *key_for(const struct verifying *v, struct span jws)
+{
+	for (size_t i = 0; i < v->n_keys; i++) {
+		_cleanup_buf_ struct buf payload = BUF_INIT(JWS_MAX);
+
+		if (jws_verify_es256(jws, v->keys[i], &payload, NULL) == 0)
+			return v->keys[i];
+	}
+	return v->keys[0];
 }
 
 static int check_point(struct verifying *v, struct span jws, struct error *err)
 {
-	int r = audit_check_point(v->check, jws, v->key, err);
+	int r = audit_check_point(v->check, jws, key_for(v, jws), err);
 
 	if (r > 0)
 		complain(v, err);
@@ -185,7 +216,7 @@ static int verify(struct verifying *v, struct error *err)
 	for (size_t i = 0; r == 0 && i < v->files.n; i++)
 		r = read_file(v, v->files.v[i], err);
 	if (r == 0 && *v->o.key)
-		r = read_key(v, err);
+		r = read_keys(v, err);
 	if (r == 0 && *v->o.checkpoints)
 		r = check_points(v, err);
 	return r < 0 ? r : report(v, err);
@@ -220,7 +251,8 @@ static int run(int argc, char **argv)
 	if (r < 0)
 		fprintf(stderr, "casemate-webhook audit verify: %s\n", err.message);
 	audit_check_free(v.check);
-	EVP_PKEY_free(v.key);
+	for (size_t i = 0; i < v.n_keys; i++)
+		EVP_PKEY_free(v.keys[i]);
 	arena_free(&v.arena);
 	if (r == -EINVAL)
 		return COMMAND_USAGE;
