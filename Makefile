@@ -45,7 +45,7 @@ SAFE := -Wl,-z,relro -Wl,-z,now -Wl,-z,noexecstack -Wl,--as-needed
 LINK := -pie $(SAFE)
 STATIC := -static-pie $(SAFE)
 ifneq ($(SAN),)
-OPT  := -O1 -g -fno-strict-aliasing -fno-common -fPIE
+OPT  := -O1 -g1 -fno-strict-aliasing -fno-common -fPIE
 HARD := -fsanitize=$(SAN) -fno-sanitize-recover=all -fno-omit-frame-pointer
 FORT :=
 LINK := -pie -fsanitize=$(SAN)
@@ -193,8 +193,14 @@ $(B)/%.o: %.c $(B)/flags | $(GEN_H)
 
 ASAN := ASAN_OPTIONS=detect_leaks=1:detect_stack_use_after_return=1 UBSAN_OPTIONS=print_stacktrace=1
 unit: $(UNIT)
+lanes = $(Q)$(MAKE) -k -j$(1) --output-sync=target $(2)
+# In parts, some at once: they wait more than they compute.
+UNIT_RUNS := $(patsubst %,$(UNIT)-%-of-8,0 1 2 3 4 5 6 7)
 check: $(UNIT)
-	$(Q)$(if $(SAN),$(ASAN)) $(UNIT)
+	$(call lanes,4,run-unit)
+run-unit: $(UNIT_RUNS)
+$(UNIT_RUNS): $(UNIT)-%-of-8: $(UNIT)
+	$(Q)$(if $(SAN),$(ASAN)) tests/one $(UNIT) $*/8
 check-san:
 	$(Q)$(MAKE) check SAN=address,undefined
 check-tsan:
@@ -233,44 +239,34 @@ check-rotation: all $(PUT_KEY) $(OPEN_KEY)
 	ROTATION_SECONDS=300 PUT_KEY=$(PUT_KEY) OPEN_KEY=$(OPEN_KEY) tests/integration/rotation-test
 check-image: all
 	tests/chart/image-test
-check-programs: all $(GRPC_PEER) $(RENDER) $(MAKE_EVIDENCE) $(TSM_ASK) $(PUT_KEY) $(OPEN_KEY) $(CHURN)
-	tests/integration/standalone-test
-	tests/integration/review-test
-	tests/integration/verify-test
-	tests/integration/tls-test
-	MAKE_EVIDENCE=$(MAKE_EVIDENCE) tests/integration/collateral-test
-	tests/integration/metrics-test
-	PUT_KEY=$(PUT_KEY) MAKE_EVIDENCE=$(abspath $(MAKE_EVIDENCE)) tests/integration/kbs-test
-	PUT_KEY=$(PUT_KEY) OPEN_KEY=$(OPEN_KEY) tests/integration/rotation-test
-	MAKE_EVIDENCE=$(MAKE_EVIDENCE) PUT_KEY=$(PUT_KEY) tests/integration/provision-test
-	PUT_KEY=$(PUT_KEY) OPEN_KEY=$(OPEN_KEY) MAKE_EVIDENCE=$(MAKE_EVIDENCE) tests/integration/memory-test
-	CHURN=$(CHURN) tests/integration/keys-test
-	PUT_KEY=$(PUT_KEY) OPEN_KEY=$(OPEN_KEY) tests/integration/durability-test
-	PUT_KEY=$(PUT_KEY) tests/integration/kek-test
-	tests/integration/grpc-test
-	tests/integration/rego-test
-	TSM_ASK=$(TSM_ASK) tests/integration/tsm-test
-	B=$(B) tests/integration/guest-test
-	CASEMATE_NODEAGENT=$(B)/nodeagent/casemate-nodeagent tests/integration/agent-unit-test
-	tests/integration/enclave-test $(B)/nodeagent/casemate-nodeagent $(ENCLAVE) charts/casemate
-	CASEMATE_EXEC=$(B)/nodeagent/exec/casemate-exec tests/integration/exec-test
-	CASEMATE_EXEC=$(B)/nodeagent/exec/casemate-exec CASEMATE_EXEC_SGX=$(EXEC_SGX) PUT_KEY=$(PUT_KEY) \
-		MAKE_EVIDENCE=$(MAKE_EVIDENCE) tests/integration/sgx-exec-test
-	RENDER=$(RENDER) tests/integration/status-test
-	RENDER=$(RENDER) tests/integration/page-test
+# Tests of the programs are all of tests/integration but those with a target of their own; those of the
+# cluster are named. The longest begin. Some run at once, since they wait more than they compute (LANES
+# clusters), and all of them whatever fails.
+LANES ?= 2
+APART_TESTS := $(patsubst %,tests/integration/%-test,malleability)
+LONG_TESTS := $(wildcard $(patsubst %,tests/integration/%-test,tls memory verify kbs provision kek guest review standalone))
+PROGRAM_TESTS := $(LONG_TESTS) $(filter-out $(LONG_TESTS) $(APART_TESTS),$(wildcard tests/integration/*-test))
+PROGRAM_TOOLS := $(GRPC_PEER) $(RENDER) $(MAKE_EVIDENCE) $(TSM_ASK) $(PUT_KEY) $(OPEN_KEY) $(CHURN)
+PROGRAM_ENV := B=$(B) CASEMATE_NODEAGENT=$(B)/nodeagent/casemate-nodeagent CASEMATE_EXEC=$(B)/nodeagent/exec/casemate-exec \
+	CASEMATE_EXEC_SGX=$(EXEC_SGX) \
+	RENDER=$(RENDER) TSM_ASK=$(TSM_ASK) PUT_KEY=$(PUT_KEY) OPEN_KEY=$(OPEN_KEY) CHURN=$(CHURN) MAKE_EVIDENCE=$(abspath $(MAKE_EVIDENCE))
+CLUSTER_TESTS := $(patsubst %,tests/cluster/%-test,admission trust keys agent attest) tests/chart/cluster-test \
+	$(patsubst %,tests/cluster/%-test,plugin monitoring images fence metrics smoke)
+check-programs: all $(PROGRAM_TOOLS)
+	$(call lanes,4,run-programs)
+run-programs: $(PROGRAM_TESTS:=.run)
+$(PROGRAM_TESTS:=.run): %.run: %
+	$(Q)$(PROGRAM_ENV) tests/one $(network) $< $(test_args)
+tests/integration/enclave-test.run: test_args := $(B)/nodeagent/casemate-nodeagent $(ENCLAVE) charts/casemate
+run-programs: network := --own-network
+# They fetch something.
+tests/integration/grpc-test.run tests/integration/rego-test.run: network :=
 check-cluster: all image peers
-	tests/cluster/smoke-test
-	tests/cluster/plugin-test
-	tests/chart/cluster-test
-	tests/cluster/fence-test
-	tests/cluster/admission-test
-	tests/cluster/metrics-test
-	tests/cluster/agent-test
-	tests/cluster/monitoring-test
-	tests/cluster/attest-test
-	tests/cluster/keys-test
-	tests/cluster/images-test
-	tests/cluster/trust-test
+	$(call lanes,$(LANES),run-cluster)
+run-cluster: $(CLUSTER_TESTS:=.run)
+# Each on a cluster of its own, named after it.
+$(CLUSTER_TESTS:=.run): %.run: %
+	$(Q)CLUSTER=$(if $(CLUSTER),$(CLUSTER)-)$(patsubst %-test,%,$(if $(findstring chart/,$*),chart,$(*F))) tests/one $<
 check-failover: all image bench-bins
 	tests/cluster/failover-test
 cluster-up:
@@ -323,7 +319,7 @@ deps:
 	DEBIAN_FRONTEND=noninteractive apt-get install -y --no-install-recommends $$(sed 's/\#.*//' packages.txt)
 clean:
 	$(RM) -r $(BUILD) compile_commands.json
-.PHONY: all help check-malleability check-durability check-failover check-rotation bench bench-fleet image manifests check-chart check-image check-programs check-cluster cluster-up cluster-down test demo demo-down unit check check-san check-tsan fuzz run-fuzz bench-bins peers compdb install headers arrows lint format deps clean \
+.PHONY: all help check-malleability check-durability check-failover check-rotation bench bench-fleet image manifests check-chart check-image check-programs run-programs check-cluster run-cluster cluster-up cluster-down test demo demo-down unit check run-unit $(UNIT_RUNS) check-san check-tsan fuzz run-fuzz bench-bins peers compdb install headers arrows lint format deps clean \
 	compile_commands.json
 
 -include $(wildcard $(OBJS:.o=.d) $(GEN_H:.h=.d) \

@@ -15,15 +15,22 @@ source "$(dirname "${BASH_SOURCE[0]}")/common.sh"
 
 PASSED=0
 FAILED=0
+LAST=$SECONDS
 
+# What took 5 s since the last result says so: there, time may be saved.
 pass() {
+	local took=$((SECONDS - LAST))
+
 	PASSED=$((PASSED + 1))
+	LAST=$SECONDS
+	((took >= 5)) && set -- "$1 ($took s)"
 	echo "ok: $1"
 }
 
 # The first failure's logs are collected at once: later steps may hide its cause.
 fail() {
 	FAILED=$((FAILED + 1))
+	LAST=$SECONDS
 	echo "FAILED: $1${2:+: $2}"
 	if ((FAILED == 1)) && [[ -d $STATE/logs ]]; then
 		"$HERE/logs" --name "$CLUSTER" || true
@@ -43,9 +50,11 @@ check() {
 }
 
 # wait_for SECONDS COMMAND...: until it succeeds; shows its last words when it
-# never does. Deadlines may be generous: they cost nothing when all is well.
+# never does. Deadlines are generous, at least 60 s: they cost nothing when all is
+# well, and machines may be busy. What takes long is asked for less often, since
+# each question costs the machine a program.
 wait_for() {
-	local end=$((SECONDS + $1)) output
+	local end=$((SECONDS + ($1 < 60 ? 60 : $1))) began=$SECONDS output
 
 	shift
 	until output=$("$@" 2>&1); do
@@ -53,7 +62,7 @@ wait_for() {
 			printf 'gave up waiting for: %s\n%s\n' "$*" "$output" >&2
 			return 1
 		fi
-		sleep 0.2
+		sleep "0.$((SECONDS - began < 5 ? 2 : 5))"
 	done
 }
 

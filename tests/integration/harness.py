@@ -65,8 +65,8 @@ def run_tests(tests):
     sys.exit(1 if failed else 0)
 
 
-def eventually(condition, seconds=10):
-    """The first true value of condition(), or the last one when time is over."""
+def eventually(condition, seconds=60):
+    """The first true value of condition(), or the last one when time is over. Machines may be busy."""
     end = time.monotonic() + seconds
     while True:
         value = condition()
@@ -82,7 +82,7 @@ def command(*args, stdin="", env=None, cwd=None):
         input=stdin,
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=300,
         env={**ENVIRONMENT, **(env or {})},
         cwd=cwd,
     )
@@ -179,10 +179,26 @@ def make_cert(folder, name, ca):
 # the server
 
 
+GIVEN = set()
+
+
 def free_port():
-    with socket.socket() as s:
-        s.bind(("127.0.0.1", 0))
-        return s.getsockname()[1]
+    """Never the same twice: who asked for it may not have bound it yet."""
+    while True:
+        with socket.socket() as s:
+            s.bind(("127.0.0.1", 0))
+            port = s.getsockname()[1]
+        if port not in GIVEN:
+            GIVEN.add(port)
+            return port
+
+
+def unread(port):
+    """Bytes that have come to 127.0.0.1:port and that its server has not read."""
+    with open("/proc/net/tcp", encoding="ascii") as f:
+        rows = [line.split() for line in f][1:]
+    local = f"0100007F:{port:04X}"
+    return sum(int(row[4].split(":")[1], 16) for row in rows if row[1] == local and row[3] == "01")
 
 
 class Server:
@@ -244,7 +260,7 @@ class Server:
             setattr(context, name, value)
         return context
 
-    def connect(self, context=None, timeout=20):
+    def connect(self, context=None, timeout=60):
         """A connection that is kept alive; closed before the server ends, which would wait."""
         c = http.client.HTTPSConnection(
             "127.0.0.1", self.port, timeout=timeout, context=context or self.tls()
@@ -252,7 +268,7 @@ class Server:
         self.stack.callback(c.close)
         return c
 
-    def socket(self, timeout=20):
+    def socket(self, timeout=60):
         return self.tls().wrap_socket(
             socket.create_connection(("127.0.0.1", self.port), timeout), server_hostname="127.0.0.1"
         )
@@ -292,7 +308,7 @@ class Server:
         return check(f"{name}: the server serves on", pod == SGX_WANT, answer)
 
     def get(self, port, path, headers=None):
-        c = http.client.HTTPConnection("127.0.0.1", port, timeout=10)
+        c = http.client.HTTPConnection("127.0.0.1", port, timeout=60)
         try:
             c.request("GET", path, headers=headers or {})
             answer = c.getresponse()

@@ -256,7 +256,7 @@ def test_made(folder, stack):
     client.attest()
     check(
         "a key that nobody imported is released",
-        harness.eventually(lambda: client.resource("default/made/one")[0] == 200, 30),
+        harness.eventually(lambda: client.resource("default/made/one")[0] == 200),
         client.resource("default/made/one"),
     )
     before = [line["version"] for line in broker.audit() if line.get("reason") == "Ok"]

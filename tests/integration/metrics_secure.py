@@ -140,7 +140,7 @@ class Daemon:
 
 
 def livez(port):
-    c = http.client.HTTPConnection("127.0.0.1", port, timeout=10)
+    c = http.client.HTTPConnection("127.0.0.1", port, timeout=60)
     try:
         c.request("GET", "/livez")
         return c.getresponse().status
@@ -158,7 +158,7 @@ def scrape(port, token=None, path="/metrics", ca=None, cert=None):
         context.verify_mode = ssl.CERT_NONE
     if cert:
         context.load_cert_chain(*cert)
-    c = http.client.HTTPSConnection("127.0.0.1", port, timeout=10, context=context)
+    c = http.client.HTTPSConnection("127.0.0.1", port, timeout=60, context=context)
     try:
         c.request("GET", path, headers={"Authorization": f"Bearer {token}"} if token else {})
         answer = c.getresponse()
@@ -211,7 +211,7 @@ def test_tokens(folder, stack):
 
 def test_plain_http(folder, stack):
     d = Daemon(folder, stack)
-    c = http.client.HTTPConnection("127.0.0.1", d.metrics_port, timeout=10)
+    c = http.client.HTTPConnection("127.0.0.1", d.metrics_port, timeout=60)
     try:
         c.request("GET", "/metrics", headers={"Authorization": "Bearer good-token"})
         status = c.getresponse().status

@@ -521,6 +521,11 @@ static void test_earlier_run(void)
 	api_end(&a);
 }
 
+static bool tried_again(void *ctx)
+{
+	return api_patches(ctx) >= 2;
+}
+
 static void test_refused(void)
 {
 	static const struct {
@@ -548,8 +553,8 @@ static void test_refused(void)
 				!capacity_problem(a.capacity)[0] == !rows[i].problem[0],
 			"%s", capacity_problem(a.capacity));
 		CU_ASSERT(metrics_have(&a, rows[i].metric));
-		kube_fix_linger(&a.fix, 450 * USEC_PER_MSEC);
-		CHECK_ROW(rows[i].name, api_patches(&a) >= 2, "%u patches", api_patches(&a));
+		CHECK_ROW(rows[i].name, kube_fix_wait(&a.fix, tried_again, &a), "%u patches",
+			api_patches(&a));
 		if (i == 0) {
 			api_refuse(&a, 404); /* what was said before has no meaning any more */
 			settles(&a, rows[i].name, 3, CAPACITY_PENDING);

@@ -142,6 +142,13 @@ static bool serves(struct fix *f, const X509 *cert)
 	return out.p && strstr(out.p, line);
 }
 
+static bool all_have(void *ctx)
+{
+	struct fix *f = ctx;
+
+	return world_all_have(&f->w, &f->want, false);
+}
+
 static void test_self_to_files(void)
 {
 	struct fix f;
@@ -168,8 +175,7 @@ static void test_self_to_files(void)
 		world_tell(&f.w.api, MUTATING, "MODIFIED");
 		pthread_mutex_unlock(&f.w.api.lock);
 		want(&f, f.user.authority[0].cert, NULL);
-		kube_fix_linger(&f.w.fix, 100 * USEC_PER_MSEC);
-		CU_ASSERT(world_all_have(&f.w, &f.want, false));
+		CU_ASSERT(kube_fix_wait(&f.w.fix, all_have, &f));
 	}
 	end(&f);
 }

@@ -218,7 +218,19 @@ static const struct {
 #undef X
 };
 
-/* run [SUITE...]: all, or those named. */
+/* "K/N": every Nth suite from the Kth, so that N processes run all of them. */
+static bool of_part(size_t i, const char *part)
+{
+	char *end;
+	size_t k = strtoul(part, &end, 10), n;
+
+	if (end == part || *end != '/')
+		return false;
+	n = strtoul(end + 1, NULL, 10);
+	return n && i % n == k;
+}
+
+/* run [SUITE|K/N...]: all, or those named. */
 int main(int argc, char **argv)
 {
 	unsigned failures;
@@ -234,7 +246,8 @@ int main(int argc, char **argv)
 		};
 
 		for (int a = 1; a < argc; a++)
-			wanted = wanted || strcmp(argv[a], suites[i].name) == 0;
+			wanted = wanted || strcmp(argv[a], suites[i].name) == 0 ||
+				 of_part(i, argv[a]);
 		if (wanted && CU_register_suites(info) != CUE_SUCCESS)
 			return EXIT_FAILURE;
 	}

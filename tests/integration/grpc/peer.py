@@ -144,7 +144,7 @@ class Client:
         start = time.monotonic()
         got = outcome(list, self.stream("Hold", b"", timeout=0.2))
         took = time.monotonic() - start
-        check("deadline here", got[1] == grpc.StatusCode.DEADLINE_EXCEEDED and 0.15 < took < 2,
+        check("deadline here", got[1] == grpc.StatusCode.DEADLINE_EXCEEDED and 0.15 < took < 20,
               (got, took))
         check("deadline there", self.closed_is(2))
 
@@ -162,7 +162,7 @@ class Client:
         got = [outcome(f.result) for f in futures]
         took = time.monotonic() - start
         check("100 calls at once", [g[0] for g in got] == [b"call %d" % i for i in range(100)]
-              and took < 3, (got[0], took))
+              and took < 30, (got[0], took))
 
     def stopped(self):
         stream = self.stream("Hold", b"")
