@@ -7,8 +7,9 @@ import os
 import signal
 import subprocess
 
-PTRACE_TRACEME, PTRACE_CONT, PTRACE_SETOPTIONS, PTRACE_EVENT_EXIT = 0, 7, 0x4200, 6
-OPTIONS = 1 << PTRACE_EVENT_EXIT | 1 << 20  # and it ends with the tracer
+PTRACE_TRACEME, PTRACE_CONT, PTRACE_SETOPTIONS = 0, 7, 0x4200
+PTRACE_EVENT_EXEC, PTRACE_EVENT_EXIT = 4, 6
+OPTIONS = 1 << PTRACE_EVENT_EXEC | 1 << PTRACE_EVENT_EXIT | 1 << 20  # and it ends with the tracer
 LIBC = ctypes.CDLL(None, use_errno=True)
 LIBC.ptrace.argtypes = [ctypes.c_long, ctypes.c_long, ctypes.c_void_p, ctypes.c_void_p]
 LIBC.ptrace.restype = ctypes.c_long
@@ -20,7 +21,7 @@ def ptrace(request, pid=0, data=0):
 
 
 def at_exit(args, stdin, look, env=None):
-    """Runs it, and look(PID) before it is gone; its exit code, or what else waitpid(2) says."""
+    """Runs it, and look(PID) before it is gone, whatever program it is by then; its exit code."""
     process = subprocess.Popen(args, stdin=subprocess.PIPE, stdout=subprocess.DEVNULL, env=env,
                                preexec_fn=lambda: ptrace(PTRACE_TRACEME))
     pid, begun = process.pid, False
@@ -34,9 +35,9 @@ def at_exit(args, stdin, look, env=None):
         stop, pass_on = os.WSTOPSIG(status), 0
         if status >> 8 == signal.SIGTRAP | PTRACE_EVENT_EXIT << 8:
             look(pid)
-        elif not begun and stop == signal.SIGTRAP:  # execve(2)
+        elif not begun and stop == signal.SIGTRAP:  # the first execve(2)
             ptrace(PTRACE_SETOPTIONS, pid, OPTIONS)
             begun = True
-        else:
+        elif status >> 8 != signal.SIGTRAP | PTRACE_EVENT_EXEC << 8:
             pass_on = stop
         ptrace(PTRACE_CONT, pid, pass_on)
