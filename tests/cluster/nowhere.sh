@@ -53,25 +53,49 @@ finds() { # WHERE [ARGUMENT...]
 	}
 }
 
-# processes_are PROGRAM-OF-AWK FILE POD-UID...: whether it says so of that file of each of their processes that
-# is Casemate's.
-processes_are() {
-	local program=$1 file=$2 n=0 process uid
+# Those of Casemate in these pods, as folders below /proc.
+processes_of() { # POD-UID...
+	local process uid
 
-	shift 2
 	for process in /proc/[0-9]*; do
 		[[ $(cat "$process/comm" 2>/dev/null) == casemate-* ]] || continue
 		for uid; do
-			grep -q "$uid" "$process/cgroup" || continue
-			awk "$program" "$process/$file" || {
-				cat "$process/cmdline" "$process/$file"
-				return 1
-			}
-			n=$((n + 1))
+			! grep -q "$uid" "$process/cgroup" || echo "$process"
 		done
+	done
+}
+
+# processes_are PROGRAM-OF-AWK FILE POD-UID...: whether it says so of that file of each of these processes.
+processes_are() {
+	local program=$1 file=$2 n=0 process
+
+	shift 2
+	for process in $(processes_of "$@"); do
+		awk "$program" "$process/$file" || {
+			cat "$process/cmdline" "$process/$file"
+			return 1
+		}
+		n=$((n + 1))
 	done
 	((n >= $#)) || {
 		echo "$n processes"
+		return 1
+	}
+}
+
+# Of what is not dumpable the kernel gives /proc/PID/* to root, so that its own user may not look.
+are_closed() { # POD-UID...
+	local process n=0
+
+	for process in $(processes_of "$@"); do
+		[[ $(stat -c %u "$process/environ") == 0 ]] || {
+			cat "$process/cmdline"
+			return 1
+		}
+		awk '$1 == "Uid:" { exit ($2 == 0) }' "$process/status" && n=$((n + 1))
+	done
+	((n > 0)) || {
+		echo "all are root's anyway"
 		return 1
 	}
 }
