@@ -59,6 +59,7 @@ struct http_request {
 	const char *query; /* without '?', "" when none */
 	struct span body;
 	const char *client_subject; /* verified client certificate's common name, or NULL */
+	const char *client;         /* whom the connection is from: tcp_client() */
 };
 
 /* Header of the request by name (case-insensitive), NULL when absent. Valid during the handler. */

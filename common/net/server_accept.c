@@ -32,7 +32,7 @@ int server_listen(struct server *s, const struct server_options *o, struct error
 	return tcp_listen(&s->listen_fd, o->address, &s->port, err);
 }
 
-static struct http_exchange *exchange_new(struct server *s, int fd)
+static struct http_exchange *exchange_new(struct server *s, int fd, const struct sockaddr *addr)
 {
 	struct http_exchange *x = calloc(1, sizeof(*x));
 
@@ -40,6 +40,7 @@ static struct http_exchange *exchange_new(struct server *s, int fd)
 		return NULL;
 	x->server = s;
 	x->fd = fd;
+	tcp_client(x->client, addr);
 	x->uri = BUF_INIT(s->limits.max_header);
 	x->body = BUF_INIT(s->limits.max_body);
 	x->out = BUF_INIT(SERVER_RESPONSE_MAX);
@@ -206,7 +207,7 @@ static struct worker *least_loaded(struct server *s)
 
 static void add_connection(struct server *s, int fd, const struct sockaddr *addr, socklen_t size)
 {
-	struct http_exchange *x = exchange_new(s, fd), *lost;
+	struct http_exchange *x = exchange_new(s, fd, addr), *lost;
 
 	if (!x) {
 		close(fd);

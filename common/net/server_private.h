@@ -11,6 +11,7 @@
 #pragma once
 
 #include <microhttpd.h>
+#include <netinet/in.h>
 #include <pthread.h>
 #include <stdatomic.h>
 
@@ -51,6 +52,7 @@ struct http_exchange {
 	struct worker *worker;
 	struct http_exchange *prev, *next; /* under the server's lock */
 	int fd;
+	char client[INET6_ADDRSTRLEN]; /* tcp_client() */
 	struct MHD_Connection *mhd;
 	_Atomic uint64_t phase;   /* enum phase | since << PHASE_BITS, so that both change at once */
 	_Atomic int deferral;

@@ -208,6 +208,7 @@ static void fill_request(struct http_exchange *x)
 		.query = query ? query : "",
 		.body = buf_view(&x->body),
 		.client_subject = x->peer.subject[0] ? x->peer.subject : NULL,
+		.client = x->client,
 	};
 }
 

@@ -45,3 +45,21 @@ int tcp_listen(int *ret_fd, const char *address, uint16_t *port, struct error *e
 	*ret_fd = TAKE_FD(fd);
 	return 0;
 }
+
+void tcp_client(char ret[INET6_ADDRSTRLEN], const struct sockaddr *addr)
+{
+	enum { NETWORK_BYTES = 8, V4_AT = 12 };
+	const struct sockaddr_in *v4 = (const void *)addr;
+	const struct sockaddr_in6 *v6 = (const void *)addr;
+	struct in6_addr network = {0};
+
+	ret[0] = '\0';
+	if (addr->sa_family == AF_INET) {
+		inet_ntop(AF_INET, &v4->sin_addr, ret, INET6_ADDRSTRLEN);
+	} else if (addr->sa_family == AF_INET6 && IN6_IS_ADDR_V4MAPPED(&v6->sin6_addr)) {
+		inet_ntop(AF_INET, v6->sin6_addr.s6_addr + V4_AT, ret, INET6_ADDRSTRLEN);
+	} else if (addr->sa_family == AF_INET6) {
+		memcpy(&network, &v6->sin6_addr, NETWORK_BYTES);
+		inet_ntop(AF_INET6, &network, ret, INET6_ADDRSTRLEN);
+	}
+}

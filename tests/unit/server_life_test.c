@@ -3,6 +3,7 @@
  * How long connections live: slow and idle clients, limits, draining, starting and stopping. */
 #include "common/net/server.h"
 
+#include <arpa/inet.h>
 #include <dirent.h>
 #include <errno.h>
 #include <poll.h>
@@ -13,9 +14,39 @@
 #include <unistd.h>
 
 #include "common/net/server_private.h"
+#include "common/net/tcp_listen.h"
 #include "tests/unit/peer.h"
 #include "tests/unit/server_fixture.h"
 #include "tests/unit/test.h"
+
+static void test_clients(void)
+{
+	static const struct {
+		int family;
+		const char *address, *client;
+	} rows[] = {
+		{AF_INET, "10.0.0.1", "10.0.0.1"},
+		{AF_INET6, "::ffff:10.0.0.1", "10.0.0.1"},
+		{AF_INET6, "fd00:1:2:3:4:5:6:7", "fd00:1:2:3::"},
+		{AF_INET6, "fd00:1:2:3::1", "fd00:1:2:3::"},
+		{AF_INET6, "::1", "::"},
+		{AF_UNIX, "", ""},
+	};
+
+	for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
+		struct sockaddr_storage addr = {.ss_family = (sa_family_t)rows[i].family};
+		char client[INET6_ADDRSTRLEN];
+
+		if (rows[i].family == AF_INET)
+			inet_pton(AF_INET, rows[i].address,
+				&((struct sockaddr_in *)(void *)&addr)->sin_addr);
+		else if (rows[i].family == AF_INET6)
+			inet_pton(AF_INET6, rows[i].address,
+				&((struct sockaddr_in6 *)(void *)&addr)->sin6_addr);
+		tcp_client(client, (const struct sockaddr *)&addr);
+		CHECK_ROW(rows[i].address, strcmp(client, rows[i].client) == 0, "%s", client);
+	}
+}
 
 static void test_slow_clients(void)
 {
@@ -404,5 +435,6 @@ CU_TestInfo server_life_tests[] = {
 	{"sweeps itself", test_own_sweep},
 	{"sweeps itself when quiesced", test_quiesced_sweep},
 	{"idle", test_idle_sleeps},
+	{"whom connections are from", test_clients},
 	CU_TEST_INFO_NULL,
 };

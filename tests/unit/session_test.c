@@ -220,6 +220,21 @@ static void test_nonces(void)
 	CU_ASSERT_EQUAL(nonces_use(n, nonce, NOW + 100, NOW), 0);
 }
 
+static void test_share(void)
+{
+	_cleanup_(rates_free_p) struct rates *r = rates_new();
+	unsigned one = 0, others = 0;
+
+	for (int i = 0; i < 1000; i++)
+		one += rates_share(r, "10.0.0.1", 100, NOW);
+	CU_ASSERT_EQUAL(one, 75);
+	for (int i = 0; i < 1000; i++)
+		others += rates_share(r, i % 2 ? "10.0.0.2" : "fd00::", 100, NOW);
+	CU_ASSERT_EQUAL(others, 25);
+	CU_ASSERT(rates_share(r, "10.0.0.1", 100, NOW + USEC_PER_SEC));
+	CU_ASSERT(rates_share(r, "10.0.0.9", 1, NOW + 2 * USEC_PER_SEC));
+}
+
 static void test_rates(void)
 {
 	_cleanup_(rates_free_p) struct rates *r = rates_new();
@@ -247,5 +262,6 @@ CU_TestInfo session_tests[] = {
 	{"tokens carry the session", test_token},
 	{"nonces are used once", test_nonces},
 	{"who asks too often waits", test_rates},
+	{"one client leaves the others a share", test_share},
 	CU_TEST_INFO_NULL,
 };

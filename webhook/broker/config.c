@@ -65,7 +65,8 @@ const struct setting broker_settings[] = {
 		.def = "500",
 		.min = 1,
 		.max = 100000,
-		.help = "handshakes and attestations a second, whoever asks; beyond: 429"},
+		.help = "handshakes and attestations a second, whoever asks, of which "
+			"one address has three quarters; beyond: 429"},
 	{.name = "broker.audit.file",
 		.type = SETTING_STRING,
 		.offset = AT(audit.file),

@@ -77,3 +77,11 @@ bool rates_take(struct rates *r, enum rate_kind kind, const char *name, int64_t 
 	b->until_usec += each;
 	return true;
 }
+
+bool rates_share(struct rates *r, const char *client, int64_t max_rate, int64_t now_usec)
+{
+	int64_t own = max_rate - max_rate / 4;
+
+	return rates_take(r, RATE_CLIENT, client, own, own, now_usec) &&
+	       rates_take(r, RATE_ALL, "", max_rate, max_rate, now_usec);
+}

@@ -13,7 +13,13 @@ enum { RATES_MAX = 16384, RATES_NAME_MAX = 256 };
 struct rates;
 
 /* Each kind has names of its own. */
-enum rate_kind { RATE_ALL = 'a', RATE_NODE = 'n', RATE_NAMESPACE = 's', RATE_DENIED = 'd' };
+enum rate_kind {
+	RATE_ALL = 'a',
+	RATE_NODE = 'n',
+	RATE_NAMESPACE = 's',
+	RATE_DENIED = 'd',
+	RATE_CLIENT = 'c'
+};
 
 struct rates *rates_new(void);    /* NULL: out of memory */
 void rates_free(struct rates *r); /* NULL allowed */
@@ -23,3 +29,7 @@ DEFINE_CLEANUP(struct rates *, rates_free)
  * has not asked for longest makes room for others. */
 bool rates_take(struct rates *r, enum rate_kind kind, const char *name, int64_t per_sec,
 	int64_t burst, int64_t now_usec);
+
+/* The same for max_rate a second of all together, of which one client (tcp_client(); "": unknown)
+ * has at most three quarters: the others have the rest. */
+bool rates_share(struct rates *r, const char *client, int64_t max_rate, int64_t now_usec);

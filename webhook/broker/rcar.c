@@ -321,7 +321,7 @@ static void begin(void *ctx)
 	struct visit *v = ctx;
 
 	if ((v->kind == RCAR_AUTH || v->kind == RCAR_ATTEST || v->kind == RCAR_VERSIONS) &&
-		!rates_take(v->desk->rates, RATE_ALL, "", v->desk->o.max_rate, v->desk->o.max_rate,
+		!rates_share(v->desk->rates, v->request->client, v->desk->o.max_rate,
 			clock_monotonic_usec())) {
 		visit_refuse(v, REASON_RateLimited, "the broker is asked too often; %s",
 			reason_remedy(REASON_RateLimited));

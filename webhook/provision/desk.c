@@ -259,10 +259,9 @@ int provision_answer(struct provision_desk *d, struct span certificate, struct s
 	return r;
 }
 
-bool provision_admit(struct provision_desk *d)
+bool provision_admit(struct provision_desk *d, const char *client)
 {
-	return rates_take(
-		d->rates, RATE_ALL, "", d->o.max_rate, d->o.max_rate, clock_monotonic_usec());
+	return rates_share(d->rates, client, d->o.max_rate, clock_monotonic_usec());
 }
 
 int provision_desk_new(

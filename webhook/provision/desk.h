@@ -37,8 +37,8 @@ int provision_desk_new(
 void provision_desk_free(struct provision_desk *d); /* NULL allowed */
 DEFINE_CLEANUP(struct provision_desk *, provision_desk_free)
 
-/* May another client come? */
-bool provision_admit(struct provision_desk *d);
+/* May another client come? client: whose (tcp_client()). */
+bool provision_admit(struct provision_desk *d, const char *client);
 
 /* Judges who showed this certificate (DER) in the handshake and sent the request. 0 and the answer,
  * which the audit log has then; or -EACCES, and why is in the log, and where the evidence is

@@ -203,7 +203,10 @@ static void accept_later(struct provision_listener *l)
 static int on_connect(sd_event_source *source, int fd, uint32_t events, void *ctx)
 {
 	struct provision_listener *l = ctx;
-	int peer = accept4(fd, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
+	struct sockaddr_storage addr = {0};
+	socklen_t size = sizeof(addr);
+	int peer = accept4(fd, (struct sockaddr *)&addr, &size, SOCK_NONBLOCK | SOCK_CLOEXEC);
+	char from[INET6_ADDRSTRLEN];
 
 	(void)source;
 	(void)events;
@@ -212,7 +215,8 @@ static int on_connect(sd_event_source *source, int fd, uint32_t events, void *ct
 			accept_later(l);
 		return 0;
 	}
-	if (provision_admit(l->o.desk)) {
+	tcp_client(from, (struct sockaddr *)&addr);
+	if (provision_admit(l->o.desk, from)) {
 		client_add(l, peer);
 		return 0;
 	}
