@@ -1,7 +1,7 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: Apache-2.0
 """secret_scan.py VALUES WHERE [ARGUMENT...]: where secrets are that must be nowhere. VALUES is a file
-with one random secret a line. They are searched as they are, in hexadecimal, as a list of decimal
+with one random secret a line, or "hex:" and its bytes in hexadecimal. They are searched as they are, in hexadecimal, as a list of decimal
 numbers and in base64 and its URL-safe form, at any of its three phases, also of each of those; and
 pieces of them, as freed memory holds that was partly used again. WHERE is
 
@@ -61,7 +61,7 @@ class Search:
     def __init__(self, path):
         with open(path, "rb") as f:
             values = f.read().split(b"\n")
-        values = [v for v in values if v]
+        values = [bytes.fromhex(v[4:].decode()) if v.startswith(b"hex:") else v for v in values if v]
         if not values or min(map(len, values)) < 12:
             sys.exit("secret_scan: no secrets, or one too short to be told from chance")
         self.patterns = [(p, f"secret {i + 1}, {name}")
