@@ -2,10 +2,10 @@
  *
  * casemate-webhook collateral: what evidence is judged against, as files: what is in them, all of
  * them as one, and fetching them. */
-#include <fcntl.h>
 #include <stdio.h>
 
 #include "common/base/clock.h"
+#include "common/base/io.h"
 #include "common/base/settings_file.h"
 #include "webhook/collateral/inventory.h"
 #include "webhook/collateral/pull.h"
@@ -114,32 +114,6 @@ static int print(const struct buf *b, struct error *err)
 	return 0;
 }
 
-/* The file appears whole, or stays as it was. */
-static int write_file(const char *path, const struct buf *b, struct error *err)
-{
-	_cleanup_free_ char *temporary = NULL;
-	FILE *f;
-	bool ok;
-
-	if (asprintf(&temporary, "%s.new", path) < 0) {
-		temporary = NULL;
-		return error_oom(err);
-	}
-	f = fopen(temporary, "we");
-	if (!f)
-		return error_set(err, -errno, "%s: %m", temporary);
-	ok = fwrite(b->p, 1, b->len, f) == b->len && fflush(f) == 0 && fsync(fileno(f)) == 0;
-	ok = fclose(f) == 0 && ok;
-	if (!ok || rename(temporary, path) < 0) {
-		int code = errno ? -errno : -EIO;
-
-		error_set(err, code, "%s: %m", path);
-		(void)unlink(temporary);
-		return code;
-	}
-	return 0;
-}
-
 static int write_bundle(struct session *s, struct error *err)
 {
 	_cleanup_buf_ struct buf out = BUF_INIT(OUTPUT_MAX);
@@ -147,7 +121,8 @@ static int write_bundle(struct session *s, struct error *err)
 
 	if (r < 0)
 		return r;
-	return s->o.output[0] ? write_file(s->o.output, &out, err) : print(&out, err);
+	return s->o.output[0] ? io_replace(s->o.output, 0666, buf_view(&out), err)
+			      : print(&out, err);
 }
 
 /* --time, or now. */

@@ -5,9 +5,9 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
-#include <sys/stat.h>
 
 #include "common/base/clock.h"
+#include "common/base/io.h"
 #include "common/base/settings.h"
 #include "webhook/broker/kek_lines.h"
 #include "webhook/broker/keys_backup.h"
@@ -86,23 +86,11 @@ static int read_secret(const char *path, size_t max, struct secret *ret, struct 
 	_cleanup_close_ int file = input ? -1 : open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY);
 	int fd = input ? STDIN_FILENO : file;
 
-	if (fd < 0)
-		return error_set(err, -errno, "%s: %m", path);
-	if (secret_init(ret, max + 1) < 0)
-		return error_oom(err);
-	for (;;) {
-		ssize_t n = read(fd, ret->p + ret->len, ret->cap - ret->len);
+	int r = fd < 0 ? -errno : io_read_secret(fd, max, ret);
 
-		if (n < 0 && errno == EINTR)
-			continue;
-		if (n < 0)
-			return error_set(err, -errno, "%s: %m", path);
-		ret->len += (size_t)n;
-		if (ret->len > max)
-			return error_set(err, -E2BIG, "%s: larger than %zu bytes", path, max);
-		if (n == 0)
-			return 0;
-	}
+	if (r == -E2BIG)
+		return error_set(err, r, "%s: larger than %zu bytes", path, max);
+	return r < 0 ? error_set(err, r, "%s: %s", path, strerror(-r)) : 0;
 }
 
 /*

@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <unistd.h>
 
+#include "common/base/io.h"
 #include "common/base/settings.h"
 #include "common/kbs/keyprovider.h"
 #include "webhook/commands.h"
@@ -43,21 +44,11 @@ static const struct setting table[] = {
 /* Standard input, up to its end. */
 static int read_input(struct secret *ret, struct error *err)
 {
-	ssize_t n;
+	int r = io_read_secret(STDIN_FILENO, KEYPROVIDER_MAX, ret);
 
-	if (secret_init(ret, KEYPROVIDER_MAX) < 0)
-		return error_oom(err);
-	while ((n = read(STDIN_FILENO, ret->p + ret->len, ret->cap - ret->len)) != 0) {
-		if (n < 0 && errno == EINTR)
-			continue;
-		if (n < 0)
-			return error_set(err, -errno, "standard input: %m");
-		ret->len += (size_t)n;
-		if (ret->len == ret->cap)
-			return error_set(
-				err, -E2BIG, "standard input: more than a request of ocicrypt has");
-	}
-	return 0;
+	if (r == -E2BIG)
+		return error_set(err, r, "standard input: more than a request of ocicrypt has");
+	return r < 0 ? error_set(err, r, "standard input: %s", strerror(-r)) : 0;
 }
 
 static int answer_one(struct key_session_options *o, struct error *err)

@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <sys/stat.h>
 
+#include "common/base/io.h"
 #include "common/tee/collateral_add.h"
 
 int collateral_new(struct collateral **ret, struct error *err)
@@ -58,17 +59,14 @@ int collateral_add(struct collateral *c, struct span text, const char *name, str
 static int read_file(struct buf *out, int dir, const char *file, struct error *err)
 {
 	_cleanup_close_ int fd = openat(dir, file, O_RDONLY | O_CLOEXEC | O_NOCTTY);
-	char chunk[16 * 1024];
-	ssize_t n = 0;
+	int r;
 
 	if (fd < 0)
 		return error_set(err, -errno, "cannot be opened: %m");
-	while ((n = read(fd, chunk, sizeof(chunk))) > 0 || (n < 0 && errno == EINTR)) {
-		if (n > 0 && buf_add(out, chunk, (size_t)n) < 0)
-			return error_set(err, out->err, "more than %d bytes, or out of memory",
-				COLLATERAL_MAX);
-	}
-	return n < 0 ? error_set(err, -errno, "cannot be read: %m") : 0;
+	r = io_read(fd, out);
+	if (out->err)
+		return error_set(err, r, "more than %d bytes, or out of memory", COLLATERAL_MAX);
+	return r < 0 ? error_set(err, r, "cannot be read: %s", strerror(-r)) : 0;
 }
 
 static int add_file(

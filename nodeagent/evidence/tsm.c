@@ -8,6 +8,7 @@
 #include <sys/random.h>
 #include <sys/stat.h>
 
+#include "common/base/io.h"
 #include "common/tee/evidence.h"
 
 enum { NAME_TRIES = 4, TEXT_MAX = 64 };
@@ -91,15 +92,11 @@ static int entry_make(struct entry *e)
 static int read_all(const struct entry *e, const char *name, struct buf *out)
 {
 	_cleanup_close_ int fd = openat(e->dir, name, O_RDONLY | O_CLOEXEC);
-	char block[4096];
-	ssize_t n;
+	int r = fd < 0 ? -errno : io_read(fd, out);
 
-	if (fd < 0)
-		return failed(e, name, -errno);
-	while ((n = read(fd, block, sizeof(block))) > 0)
-		if (buf_add(out, block, (size_t)n) < 0)
-			return failed(e, name, out->err == -ENOMEM ? -ENOMEM : -EFBIG);
-	return n < 0 ? failed(e, name, -errno) : 0;
+	if (r == -E2BIG)
+		r = -EFBIG;
+	return r < 0 ? failed(e, name, r) : 0;
 }
 
 /* Binary attributes take effect at close(), which is where they fail. */

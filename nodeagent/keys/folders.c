@@ -14,6 +14,7 @@
 #include "common/base/buf.h"
 #include "common/base/cleanup.h"
 #include "common/base/codec.h"
+#include "common/base/io.h"
 #include "common/kbs/delivery.h"
 #include "nodeagent/kubelet/resource.h"
 
@@ -302,19 +303,6 @@ int key_folders_sweep(const struct key_folders *f, bool (*known)(void *ctx, cons
 
 /* --- files --- */
 
-static int write_file(int fd, struct span content)
-{
-	while (content.len) {
-		ssize_t n = write(fd, content.p, content.len);
-
-		if (n < 0 && errno != EINTR)
-			return -errno;
-		if (n > 0)
-			content = (struct span){content.p + n, content.len - (size_t)n};
-	}
-	return 0;
-}
-
 /* next becomes path when it is complete. */
 static int replace_file(
 	const char *path, const char *next, mode_t mode, struct span content, struct error *err)
@@ -326,7 +314,7 @@ static int replace_file(
 	fd = open(next, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0600);
 	if (fd < 0)
 		return failed(err, next, "make it");
-	if (write_file(fd, content) < 0 || fchmod(fd, mode) < 0 || rename(next, path) < 0) {
+	if (io_write(fd, content) < 0 || fchmod(fd, mode) < 0 || rename(next, path) < 0) {
 		int r = failed(err, path, "write it");
 
 		unlink(next);
@@ -371,17 +359,14 @@ int key_folders_hold(
 
 int key_folders_held(const struct key_folders *f, const char *name, struct buf *out)
 {
-	char path[PATH_BYTES], chunk[4096];
+	char path[PATH_BYTES];
 	_cleanup_close_ int fd = -1;
-	ssize_t n;
 
 	snprintf(path, sizeof(path), "%s/%s/.held", f->dir, name);
 	fd = open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
 	if (fd < 0)
 		return errno == ENOENT ? 0 : -errno;
-	while ((n = read(fd, chunk, sizeof(chunk))) > 0)
-		buf_add(out, chunk, (size_t)n);
-	return n < 0 ? -errno : out->err;
+	return io_read(fd, out);
 }
 
 void key_folders_owner(const struct key_folders *f, const char *name, char ret_uid[KEY_OWNER_MAX])
@@ -402,14 +387,9 @@ int key_folders_program(const struct key_folders *f, const char *from,
 	enum { PROGRAM_MAX = 32 << 20 };
 	_cleanup_close_ int fd = open(from, O_RDONLY | O_CLOEXEC);
 	_cleanup_buf_ struct buf content = BUF_INIT(PROGRAM_MAX);
-	char chunk[64 << 10], next[PATH_BYTES];
-	ssize_t n;
+	char next[PATH_BYTES];
 
-	if (fd < 0)
-		return failed(err, from, "read it");
-	while ((n = read(fd, chunk, sizeof(chunk))) > 0)
-		buf_add(&content, chunk, (size_t)n);
-	if (n < 0)
+	if (fd < 0 || (io_read(fd, &content) < 0 && !content.err))
 		return failed(err, from, "read it");
 	if (content.err)
 		return error_set(err, content.err, "%s: larger than a program may be", from);

@@ -96,6 +96,7 @@
 	X(http_get)                                                                                \
 	X(http_tls)                                                                                \
 	X(inventory)                                                                               \
+	X(io)                                                                                      \
 	X(json)                                                                                    \
 	X(jwe)                                                                                     \
 	X(issuer)                                                                                  \

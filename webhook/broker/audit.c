@@ -10,6 +10,7 @@
 #include <sys/stat.h>
 
 #include "common/base/clock.h"
+#include "common/base/io.h"
 #include "common/base/log.h"
 #include "webhook/broker/audit_journal.h"
 
@@ -39,20 +40,6 @@ static int start_chain(struct audit *a, struct error *err)
 	a->head = (struct audit_head){0};
 	for (size_t i = 0; i < sizeof(id); i++)
 		snprintf(a->head.chain + 2 * i, 3, "%02x", id[i]);
-	return 0;
-}
-
-static int write_all(int fd, struct span text)
-{
-	while (text.len) {
-		ssize_t n = write(fd, text.p, text.len);
-
-		if (n < 0 && errno == EINTR)
-			continue;
-		if (n <= 0)
-			return n < 0 ? -errno : -EIO;
-		text = (struct span){text.p + n, text.len - (size_t)n};
-	}
 	return 0;
 }
 
@@ -144,7 +131,7 @@ static int take_up_rotated(struct audit *a, struct error *err)
 
 static int append(struct audit *a, struct span text, struct error *err)
 {
-	int r = write_all(a->fd, text);
+	int r = io_write(a->fd, text);
 
 	if (r == 0 && a->path && fdatasync(a->fd) < 0)
 		r = -errno;

@@ -2,10 +2,9 @@
 #include "webhook/broker/keys_backup.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <stdio.h>
-#include <sys/stat.h>
 
+#include "common/base/io.h"
 #include "common/base/settings_file.h"
 #include "webhook/broker/kek_lines.h"
 
@@ -42,33 +41,6 @@ static int gather(void *ctx, const char *name)
 	return g->out->err ? error_set(g->err, g->out->err, "a backup is too large") : 0;
 }
 
-static int write_file(const char *path, const struct buf *b, struct error *err)
-{
-	char temporary[4096];
-	_cleanup_close_ int fd = -1;
-	size_t done = 0;
-
-	if (snprintf(temporary, sizeof(temporary), "%s.new", path) >= (int)sizeof(temporary))
-		return error_set(err, -ENAMETOOLONG, "%s: too long", path);
-	(void)unlink(temporary);
-	fd = open(temporary, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
-	while (fd >= 0 && done < b->len) {
-		ssize_t n = write(fd, b->p + done, b->len - done);
-
-		if (n < 0 && errno != EINTR)
-			break;
-		done += n > 0 ? (size_t)n : 0;
-	}
-	if (fd < 0 || done < b->len || fsync(fd) < 0 || rename(temporary, path) < 0) {
-		int code = errno ? -errno : -EIO;
-
-		error_set(err, code, "%s: %m", path);
-		(void)unlink(temporary);
-		return code;
-	}
-	return 0;
-}
-
 int keys_backup_write(struct key_store *s, const char *path, size_t *ret_records, struct error *err)
 {
 	_cleanup_buf_ struct buf out = BUF_INIT(BACKUP_MAX);
@@ -85,7 +57,7 @@ int keys_backup_write(struct key_store *s, const char *path, size_t *ret_records
 	if (r == 0)
 		r = buf_puts(&out, "0\n") < 0 ? error_oom(err) : 0;
 	if (r == 0)
-		r = write_file(path, &out, err);
+		r = io_replace(path, 0600, buf_view(&out), err);
 	if (r == 0)
 		*ret_records = g.n;
 	return r;

@@ -12,6 +12,7 @@
 #include <sys/file.h>
 #include <sys/stat.h>
 
+#include "common/base/io.h"
 #include "webhook/broker/store_private.h"
 
 enum { SUFFIX_MAX = 8 };
@@ -39,22 +40,6 @@ static int failed(const struct files *f, const char *file, int code, struct erro
 	return error_set(err, code, "%s/%s: %s", f->directory, file, strerror(-code));
 }
 
-static int read_fd(int fd, struct buf *text)
-{
-	char piece[16384];
-
-	for (;;) {
-		ssize_t n = read(fd, piece, sizeof(piece));
-
-		if (n < 0 && errno == EINTR)
-			continue;
-		if (n <= 0)
-			return n < 0 ? -errno : text->err;
-		if (buf_add(text, piece, (size_t)n) < 0)
-			return text->err;
-	}
-}
-
 static void revision_of(char ret[KEY_REVISION_MAX], struct span text)
 {
 	unsigned char digest[EVP_MAX_MD_SIZE] = {0};
@@ -70,7 +55,7 @@ static int files_read(void *self, const char *name, struct buf *text,
 	const struct files *f = self;
 	struct file_name file = name_of(name, f->suffix);
 	_cleanup_close_ int fd = openat(f->fd, file.text, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
-	int r = fd < 0 ? -errno : read_fd(fd, text);
+	int r = fd < 0 ? -errno : io_read(fd, text);
 
 	if (r < 0)
 		return failed(f, file.text, r, err);
@@ -107,20 +92,6 @@ static int files_each(
 	return 0;
 }
 
-static int write_fd(int fd, struct span text)
-{
-	while (text.len) {
-		ssize_t n = write(fd, text.p, text.len);
-
-		if (n < 0 && errno == EINTR)
-			continue;
-		if (n <= 0)
-			return n < 0 ? -errno : -EIO;
-		text = (struct span){text.p + n, text.len - (size_t)n};
-	}
-	return fsync(fd) < 0 ? -errno : 0;
-}
-
 /* The text is durable under its name, or the old one stays. */
 static int replace(const struct files *f, const char *name, struct span text)
 {
@@ -133,8 +104,8 @@ static int replace(const struct files *f, const char *name, struct span text)
 	fd = openat(f->fd, fresh.text, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0600);
 	if (fd < 0)
 		return -errno;
-	r = write_fd(fd, text);
-	if (r == 0 && renameat(f->fd, fresh.text, f->fd, file.text) < 0)
+	r = io_write(fd, text);
+	if (r == 0 && (fsync(fd) < 0 || renameat(f->fd, fresh.text, f->fd, file.text) < 0))
 		r = -errno;
 	if (r < 0) {
 		(void)unlinkat(f->fd, fresh.text, 0);

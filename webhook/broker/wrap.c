@@ -10,6 +10,8 @@
 #include <stdio.h>
 #include <sys/stat.h>
 
+#include "common/base/io.h"
+
 enum {
 	DERIVED = 32,
 	ID_BYTES = (KEK_ID_MAX - 1) / 2,
@@ -138,25 +140,6 @@ int kek_ring_parse(struct kek_ring *ret, struct span text, struct error *err)
 	return 0;
 }
 
-/* At most KEK_FILE_MAX bytes of what is open. */
-static int read_all(struct secret *ret, int fd)
-{
-	int r = secret_init(ret, KEK_FILE_MAX);
-
-	if (r < 0)
-		return r;
-	while (ret->len < ret->cap) {
-		ssize_t n = read(fd, ret->p + ret->len, ret->cap - ret->len);
-
-		if (n < 0 && errno == EINTR)
-			continue;
-		if (n <= 0)
-			return n < 0 ? -errno : 0;
-		ret->len += (size_t)n;
-	}
-	return -E2BIG;
-}
-
 int kek_ring_load(struct kek_ring *ret, const char *path, struct error *err)
 {
 	_cleanup_close_ int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY);
@@ -173,7 +156,7 @@ int kek_ring_load(struct kek_ring *ret, const char *path, struct error *err)
 			"%s: mode %04o lets others at the key-encryption key; chmod 0400 it (in a "
 			"volume: defaultMode: 0400)",
 			path, st.st_mode & 07777);
-	r = read_all(&text, fd);
+	r = io_read_secret(fd, KEK_FILE_MAX, &text);
 	if (r < 0)
 		return error_set(err, r, "%s: %s", path,
 			r == -E2BIG ? "too large for key-encryption keys" : strerror(-r));
