@@ -6,7 +6,6 @@
  * runtime data) and the runtime data, a JSON document whose hash is the report's report data. The
  * key HCLAkPub in it signs the vTPM's quotes (TCG, "Trusted Platform Module Library", part 2,
  * TPMS_ATTEST). */
-#include <endian.h>
 #include <openssl/err.h>
 #include <openssl/rsa.h>
 #include <openssl/sha.h>
@@ -14,6 +13,7 @@
 #include "common/base/codec.h"
 #include "common/tee/cert_key.h"
 #include "common/tee/evidence_private.h"
+#include "common/tee/le.h"
 
 enum {
 	HEADER = 32,
@@ -26,14 +26,6 @@ enum {
 	CLOCK_INFO = 17,
 	FIRMWARE_VERSION = 8,
 };
-
-static uint32_t le32(const char *p)
-{
-	uint32_t n;
-
-	memcpy(&n, p, sizeof(n));
-	return le32toh(n);
-}
 
 bool hcl_is(struct span bytes)
 {

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "common/tee/intel_tcb.h"
 
+#include "common/tee/le.h"
+
 /* Of tee_tcb_svn and of a level's TDX components. */
 enum { TDX_MODULE_SVN = 0, TDX_MODULE_VERSION = 1, TDX_LATE_MICROCODE = 2 };
 
@@ -17,15 +19,6 @@ static int no_module(struct verdict *v, unsigned version)
 	return verdict_refuse(v, REASON_TdxModuleMismatch,
 		"the TCB info knows no TDX module of version %u: update it, or the module",
 		version);
-}
-
-static uint64_t le64(const unsigned char p[8])
-{
-	uint64_t n = 0;
-
-	for (size_t i = 8; i-- > 0;)
-		n = n << 8 | p[i];
-	return n;
 }
 
 /* Is the module that ran at launch Intel's? Attributes that the mask leaves open must be 0 all the

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "common/tee/quote.h"
 
-#include <endian.h>
+#include "common/tee/le.h"
 
 enum {
 	KEY_ECDSA_P256 = 2,
@@ -38,30 +38,6 @@ static int refuse(const struct cursor *c, enum reason reason)
 	(error_set((c)->err, -EBADMSG, "quote, byte %zu: " fmt, (size_t)((c)->p - (c)->start),     \
 		 ##__VA_ARGS__),                                                                   \
 		refuse((c), REASON_UnsupportedVersion))
-
-static uint16_t le16(const unsigned char *p)
-{
-	uint16_t n;
-
-	memcpy(&n, p, sizeof(n));
-	return le16toh(n);
-}
-
-static uint32_t le32(const unsigned char *p)
-{
-	uint32_t n;
-
-	memcpy(&n, p, sizeof(n));
-	return le32toh(n);
-}
-
-static uint64_t le64(const unsigned char *p)
-{
-	uint64_t n;
-
-	memcpy(&n, p, sizeof(n));
-	return le64toh(n);
-}
 
 static struct span bytes_at(const unsigned char *p, size_t n)
 {

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "common/tee/snp_report.h"
 
-#include <endian.h>
+#include "common/tee/le.h"
 
 enum {
 	CERT_ENTRY = 24, /* of a certificate table: GUID, offset, length */
@@ -9,22 +9,6 @@ enum {
 	SIGNATURE_USED = 48, /* of a part: P-384 */
 	CHIP_ID_TURIN = 8,
 };
-
-static uint32_t le32(const unsigned char *p)
-{
-	uint32_t n;
-
-	memcpy(&n, p, sizeof(n));
-	return le32toh(n);
-}
-
-static uint64_t le64(const unsigned char *p)
-{
-	uint64_t n;
-
-	memcpy(&n, p, sizeof(n));
-	return le64toh(n);
-}
 
 static bool all_zero(const unsigned char *p, size_t n)
 {
