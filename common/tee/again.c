@@ -198,14 +198,7 @@ void verify_again(const struct again *a, const struct basis *b, const struct ver
 		.evidence = &evidence, .collateral = a->collateral, .policy = &least, .time = time};
 	int r = -EACCES;
 
-	*ret = (struct verdict){
-		.reason = REASON_Internal,
-		.tcb = TCB_STATUS_N,
-		.platform_tcb = TCB_STATUS_N,
-		.module_tcb = TCB_STATUS_N,
-		.qe_tcb = TCB_STATUS_N,
-		.valid_until = INT64_MAX,
-	};
+	*ret = verdict_none();
 	/* Nothing older than what the platform was judged by. */
 	if (least.min_evaluation_number < b->evaluation_number)
 		least.min_evaluation_number = b->evaluation_number;

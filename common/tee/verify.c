@@ -25,14 +25,7 @@ void verify(const struct verify_input *in, struct verify_cache *cache, struct ve
 {
 	int r;
 
-	*ret = (struct verdict){
-		.reason = REASON_Internal,
-		.tcb = TCB_STATUS_N,
-		.platform_tcb = TCB_STATUS_N,
-		.module_tcb = TCB_STATUS_N,
-		.qe_tcb = TCB_STATUS_N,
-		.valid_until = INT64_MAX,
-	};
+	*ret = verdict_none();
 	if (in->time < VERIFY_TIME_MIN || in->time >= VERIFY_TIME_END) {
 		verdict_refuse(ret, REASON_CertificateExpired,
 			"the time of verification, %lld, lies before 2023 or beyond 9999: set the "

@@ -121,6 +121,19 @@ struct verdict {
 	struct snp_tcb reported_tcb;
 };
 
+/* Before anything was looked at. */
+static inline struct verdict verdict_none(void)
+{
+	return (struct verdict){
+		.reason = REASON_Internal,
+		.tcb = TCB_STATUS_N,
+		.platform_tcb = TCB_STATUS_N,
+		.module_tcb = TCB_STATUS_N,
+		.qe_tcb = TCB_STATUS_N,
+		.valid_until = INT64_MAX,
+	};
+}
+
 static inline bool verdict_accepted(const struct verdict *v)
 {
 	return v->reason == REASON_Ok || v->reason == REASON_Simulated;
