@@ -136,12 +136,11 @@ static void store_synced(void *ctx)
 }
 
 static int store_open(struct store *s, struct profile_watch *w, const char *path,
-	const char *selector, const char *name, bool keep_text, struct error *err)
+	const char *selector, bool keep_text, struct error *err)
 {
 	const struct kube_watch_options o = {
 		.path = path,
 		.label_selector = selector,
-		.name = name,
 	};
 	const struct kube_watch_handler h = {
 		.list_begin = store_list_begin,
@@ -325,10 +324,10 @@ int profile_watch_new(
 	if (r < 0)
 		return error_set(err, r, "event loop: %s", strerror(-r));
 	sd_event_source_set_enabled(w->rebuild, SD_EVENT_OFF);
-	r = store_open(&w->profiles, w, PROFILES_PATH, NULL, "enclaveprofiles", true, err);
+	r = store_open(&w->profiles, w, PROFILES_PATH, NULL, true, err);
 	if (r == 0)
 		r = store_open(&w->namespaces, w, "/api/v1/namespaces",
-			NAMESPACE_LABEL "=" NAMESPACE_LABEL_VALUE, "namespaces", false, err);
+			NAMESPACE_LABEL "=" NAMESPACE_LABEL_VALUE, false, err);
 	if (r < 0)
 		return r;
 	if (o->metrics)

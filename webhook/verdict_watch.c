@@ -139,18 +139,17 @@ static void on_synced(void *ctx)
 	struct verdict_watch *w = ctx;
 	struct node *n, *next;
 
-	HASH_ITER (hh, w->nodes, n, next)
-		if (n->round != w->round)
-			node_free(w, n);
+	HASH_ITER(hh, w->nodes, n, next)
+	if (n->round != w->round)
+		node_free(w, n);
 	plan(w);
 }
 
-int verdict_watch_new(struct verdict_watch **ret_w, const struct verdict_watch_options *o,
-	struct error *err)
+int verdict_watch_new(
+	struct verdict_watch **ret_w, const struct verdict_watch_options *o, struct error *err)
 {
 	static const struct kube_watch_options watch = {
 		.path = "/apis/casemate.dev/v1alpha1/nodeattestations",
-		.name = "nodeattestations",
 	};
 	_cleanup_(verdict_watch_free_p) struct verdict_watch *w = calloc(1, sizeof(*w));
 	const struct kube_watch_handler h = {
@@ -190,9 +189,4 @@ void verdict_watch_free(struct verdict_watch *w)
 const char *verdict_watch_problem(const struct verdict_watch *w)
 {
 	return kube_watch_problem(w->watch);
-}
-
-bool verdict_watch_connected(const struct verdict_watch *w)
-{
-	return kube_watch_connected(w->watch);
 }

@@ -22,11 +22,10 @@ struct verdict_watch_options {
 	void *ctx;
 };
 
-int verdict_watch_new(struct verdict_watch **ret_w, const struct verdict_watch_options *o,
-	struct error *err);
+int verdict_watch_new(
+	struct verdict_watch **ret_w, const struct verdict_watch_options *o, struct error *err);
 void verdict_watch_free(struct verdict_watch *w); /* NULL allowed */
 DEFINE_CLEANUP(struct verdict_watch *, verdict_watch_free)
 
 /* "" or why the watch is not connected now. */
 const char *verdict_watch_problem(const struct verdict_watch *w);
-bool verdict_watch_connected(const struct verdict_watch *w);

@@ -15,7 +15,7 @@ enum { RSA_EXPONENT = 65537, MEMBER_MAX = 1024 };
 
 static const struct {
 	const char *crv, *group;
-	size_t coordinate;
+	size_t coordinate; /* bytes of one on the curve */
 } kinds[] = {
 	[JWK_EC_P256] = {"P-256", "prime256v1", 32},
 	[JWK_EC_P521] = {"P-521", "secp521r1", 66},
@@ -26,11 +26,6 @@ DEFINE_CLEANUP(EVP_PKEY_CTX *, EVP_PKEY_CTX_free)
 DEFINE_CLEANUP(OSSL_PARAM_BLD *, OSSL_PARAM_BLD_free)
 DEFINE_CLEANUP(OSSL_PARAM *, OSSL_PARAM_free)
 DEFINE_CLEANUP(BIGNUM *, BN_free)
-
-size_t jwk_coordinate(enum jwk_kind kind)
-{
-	return kinds[kind].coordinate;
-}
 
 static EVP_PKEY *from_params(const char *type, OSSL_PARAM *params)
 {

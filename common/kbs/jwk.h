@@ -35,9 +35,6 @@ struct jwk {
 	bool oaep_sha1;
 };
 
-/* Bytes of a coordinate on the curve; 0 for RSA. */
-size_t jwk_coordinate(enum jwk_kind kind);
-
 /* From a tee-pubkey: EC on P-256 or P-521 with ECDH-ES+A256KW, or RSA of 2048 to 4096 bits with
  * the exponent 65537 and RSA-OAEP-256. An alg that is absent is the kind's. -EBADMSG: anything
  * else, also private members; -ENOMEM. */

@@ -40,7 +40,6 @@ enum {
 struct kube_watch {
 	struct kube_client *client;
 	struct kube_watch_handler handler;
-	const char *name;
 	char *path, *selectors; /* "&labelSelector=…", escaped */
 	size_t max_object;
 	struct kube_call *call;
@@ -447,7 +446,6 @@ int kube_watch_new(struct kube_watch **ret_w, struct kube_client *c,
 		return error_oom(err);
 	w->client = c;
 	w->handler = *h;
-	w->name = o->name;
 	w->cached = o->cached;
 	w->max_object = w->line.max = o->max_object ? o->max_object : WATCH_OBJECT_MAX;
 	w->limit = WATCH_PAGE_OBJECTS;
@@ -467,11 +465,6 @@ int kube_watch_new(struct kube_watch **ret_w, struct kube_client *c,
 	}
 	*ret_w = w;
 	return 0;
-}
-
-const char *kube_watch_name(const struct kube_watch *w)
-{
-	return w->name;
 }
 
 bool kube_watch_synced(const struct kube_watch *w)

@@ -69,7 +69,7 @@ int key_held_read(struct key_held *ret, struct span text)
 	return 0;
 }
 
-bool key_held_due(const struct key_held_file *f)
+static bool is_due(const struct key_held_file *f)
 {
 	return f->version && f->newest > f->version;
 }
@@ -82,7 +82,7 @@ bool key_held_news(struct key_held *h, const char *key, unsigned version)
 		if (strcmp(h->v[i].key, key) != 0)
 			continue;
 		h->v[i].newest = version;
-		any = any || key_held_due(&h->v[i]);
+		any = any || is_due(&h->v[i]);
 	}
 	return any;
 }
@@ -91,7 +91,7 @@ void key_held_wanted(const struct key_held *h, struct key_names *ret)
 {
 	ret->n = 0;
 	for (size_t i = 0; i < h->n; i++)
-		if (key_held_due(&h->v[i]))
+		if (is_due(&h->v[i]))
 			strcpy(ret->v[ret->n++], h->v[i].key);
 }
 
@@ -105,6 +105,6 @@ void key_held_replaced(struct key_held *h, const char *file, unsigned version)
 void key_held_settle(struct key_held *h)
 {
 	for (size_t i = 0; i < h->n; i++)
-		if (key_held_due(&h->v[i]))
+		if (is_due(&h->v[i]))
 			h->v[i].version = h->v[i].newest;
 }

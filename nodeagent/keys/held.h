@@ -3,7 +3,7 @@
  * What an allocation's promised files hold: which key each is, and in which version. Kept beside
  * them, so that a restarted agent knows what it asks for. Pure.
  *	{"namespace": "shop", "files": [{"file": "db.pem", "key": "PROFILE/KEY", "version": 3}, …]}
-*/
+ */
 #pragma once
 
 #include "common/base/buf.h"
@@ -28,7 +28,6 @@ int key_held_write(struct buf *out, const struct key_held *h);
 /* -EBADMSG: not as it was written; -ENOMEM. */
 int key_held_read(struct key_held *ret, struct span text);
 
-bool key_held_due(const struct key_held_file *f);
 /* The broker has this version of the key. Is it to be fetched? */
 bool key_held_news(struct key_held *h, const char *key, unsigned version);
 /* The keys that are to be fetched. */

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * What the parts share: keys.c keeps allocations and their sockets, serve.c the clients, job.c what a
- * request comes to, start.c PreStartContainer. */
+ * What the parts share: keys.c keeps allocations and their sockets, serve.c the clients, job.c what
+ * a request comes to, start.c PreStartContainer. */
 #pragma once
 
 #include <sys/queue.h>
@@ -31,8 +31,9 @@ TAILQ_HEAD(key_jobs, key_job);
 struct key_slot {
 	struct keys *k;
 	char id[DEVICE_ID_MAX + 1], folder[KEY_FOLDER_NAME];
-	char owner[KEY_OWNER_MAX];  /* UID of the pod that it belongs to; "": not known yet */
-	sd_event_source *listener; /* owns its socket; off while there are as many clients as may be */
+	char owner[KEY_OWNER_MAX]; /* UID of the pod that it belongs to; "": not known yet */
+	sd_event_source
+		*listener; /* owns its socket; off while there are as many clients as may be */
 	struct key_clients clients;
 	unsigned n_clients, n_active; /* jobs under way */
 	struct key_held *held;        /* what its promised files are; NULL: it has none */
@@ -65,7 +66,8 @@ void key_clients_close(struct key_slot *slot); /* all of the slot's, and what th
 
 /* --- job.c --- */
 struct key_job_options {
-	bool files; /* what the pod was promised, with the token that the kubelet has for it; else: */
+	bool files; /* what the pod was promised, with the token that the kubelet has for it; else:
+		     */
 	struct secret *token;         /* is taken over */
 	const struct key_names *keys; /* copied; with files: those of them alone, NULL: all */
 	/* Once, unless cancelled; the job is free then. keys (during the call): one for each name;
@@ -88,8 +90,6 @@ const char *key_reason_label(const char *reason);
 /* --- start.c --- */
 void key_pre_start(void *ctx, const char *const *ids, size_t n, struct resource_request *rq);
 
-/* Notes what the slot's files are. 0, or -ENOMEM. */
-int key_slot_hold(struct key_slot *slot, const struct key_promise *what);
 void key_slot_note(const struct key_slot *slot); /* after a change of slot->held */
 
 /* --- refresh.c --- */

@@ -28,7 +28,8 @@ void key_slot_note(const struct key_slot *slot)
 		key_folders_hold(&slot->k->folders, slot->folder, buf_view(&text), NULL);
 }
 
-int key_slot_hold(struct key_slot *slot, const struct key_promise *what)
+/* Notes what the slot's files are. 0, or -ENOMEM. */
+static int hold(struct key_slot *slot, const struct key_promise *what)
 {
 	bool had = slot->held;
 
@@ -54,7 +55,7 @@ static int write_files(struct key_start *s, const struct secret *keys,
 	for (size_t i = 0; r == 0 && i < what->keys.n; i++)
 		r = key_folders_put(
 			&s->k->folders, slot->folder, what->files[i], secret_view(&keys[i]), err);
-	return r == 0 && key_slot_hold(slot, what) < 0 ? error_oom(err) : r;
+	return r == 0 && hold(slot, what) < 0 ? error_oom(err) : r;
 }
 
 static void on_keys(void *ctx, const struct secret *keys, const struct key_promise *what,

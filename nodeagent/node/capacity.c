@@ -474,7 +474,6 @@ static int open_watch(struct capacity *c, struct error *err)
 		&(struct kube_watch_options){
 			.path = "/api/v1/nodes",
 			.field_selector = selector,
-			.name = "nodes",
 			.max_object = CAPACITY_OBJECT_MAX,
 		},
 		&h, err);

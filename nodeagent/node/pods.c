@@ -173,7 +173,6 @@ static int open_watch(struct pods *p, struct kube_client *kube, const char *node
 		&(struct kube_watch_options){
 			.path = "/api/v1/pods",
 			.field_selector = selector,
-			.name = "pods",
 			.cached = true,
 		},
 		&h, err);

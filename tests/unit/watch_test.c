@@ -134,7 +134,6 @@ static int watch_begin(
 	const struct kube_watch_handler h = {list_begin, upsert, removed, synced, connection, t};
 	const struct kube_watch_options o = {.path = "/api/v1/configmaps",
 		.label_selector = "a in (b,c),d=e",
-		.name = "configmaps",
 		.cached = cached,
 		.max_object = max,
 		.backoff_usec = 2 * USEC_PER_MSEC};
@@ -437,7 +436,7 @@ static int64_t time_between(
 	const struct step *steps, int64_t backoff_usec, unsigned from, unsigned to)
 {
 	const struct kube_watch_options o = {
-		.path = "/api/v1/configmaps", .name = "configmaps", .backoff_usec = backoff_usec};
+		.path = "/api/v1/configmaps", .backoff_usec = backoff_usec};
 	struct kube_watch *w = NULL;
 	struct told t = {.trace = BUF_INIT(1 << 20), .watch = &w};
 	const struct kube_watch_handler h = {list_begin, upsert, removed, synced, NULL, &t};

@@ -143,7 +143,7 @@ int deny_add_list(
 	return 0;
 }
 
-bool deny_has_bytes(const struct deny *d, enum deny_kind kind, const void *value, size_t len)
+static bool has_bytes(const struct deny *d, enum deny_kind kind, const void *value, size_t len)
 {
 	_cleanup_buf_ struct buf hex = BUF_INIT(2 * DENY_ENTRY_MAX);
 
@@ -155,7 +155,7 @@ bool deny_has_bytes(const struct deny *d, enum deny_kind kind, const void *value
 	return has(d, kind, hex.p);
 }
 
-bool deny_has_node(const struct deny *d, const char *name, const char *uid)
+static bool has_node(const struct deny *d, const char *name, const char *uid)
 {
 	return (*name && has(d, DENY_NODES, name)) || (*uid && has(d, DENY_NODES, uid));
 }
@@ -177,13 +177,12 @@ bool deny_has_key(const struct deny *d, const char *namespace_, const char *prof
 
 enum reason deny_judge(const struct deny *d, const struct proven *p, const struct requester *who)
 {
-	if (deny_has_bytes(d, DENY_PLATFORMS, p->platform_id, p->platform_id_len))
+	if (has_bytes(d, DENY_PLATFORMS, p->platform_id, p->platform_id_len))
 		return REASON_PlatformDenied;
 	for (size_t i = 0; i < p->n_registers; i++)
-		if (deny_has_bytes(
-			    d, DENY_MEASUREMENTS, p->registers[i].value, p->registers[i].len))
+		if (has_bytes(d, DENY_MEASUREMENTS, p->registers[i].value, p->registers[i].len))
 			return REASON_MeasurementNotAllowed;
-	if (who->node[0] && deny_has_node(d, who->node, who->node_uid))
+	if (who->node[0] && has_node(d, who->node, who->node_uid))
 		return REASON_NodeDenied;
 	return REASON_Ok;
 }

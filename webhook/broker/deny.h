@@ -37,9 +37,7 @@ bool deny_next_line(struct span *text, struct span *ret_line);
 int deny_add_list(
 	struct deny *d, enum deny_kind kind, const struct strings *entries, struct error *err);
 
-/* d NULL: nothing is denied. value: bytes. */
-bool deny_has_bytes(const struct deny *d, enum deny_kind kind, const void *value, size_t len);
-bool deny_has_node(const struct deny *d, const char *name, const char *uid);
+/* d NULL: nothing is denied. */
 bool deny_has_key(const struct deny *d, const char *namespace_, const char *profile,
 	const char *key, unsigned version);
 /* Is anything of what was proved, or who asks, on a list? Ok, or PlatformDenied,

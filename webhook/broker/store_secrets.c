@@ -327,7 +327,7 @@ int store_secrets_open(struct store_place *ret, struct kube_client *kube, const 
 		.ctx = s,
 	};
 	char selector[64];
-	struct kube_watch_options w = {.label_selector = selector, .name = "keys", .max_object = 0};
+	struct kube_watch_options w = {.label_selector = selector};
 	int r;
 
 	if (!s)

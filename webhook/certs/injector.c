@@ -32,9 +32,9 @@ struct injector {
 	char path[INJECTOR_PATH_MAX];
 	struct kube_watch *watch;
 	struct kube_call *call;
-	bool listed;     /* the object was in the list that is being handed over */
-	struct buf text; /* the configuration as received; empty: there is none */
-	struct json doc; /* over text */
+	bool listed;       /* the object was in the list that is being handed over */
+	struct buf text;   /* the configuration as received; empty: there is none */
+	struct json doc;   /* over text */
 	int64_t wait_usec; /* not before, unless the configuration changes */
 	int64_t full_usec; /* when the allowance of patches will be whole again (GCRA) */
 	bool held;         /* it is used up, and that was logged */
@@ -111,10 +111,8 @@ int injector_new(struct injector **ret_i, const struct injector_options *o, stru
 	_cleanup_(injector_free_p) struct injector *i = calloc(1, sizeof(*i));
 	static const char base[] = "/apis/admissionregistration.k8s.io/v1";
 	char selector[INJECTOR_PATH_MAX], path[INJECTOR_PATH_MAX];
-	struct kube_watch_options w = {.path = path,
-		.field_selector = selector,
-		.name = o->resource,
-		.max_object = INJECTOR_OBJECT_MAX};
+	struct kube_watch_options w = {
+		.path = path, .field_selector = selector, .max_object = INJECTOR_OBJECT_MAX};
 	const struct kube_watch_handler h = {
 		.list_begin = on_list_begin,
 		.upsert = on_upsert,

@@ -335,8 +335,8 @@ static int64_t step_secret(struct self *s, int64_t mono)
 	struct error err = {0};
 	int64_t since = keeper_since(s->keeper);
 	/* What is kept in place is what the Secret holds, unless that is spoilt. */
-	bool trusted = s->have.bundle.n > 0 && !s->have.spoilt && since &&
-		       mono - since >= grace_usec(s);
+	bool trusted =
+		s->have.bundle.n > 0 && !s->have.spoilt && since && mono - since >= grace_usec(s);
 	unsigned changes;
 	int r;
 
@@ -470,10 +470,8 @@ static int begin(struct self *s, sd_event *event, const struct certs_options *o,
 		.ctx = s,
 	};
 	char selector[SELF_PATH_MAX];
-	struct kube_watch_options w = {.path = s->collection,
-		.field_selector = selector,
-		.name = "secrets",
-		.max_object = SELF_OBJECT_MAX};
+	struct kube_watch_options w = {
+		.path = s->collection, .field_selector = selector, .max_object = SELF_OBJECT_MAX};
 	int r;
 
 	s->name = strdup(o->secret_name);

@@ -16,7 +16,8 @@ static bool is_node(enum tee t)
 	return t == TEE_NODE || t == TEE_NODE_TDX || t == TEE_NODE_SNP;
 }
 
-bool keys_delivered(const struct profile *p)
+/* Does the agent of the node deliver keys of this profile? false for NULL. */
+static bool delivers(const struct profile *p)
 {
 	struct json_iter it;
 
@@ -262,7 +263,7 @@ int keys_plan(struct ask *k, struct keys_plan *plan)
 
 	*plan = (struct keys_plan){0};
 	warn_image_keys(k);
-	if (!is_node(k->tee) || !keys_delivered(k->profile))
+	if (!is_node(k->tee) || !delivers(k->profile))
 		return 0;
 	plan->c = arena_array(k->a, struct keys_container, k->pod.n);
 	if (!plan->c)

@@ -23,9 +23,6 @@ struct keys_plan {
 	bool volume;              /* the token's, to be added */
 };
 
-/* Does the agent of the node deliver keys of this profile? false for NULL. */
-bool keys_delivered(const struct profile *p);
-
 /* k->tee is not TEE_NONE. 0, ASK_REFUSED, -ENOMEM. */
 int keys_plan(struct ask *k, struct keys_plan *plan);
 

@@ -142,7 +142,6 @@ int deny_map_new(struct deny_map **ret_m, const struct deny_map_options *o, stru
 	};
 	struct kube_watch_options watch = {
 		.field_selector = "metadata.name=" DENY_MAP_NAME,
-		.name = "denied",
 		.max_object = OBJECT_MAX,
 	};
 	int r;

@@ -186,10 +186,8 @@ static int begin(struct shared_secret *s, struct error *err)
 		.ctx = s,
 	};
 	char selector[NAME_MAX_BYTES + 16];
-	const struct kube_watch_options w = {.path = s->collection,
-		.field_selector = selector,
-		.name = "secrets",
-		.max_object = OBJECT_MAX};
+	const struct kube_watch_options w = {
+		.path = s->collection, .field_selector = selector, .max_object = OBJECT_MAX};
 	int r = sd_event_add_time_relative(kube_client_event(s->o.kube), &s->timer, CLOCK_MONOTONIC,
 		LOOK_USEC, 0, on_timer, s);
 

@@ -255,9 +255,8 @@ void nodes_report(struct nodes *n)
 
 static int open_watches(struct nodes *n, struct error *err)
 {
-	const struct kube_watch_options nodes = {.path = NODES_PATH, .name = "nodes"};
-	const struct kube_watch_options records = {
-		.path = RECORDS_PATH, .name = "nodeattestations"};
+	const struct kube_watch_options nodes = {.path = NODES_PATH};
+	const struct kube_watch_options records = {.path = RECORDS_PATH};
 	const struct kube_watch_handler on_nodes = {.list_begin = on_nodes_begin,
 		.upsert = on_node,
 		.removed = on_node_removed,
