@@ -52,7 +52,7 @@ static int check_options(struct key_session_options *o, struct error *err)
 	if (!*o->keys && !cluster)
 		return error_set(err, -EINVAL,
 			"name the store: --keys DIR, or --kubeconfig FILE (with --namespace) for a "
-			"cluster's");
+			"cluster's; in a pod of the broker --namespace is enough");
 	if (o->insecure_kek_in_secret && !cluster)
 		return error_set(err, -EINVAL, "--insecure-kek-in-secret is for a cluster");
 	return kek_settings_finish(
