@@ -51,7 +51,7 @@ struct setting {
 		struct arena *a, struct error *err);
 };
 
-enum { SETTINGS_TABLE_MAX = 160 };
+enum { SETTINGS_TABLE_MAX = 192 };
 
 /* A table put together of several parts. Zero-initialise. */
 struct settings_table {

@@ -284,6 +284,16 @@ def test_profiles(folder, _):
         code == 1 and not out and "ProfileInvalid" in err and "maximum" in err,
         (code, out, err),
     )
+    loose = copy.deepcopy(PROFILE)
+    loose["spec"]["attestation"] = {"allowDebug": True}
+    code, out, err = command("review", "-", stdin=dump(loose, pod))
+    check(
+        "so does one that is looser than the cluster",
+        code == 1 and not out and "ProfileInvalid" in err and "attestation.allowDebug" in err,
+        (code, out, err),
+    )
+    code, out, err = command("review", "--attestation-allow-debug", "-", stdin=dump(loose, pod))
+    check("but where the cluster allows it", code == 0 and out, (code, err))
     write(profiles, "q.yaml", dump(pod))
     code, out, err = command("review", "--profiles", profiles, "-", stdin=dump(pod))
     check(

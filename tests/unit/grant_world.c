@@ -125,6 +125,7 @@ static void judge(const struct grant_row *row)
 
 	fixture_init(&w.f);
 	w.f.config.allow_simulated = true;
+	w.f.config.allow_debug = true;
 	prove(&w.proven);
 	w.rq = (struct grant_request){.config = &w.f.config,
 		.id = &w.id,

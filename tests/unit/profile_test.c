@@ -29,7 +29,7 @@ static char *quoted(struct arena *a, const char *text)
 
 /* What differs from the default configuration. */
 struct settings {
-	bool allow_simulated;
+	bool allow_simulated, allow_debug;
 	int in_process;
 	int64_t epc_max, shop_max;
 	const char *sgx_accepts;
@@ -41,6 +41,7 @@ static struct policy_config configured(const struct settings *s, struct arena *a
 
 	CU_ASSERT_EQUAL(policy_config_default(&c, a, NULL), 0);
 	c.allow_simulated = s->allow_simulated;
+	c.allow_debug = s->allow_debug;
 	c.in_process = s->in_process;
 	c.epc_max = s->epc_max;
 	if (s->shop_max) {
@@ -211,7 +212,14 @@ static const struct row rows[] = {
 	 "'ConfigurationNeeded','ConfigurationAndSWHardeningNeeded','OutOfDate',"
 	 "'OutOfDateConfigurationNeeded','TDRelaunchAdvised',"
 	 "'TDRelaunchAdvisedConfigurationNeeded'],'acceptedAdvisories':['INTEL-SA-00615'],"
-	 "'allowDebug':true}", NULL, {0}},
+	 "'allowDebug':true}", NULL, {.allow_debug = true}},
+	{"'tee':'sgx','attestation':{'allowDebug':true}",
+		"spec.attestation.allowDebug: configuration allows no TEE in debug mode, which its "
+		"host can read (attestation.allowDebug)", {0}},
+	{"'tee':'sgx','attestation':{'allowDebug':false}", NULL, {0}},
+	{"'tee':'sgx','attestation':{'allowDebug':'true'}",
+		"spec.attestation.allowDebug: \"true\" is neither true nor false",
+		{.allow_debug = true}},
 	{"'tee':'sgx','attestation':{'acceptedTcbStatuses':['Uptodate']}",
 		"spec.attestation.acceptedTcbStatuses[0]: \"Uptodate\" is not UpToDate, "
 		"SWHardeningNeeded, ConfigurationNeeded, ConfigurationAndSWHardeningNeeded, OutOfDate, "

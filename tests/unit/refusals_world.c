@@ -350,6 +350,7 @@ bool refusals_begin(struct refusals *w, const struct attack *a)
 		.own = jwk_generate(JWK_EC_P256),
 		.other = jwk_generate(JWK_EC_P256)};
 	fixture_init(&w->policy);
+	w->policy.config.allow_debug = true;     /* what verifies still does not */
 	w->policy.config.allow_simulated = true; /* the pod was admitted before */
 	w->plain_pod = grant_world_objects(
 		&w->policy, a->profile, NULL, a->enclave ? a->enclave : FURTHER);

@@ -33,6 +33,7 @@ enum aesm_mount { AESM_RESOURCE, AESM_HOST_PATH };
 
 struct policy_config {
 	bool allow_simulated;     /* every TEE maps to casemate-simulated-<tee> */
+	bool allow_debug;         /* profiles may accept TEEs in debug mode */
 	bool require_attestation; /* false: no class selects a verdict by default */
 	bool require_verdicts;    /* no creation while no node's verdict is good for the TEE */
 	struct tee_class classes[TEE_N];   /* the real ones, [TEE_NONE] unused */

@@ -73,12 +73,24 @@ static int check_allow_simulated(struct check *c, const struct place *at, struct
 	return check_fail(c, at, "configuration does not allow simulated TEEs (allowSimulated)");
 }
 
+/* Whether evidence of such a TEE is taken at all, the broker's own policy says. */
+static int check_allow_debug(struct check *c, const struct place *at, struct json_val v)
+{
+	int r = check_bool(c, at, v);
+
+	if (r < 0 || json_type(v) == JSON_FALSE || c->config->allow_debug)
+		return r;
+	return check_fail(c, at,
+		"configuration allows no TEE in debug mode, which its host can read "
+		"(attestation.allowDebug)");
+}
+
 int check_attestation(struct check *c, const struct place *at, struct json_val v)
 {
 	static const struct field fields[] = {
 		{"acceptedTcbStatuses", check_statuses, false},
 		{"acceptedAdvisories", check_advisories, false},
-		{"allowDebug", check_bool, false},
+		{"allowDebug", check_allow_debug, false},
 		{"allowSimulated", check_allow_simulated, false},
 	};
 

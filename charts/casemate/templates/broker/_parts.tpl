@@ -22,6 +22,11 @@
 {{- with .Values.broker.config.collateralSource }}{{ printf "%s%s%s" .pccs .pcs .kds }}{{ end -}}
 {{- end -}}
 
+{{/* May profiles accept TEEs in debug mode? Where the broker's policy does, wherever the broker runs. */}}
+{{- define "casemate.broker.allowDebug" -}}
+{{- eq (dig "allowDebug" false (default dict .Values.broker.config.policy)) true -}}
+{{- end -}}
+
 {{/* By which agents know whom to trust (key ca.crt). The broker keeps it, unless the certificate is
 yours: then it is yours as well. */}}
 {{- define "casemate.broker.caConfigMap" -}}
@@ -112,6 +117,7 @@ yours: then it is yours as well. */}}
 {{- end -}}
 {{- $chart := dict "broker" $own
 	"allowSimulated" .Values.config.allowSimulated
+	"attestation" (dict "allowDebug" (eq (include "casemate.broker.allowDebug" .) "true"))
 	"runtimeClasses" (include "casemate.classes.config" . | fromYaml)
 	"health" (dict "listen" (printf "%s:%v" $b.bindAddress $b.healthPort))
 	"metrics" (include "casemate.metrics.config" (dict "root" $ "listen" (printf "%s:%v" $b.bindAddress $b.metricsPort)) | fromYaml)
