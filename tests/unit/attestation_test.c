@@ -39,6 +39,7 @@ static void stand_in(void *ctx, struct span text, const unsigned char report_dat
 					    .tcb = TCB_STATUS_N,
 					    .platform_id = {1, 2},
 					    .platform_id_len = 2},
+		.wait_sec = s->reason == REASON_CollateralMissing ? 7 : 0,
 		.evidence = {.tee = s->tee}};
 	ret->evidence.quote.sgx.mrenclave = mrenclave;
 	ret->evidence.quote.sgx.mrsigner = mrsigner;
@@ -80,6 +81,8 @@ static void judge(const struct row *row)
 		(r == 0) == (row->want == REASON_Ok) && reason == row->want &&
 			session.attested == (r == 0),
 		"%d %s: %s", r, reason_name(reason), err.message);
+	CHECK_ROW(row->name, proof.wait_sec == (row->want == REASON_CollateralMissing ? 7 : 0),
+		"waits %lld", (long long)proof.wait_sec);
 	if (r < 0)
 		return;
 	CU_ASSERT_EQUAL(memcmp(s.report_data, proof.report_data, RCAR_REPORT_DATA), 0);
@@ -100,6 +103,9 @@ static void test_rows(void)
 		{.name = "refused evidence",
 			.verdict = REASON_DebugNotAllowed,
 			.want = REASON_DebugNotAllowed},
+		{.name = "evidence whose collateral is being fetched",
+			.verdict = REASON_CollateralMissing,
+			.want = REASON_CollateralMissing},
 		{.name = "another TEE than asked for",
 			.tee = "tdx",
 			.want = REASON_ReportDataMismatch},

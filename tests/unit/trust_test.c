@@ -64,6 +64,7 @@ static bool fix_begin(struct fix *f)
 	f->sources = sources_none();
 	f->sources.pccs = f->url;
 	options.event = f->event;
+	options.again = "come back";
 	return CHECK_ROW("trust", trust_new(&f->trust, &options, &err) == 0, "%s", err.message);
 }
 
@@ -125,7 +126,7 @@ static void test_first(void)
 
 	if (fix_begin(&f)) {
 		check(&f, "first", REASON_CollateralMissing, true);
-		CU_ASSERT_PTR_NOT_NULL(strstr(f.e.verdict.message, "is being fetched"));
+		CU_ASSERT_PTR_NOT_NULL(strstr(f.e.verdict.message, "is being fetched; come back"));
 		CU_ASSERT(f.e.wait_sec < 30);
 		check(&f, "another", REASON_CollateralMissing, true);
 		wait_for_epoch(&f);

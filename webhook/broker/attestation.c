@@ -149,6 +149,7 @@ static int judge_examined(struct judging *j, const struct examination *e)
 	size_t i = 0;
 	int r;
 
+	j->proof->wait_sec = e->wait_sec;
 	if (!verdict_accepted(&e->verdict))
 		return refuse(j, e->verdict.reason,
 			e->verdict.message[0] ? e->verdict.message
@@ -167,8 +168,8 @@ static int judge_examined(struct judging *j, const struct examination *e)
 	return check_init_data(j, &e->evidence);
 }
 
-/* The document of the simulated TEE, and a node's SNP report with the certificates that its host gave,
- * come as base64; the others' as the evidence itself. */
+/* The document of the simulated TEE, and a node's SNP report with the certificates that its host
+ * gave, come as base64; the others' as the evidence itself. */
 static int judge_evidence(struct judging *j)
 {
 	_cleanup_arena_ struct arena a = ARENA_INIT(EVIDENCE_MAX);
@@ -179,8 +180,7 @@ static int judge_evidence(struct judging *j)
 	unsigned char report_data[64] = {0};
 	int r;
 
-	if (json_exists(encoded) ||
-		strcmp(j->s->tee, tee_type_name(TEE_TYPE_SIMULATED)) == 0) {
+	if (json_exists(encoded) || strcmp(j->s->tee, tee_type_name(TEE_TYPE_SIMULATED)) == 0) {
 		text = json_str(encoded, &a);
 		if (!text.p || codec_unbase64(&document, CODEC_BASE64, text) < 0)
 			return malformed(j, error_set(j->err, -EBADMSG,

@@ -22,6 +22,7 @@ enum { INIT_DATA_HEX_MAX = 2 * 64 + 1 };
 struct attestation_proof {
 	unsigned char report_data[RCAR_REPORT_DATA];
 	char init_data[INIT_DATA_HEX_MAX]; /* the digest that the evidence holds; "": none came */
+	int64_t wait_sec; /* refused for what is being fetched, and may be there then; else 0 */
 };
 
 /* Does this broker know a TEE of that name? */

@@ -101,6 +101,7 @@ static int setup_trust(struct broker *b, struct error *err)
 	const struct trust_options trust = {.event = b->o.event,
 		.sources = &c->collateral,
 		.where = "broker.policy",
+		.again = "attest again in a moment",
 		.policy = c->front.policy,
 		.allow_simulated = b->o.allow_simulated,
 		.measurements_elsewhere = true};

@@ -110,15 +110,8 @@ static void count_refusal(const struct visit *v, int status)
 		metric_add(k->attest_errors, 1, NULL);
 }
 
-void visit_refuse(struct visit *v, enum reason reason, const char *fmt, ...)
+static void refuse(struct visit *v, int status, enum reason reason, const char *message)
 {
-	char message[RCAR_DETAIL_MAX];
-	int status = rcar_status(reason);
-	va_list ap;
-
-	va_start(ap, fmt);
-	vsnprintf(message, sizeof(message), fmt, ap);
-	va_end(ap);
 	log_info(2, "Refused a request", LOG_STR("request", kinds[v->kind]),
 		LOG_STR("tee", v->session.tee), LOG_STR("node", v->session.who.node),
 		LOG_STR("pod", v->session.who.pod), LOG_INT("status", status),
@@ -133,6 +126,17 @@ void visit_refuse(struct visit *v, enum reason reason, const char *fmt, ...)
 	count_refusal(v, status);
 	rcar_refusal(v->response, status, reason, message);
 	visit_leave(v);
+}
+
+void visit_refuse(struct visit *v, enum reason reason, const char *fmt, ...)
+{
+	char message[RCAR_DETAIL_MAX];
+	va_list ap;
+
+	va_start(ap, fmt);
+	vsnprintf(message, sizeof(message), fmt, ap);
+	va_end(ap);
+	refuse(v, rcar_status(reason), reason, message);
 }
 
 /* The session goes on as this cookie. */
@@ -225,7 +229,8 @@ static void judge(struct visit *v, const struct testimony *t)
 	v->judged = true;
 	if (attestation_judge(rules, &v->attest, &v->session,
 		    clock_unix_usec() / (int64_t)USEC_PER_SEC, &proof, &reason, &err) < 0) {
-		visit_refuse(v, reason, "%s", err.message);
+		/* What is being fetched is soon there: no decision against anybody. */
+		refuse(v, proof.wait_sec ? 503 : rcar_status(reason), reason, err.message);
 		return;
 	}
 	if (t && !attestation_fits_node(&v->session, &t->node, &reason, &err)) {

@@ -231,6 +231,7 @@ int trust_new(struct trust **ret_t, const struct trust_options *o, struct error 
 		return error_oom(err);
 	t->o = *o;
 	t->o.clock = o->clock ? o->clock : real_clock;
+	t->o.again = o->again ? o->again : "try again in a moment";
 	t->simulated = BUF_INIT(16 * 1024);
 	t->policy.arena.max = POLICY_MAX;
 	if (o->policy.len)
@@ -407,8 +408,7 @@ static void tell_wait(struct trust *t, struct examination *e, int64_t wait)
 			problem, (long long)wait);
 	else
 		verdict_refuse(&e->verdict, REASON_CollateralMissing,
-			"collateral of this platform is being fetched; the node is judged anew in "
-			"a moment");
+			"collateral of this platform is being fetched; %s", t->o.again);
 }
 
 /* Is it asked for? Also where it ends soon. */

@@ -22,6 +22,9 @@ struct trust_options {
 	bool allow_simulated;
 	/* Evidence of what no list accepts is good all the same: who asks judges what runs. */
 	bool measurements_elsewhere;
+	/* What who sent evidence is to expect while its collateral is being fetched, for messages:
+	 * "the node is judged anew in a moment"; NULL: to try again. */
+	const char *again;
 	int64_t (*clock)(void); /* Unix seconds; NULL: the real one */
 };
 

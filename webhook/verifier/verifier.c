@@ -186,6 +186,7 @@ static int setup_trust(struct verifier *v, struct error *err)
 	const struct trust_options trust = {.event = o->event,
 		.sources = &o->config->collateral,
 		.where = "verifier.policy",
+		.again = "the node is judged anew in a moment",
 		.policy = o->config->front.policy,
 		.allow_simulated = o->allow_simulated};
 	int r = trust_new(&v->trust, &trust, err);
