@@ -117,7 +117,7 @@ help:
 	@echo 'make fuzz         each fuzz target for T seconds (10)'
 	@echo 'make check-chart  chart and manifests'
 	@echo 'make check-programs  the programs without a cluster: serve --standalone, review, verify'
-	@echo 'make check-cluster   on a one-node Kubernetes; K8S=1.34 for the older one'
+	@echo 'make check-cluster   on a one-node Kubernetes, two tests at once (LANES); K8S=1.34 for the older one'
 	@echo 'make check-rotation  a key rotated under load, for 5 minutes'
 	@echo 'make check-failover  the leader of the verifier dies, is cut off, is frozen: minutes'
 	@echo 'make bench        figures beside a bound measured in the same run'
@@ -233,8 +233,11 @@ image: all
 manifests:
 	manifests/render
 check-chart:
-	tests/chart/check
-	tests/chart/monitoring-test
+	$(call lanes,2,run-chart)
+CHART_TESTS := tests/chart/check tests/chart/monitoring-test
+run-chart: $(CHART_TESTS:=.run)
+$(CHART_TESTS:=.run): %.run: %
+	$(Q)tests/one $<
 check-rotation: all $(PUT_KEY) $(OPEN_KEY)
 	ROTATION_SECONDS=300 PUT_KEY=$(PUT_KEY) OPEN_KEY=$(OPEN_KEY) tests/integration/rotation-test
 check-image: all
@@ -319,7 +322,7 @@ deps:
 	DEBIAN_FRONTEND=noninteractive apt-get install -y --no-install-recommends $$(sed 's/\#.*//' packages.txt)
 clean:
 	$(RM) -r $(BUILD) compile_commands.json
-.PHONY: all help check-malleability check-durability check-failover check-rotation bench bench-fleet image manifests check-chart check-image check-programs run-programs check-cluster run-cluster cluster-up cluster-down test demo demo-down unit check run-unit $(UNIT_RUNS) check-san check-tsan fuzz run-fuzz bench-bins peers compdb install headers arrows lint format deps clean \
+.PHONY: all help check-malleability check-durability check-failover check-rotation bench bench-fleet image manifests check-chart run-chart check-image check-programs run-programs check-cluster run-cluster cluster-up cluster-down test demo demo-down unit check run-unit $(UNIT_RUNS) check-san check-tsan fuzz run-fuzz bench-bins peers compdb install headers arrows lint format deps clean \
 	compile_commands.json
 
 -include $(wildcard $(OBJS:.o=.d) $(GEN_H:.h=.d) \

@@ -225,10 +225,10 @@ static bool serve(struct fix *f)
 	return true;
 }
 
-/* Turns the loop until fd is closed by the relay, or 5 s have passed. */
+/* Turns the loop until fd is closed by the relay, or a minute has passed. */
 static bool await_close(struct fix *f, int fd)
 {
-	int64_t end = clock_monotonic_usec() + 5 * USEC_PER_SEC;
+	int64_t end = clock_monotonic_usec() + 60 * (int64_t)USEC_PER_SEC;
 
 	while (is_open(fd)) {
 		if (clock_monotonic_usec() > end)

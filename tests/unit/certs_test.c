@@ -74,6 +74,15 @@ static void trim(struct world *w, struct store *s)
 	world_set_secret(w, data.p, "MODIFIED");
 }
 
+/* What is served is of the authority that is made last. */
+static bool is_taken_over(void *ctx)
+{
+	_cleanup_store_ struct store s = {0};
+
+	world_take_store(ctx, &s);
+	return s.ca.cert && store_issuer(&s) == s.ca.cert;
+}
+
 static void test_deleted(void)
 {
 	struct world w;
@@ -90,8 +99,9 @@ static void test_deleted(void)
 		CU_ASSERT(X509_cmp(after.ca.cert, before.ca.cert) != 0);
 		CU_ASSERT_EQUAL(X509_cmp(after.leaf.cert, before.leaf.cert), 0);
 		CU_ASSERT_EQUAL(after.bundle.n, 2);
-		/* Until the new one has been trusted for two seconds. */
-		kube_fix_linger(&w.fix, 3 * USEC_PER_SEC);
+		/* Until the new one has been trusted for a while. */
+		CU_ASSERT(kube_fix_wait(&w.fix, is_taken_over, &w));
+		CU_ASSERT(kube_fix_wait(&w.fix, world_is_settled, &w));
 		world_take_store(&w, &later);
 		CU_ASSERT_EQUAL(X509_cmp(later.ca.cert, after.ca.cert), 0);
 		CU_ASSERT_PTR_EQUAL(store_issuer(&later), later.ca.cert);
@@ -140,6 +150,15 @@ static void test_conflict(void)
 	world_end(&w);
 }
 
+static bool is_counted_as_failed(void *ctx)
+{
+	struct world *w = ctx;
+	_cleanup_buf_ struct buf out = BUF_INIT(65536);
+
+	metrics_expose(w->fix.metrics, METRICS_TEXT, &out);
+	return out.p && strstr(out.p, "certificate_renewals_total{result=\"failed\"} ");
+}
+
 static void test_forbidden(void)
 {
 	struct world w;
@@ -147,6 +166,7 @@ static void test_forbidden(void)
 
 	if (begin(&w)) {
 		w.api.forbidden = true;
+		CU_ASSERT(kube_fix_wait(&w.fix, is_counted_as_failed, &w));
 		kube_fix_linger(&w.fix, 300 * USEC_PER_MSEC);
 		CU_ASSERT(!health_ok(w.health[0], HEALTH_READY));
 		/* Not again and again. */

@@ -169,7 +169,7 @@ const struct certs_options world_options = {.mode = CERTS_SELF,
 	.validating_configuration = "casemate",
 	.grace_usec = 50 * USEC_PER_MSEC,
 	.ca_lifetime_usec = 3600 * (int64_t)USEC_PER_SEC,
-	.leaf_lifetime_usec = 20 * USEC_PER_SEC};
+	.leaf_lifetime_usec = 60 * USEC_PER_SEC};
 
 bool world_begin(struct world *w)
 {

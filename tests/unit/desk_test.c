@@ -186,7 +186,7 @@ static void send(struct fix *f, const char *method, const char *path, const char
 		.bearer = token,
 		.body = span_str(body),
 		.max_response = sizeof(f->body) - 1,
-		.timeout_usec = 5 * USEC_PER_SEC,
+		.timeout_usec = 60 * USEC_PER_SEC,
 		.done = on_answer,
 		.ctx = f};
 

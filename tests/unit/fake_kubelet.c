@@ -225,7 +225,7 @@ struct grpc_stream *fake_kubelet_begin(
 	struct grpc_stream_options o = {
 		.path = path,
 		.message = request,
-		.timeout_usec = 10 * USEC_PER_SEC,
+		.timeout_usec = 60 * USEC_PER_SEC,
 		.message_received = answer_bytes,
 		.done = answer_done,
 		.ctx = a,

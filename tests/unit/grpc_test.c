@@ -16,7 +16,7 @@
 #include "tests/unit/h2_wire.h"
 #include "tests/unit/test.h"
 
-enum { END = NGHTTP2_FLAG_END_STREAM, WAIT_USEC = 10 * USEC_PER_SEC };
+enum { END = NGHTTP2_FLAG_END_STREAM, WAIT_USEC = 60 * USEC_PER_SEC };
 
 struct fix {
 	sd_event *event;

@@ -10,7 +10,7 @@
 #include "tests/unit/peer.h"
 #include "tests/unit/test.h"
 
-enum { PATIENCE_USEC = 10 * USEC_PER_SEC };
+enum { PATIENCE_USEC = 60 * USEC_PER_SEC };
 
 static enum http_verdict handle(void *ctx, struct http_exchange *x, const struct http_request *req,
 	struct http_response *res)

@@ -433,7 +433,7 @@ static void *ask(void *arg)
 	const struct span key = span_str(a->key ? a->key : "profile/key");
 
 	a->r = exec_exchange(a->keys, &a->answer, a->socket, a->token, &key, 1,
-		clock_monotonic_usec() + 20 * USEC_PER_SEC, &a->err);
+		clock_monotonic_usec() + 60 * (int64_t)USEC_PER_SEC, &a->err);
 	atomic_store(&a->done, true);
 	return NULL;
 }

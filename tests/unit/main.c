@@ -237,6 +237,7 @@ int main(int argc, char **argv)
 	unsigned failures;
 
 	signal(SIGPIPE, SIG_IGN);
+	setvbuf(stdout, NULL, _IONBF, 0); /* a crash must not hide in which test */
 	if (CU_initialize_registry() != CUE_SUCCESS)
 		return EXIT_FAILURE;
 	for (size_t i = 0; i < sizeof(suites) / sizeof(suites[0]); i++) {
