@@ -125,6 +125,8 @@ int sgx_https_ask(struct sgx_https *h, const char *path, struct span body, int *
 		return error_prefix(err, r,
 			"%s: what answers is not the broker that %s vouches for", h->broker->url,
 			h->broker->ca);
+	if (r == -ENOKEY)
+		return error_prefix(err, r, "%s", h->broker->ca);
 	if (r == -EAGAIN)
 		return error_prefix(err, r, "%s: the broker cannot be asked", h->broker->url);
 	return r < 0 && r != -ENOMEM ? error_prefix(err, r, "%s", h->broker->url) : r;

@@ -23,8 +23,8 @@ struct sgx_https {
 
 /* Sends body as JSON (SPAN_NONE: GET, nothing is sent) and appends the answer's body, whatever its
  * status, which *ret_status is. -EAGAIN: the broker cannot be asked now; -EKEYREJECTED: what
- * answers is not the broker; -EBADMSG: no answer of one; -E2BIG, -ENOMEM. Messages name the URL,
- * and what to change. */
+ * answers is not the broker; -ENOKEY: ca holds no certificates; -EBADMSG: no answer of a broker;
+ * -E2BIG, -ENOMEM. Messages name the URL or the file, and what to change. */
 int sgx_https_ask(struct sgx_https *h, const char *path, struct span body, int *ret_status,
 	struct buf *answer, struct error *err);
 void sgx_https_free(struct sgx_https *h);

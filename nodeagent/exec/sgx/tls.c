@@ -75,7 +75,7 @@ static int trust(SSL_CTX *context, struct span pem, struct error *err)
 	/* Behind the last one there may be text, but no certificate that is broken. */
 	if (n == 0 || n > CERTIFICATES_MAX ||
 		ERR_GET_REASON(ERR_peek_last_error()) != PEM_R_NO_START_LINE)
-		return error_set(err, -EBADMSG, "holds no certificates as PEM, or a broken one");
+		return error_set(err, -ENOKEY, "holds no certificates as PEM, or a broken one");
 	ERR_clear_error();
 	return 0;
 }

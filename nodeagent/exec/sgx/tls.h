@@ -21,7 +21,7 @@ struct sgx_tls {
 };
 
 /* Connects to host (a name, or an address) and shakes hands. ca: PEM; one of them must have signed
- * the server's chain, or be its certificate. -EBADMSG: no certificates there; -EKEYREJECTED: the
+ * the server's chain, or be its certificate. -ENOKEY: no certificates there; -EKEYREJECTED: the
  * server is somebody else; -EAGAIN: it cannot be reached, or ended it; -ENOMEM. Messages say what
  * of it, not whose. */
 int sgx_tls_open(struct sgx_tls *t, const char *host, const char *port, struct span ca,
