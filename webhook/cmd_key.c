@@ -15,7 +15,7 @@
 #include "webhook/commands.h"
 #include "webhook/key_session.h"
 
-enum { COMMAND_MEMORY_MAX = 128 << 20 };
+enum { COMMAND_MEMORY_MAX = 128 << 20, LIVE_MAX = 32 << 20 };
 
 struct key_options {
 	struct key_session_options store;
@@ -416,8 +416,29 @@ static int restore_one(struct run *run, struct key_record *rec, bool *ret_done, 
 
 struct restoring {
 	struct run *run;
-	size_t done, failed;
+	bool deleted;    /* now those of profiles that had been deleted */
+	struct buf live; /* a line for each of the others */
+	size_t done, failed, passed_over;
 };
+
+/* Keys that a deleted profile left are for who makes it anew by its name, unless the one that was
+ * made anew has keys in the same backup. */
+static bool is_next(struct restoring *restoring, const struct key_record *rec)
+{
+	char line[KEY_NAME_MAX + 256];
+	int n = snprintf(
+		line, sizeof(line), "\n%s/%s\n", rec->owner.namespace_, rec->owner.profile);
+
+	if ((rec->deleted_sec != 0) != restoring->deleted)
+		return false;
+	if (!restoring->deleted)
+		return buf_add(&restoring->live, line, (size_t)n) == 0;
+	if (!restoring->live.len ||
+		!memmem(restoring->live.p, restoring->live.len, line, (size_t)n))
+		return true;
+	restoring->passed_over++;
+	return false;
+}
 
 static int on_record(void *ctx, struct key_record *rec)
 {
@@ -425,6 +446,8 @@ static int on_record(void *ctx, struct key_record *rec)
 	struct error err = {0};
 	bool done;
 
+	if (!is_next(restoring, rec))
+		return restoring->live.err;
 	if (restore_one(restoring->run, rec, &done, &err) < 0) {
 		fprintf(stderr, "casemate-webhook key restore: %s\n", err.message);
 		restoring->failed++;
@@ -446,18 +469,24 @@ static int adopt_keks(struct run *run, struct error *err)
 
 static int restore(struct run *run, struct error *err)
 {
-	struct restoring restoring = {.run = run};
+	struct restoring restoring = {.run = run, .live = BUF_INIT(LIVE_MAX)};
 	int r;
 
 	if (!*run->o.from)
 		return error_set(err, -EINVAL, "name the backup: --from FILE");
 	r = adopt_keks(run, err);
-	if (r == 0)
+	for (int deleted = 0; r == 0 && deleted < 2; deleted++) {
+		restoring.deleted = deleted;
 		r = keys_backup_read(
 			run->o.from, key_store_keks(run->s.store), on_record, &restoring, err);
+	}
+	buf_free(&restoring.live);
 	if (r < 0)
 		return r;
 	printf("%zu records restored\n", restoring.done);
+	if (restoring.passed_over)
+		printf("%zu passed over: of deleted profiles whose names others have now\n",
+			restoring.passed_over);
 	return restoring.failed
 		       ? error_set(err, -EBADMSG, "%zu records were not restored", restoring.failed)
 		       : 0;
