@@ -78,7 +78,7 @@ static const signed char digits64[] = {
 };
 /* clang-format on */
 
-static int base64_digit(enum codec_base64 kind, char c)
+static inline int base64_digit(enum codec_base64 kind, char c)
 {
 	int digit = (unsigned char)c < sizeof(digits64) ? digits64[(unsigned char)c] - 1 : -1;
 
@@ -87,56 +87,75 @@ static int base64_digit(enum codec_base64 kind, char c)
 	return (c == '+' || c == '/') == (kind == CODEC_BASE64) ? digit : -1;
 }
 
-/* Up to four digits: n - 1 bytes. */
-static int unbase64_group(unsigned char bytes[3], enum codec_base64 kind, const char *p, size_t n)
+/* Four digits; negative: they are not all digits. */
+static inline int32_t unbase64_group(enum codec_base64 kind, const char *p)
 {
-	uint32_t bits = 0;
+	int a = base64_digit(kind, p[0]), b = base64_digit(kind, p[1]);
+	int c = base64_digit(kind, p[2]), d = base64_digit(kind, p[3]);
 
-	for (size_t i = 0; i < 4; i++) {
-		int digit = i < n ? base64_digit(kind, p[i]) : 0;
+	return (a | b | c | d) < 0 ? -1 : a << 18 | b << 12 | c << 6 | d;
+}
 
-		if (digit < 0)
-			return -EBADMSG;
-		bits = bits << 6 | (uint32_t)digit;
-	}
-	for (size_t i = 0; i < 3; i++)
+/* The last digits, up to four: n - 1 bytes. */
+static int unbase64_last(unsigned char bytes[3], enum codec_base64 kind, const char *p, size_t n)
+{
+	char digits[] = "AAAA"; /* zeros */
+	int32_t bits;
+
+	memcpy(digits, p, n);
+	bits = unbase64_group(kind, digits);
+	for (int i = 0; i < 3; i++)
 		bytes[i] = (unsigned char)(bits >> (16 - 8 * i));
 	/* What the last group does not need must be zero, or two texts would be the same bytes. */
-	if (n < 2 || (n == 2 && bytes[1]) || (n == 3 && bytes[2]))
-		return -EBADMSG;
-	return 0;
+	return bits < 0 || n < 2 || (n == 2 && bytes[1]) || (n == 3 && bytes[2]) ? -EBADMSG : 0;
+}
+
+/* Whole groups, at most a chunk of them; how many digits that were, or -EBADMSG. */
+static ssize_t unbase64_chunk(
+	unsigned char bytes[CHUNK], enum codec_base64 kind, const char *p, size_t n)
+{
+	size_t i, end = n < CHUNK / 3 * 4 ? n : CHUNK / 3 * 4;
+
+	for (i = 0; i + 4 <= end; i += 4) {
+		int32_t bits = unbase64_group(kind, p + i);
+
+		if (bits < 0)
+			return -EBADMSG;
+		*bytes++ = (unsigned char)(bits >> 16);
+		*bytes++ = (unsigned char)(bits >> 8);
+		*bytes++ = (unsigned char)bits;
+	}
+	return (ssize_t)i;
 }
 
 int codec_unbase64(struct buf *out, enum codec_base64 kind, struct span text)
 {
-	size_t before = out->len, n = text.len, pad = 0, have = 0;
+	size_t before = out->len, n = text.len, i = 0;
 	unsigned char bytes[CHUNK];
-	int r = 0;
+	ssize_t r = 0;
 
 	if (kind == CODEC_BASE64) {
 		if (n % 4)
 			return -EBADMSG;
-		while (pad < 2 && n > 0 && text.p[n - 1] == '=') {
-			pad++;
+		for (size_t pad = 0; pad < 2 && n > 0 && text.p[n - 1] == '='; pad++)
 			n--;
-		}
 	}
-	for (size_t i = 0; i < n; i += 4) {
-		size_t digits = n - i < 4 ? n - i : 4;
-
-		if (unbase64_group(bytes + have, kind, text.p + i, digits) < 0) {
-			out->len = before;
-			r = -EBADMSG;
+	for (; r >= 0 && n - i >= 4; i += (size_t)r) {
+		r = unbase64_chunk(bytes, kind, text.p + i, n - i);
+		if (r > 0)
+			buf_add(out, bytes, (size_t)r / 4 * 3);
+		else
 			break;
-		}
-		have += digits - 1;
-		if (have == sizeof(bytes) || i + 4 >= n) {
-			buf_add(out, bytes, have);
-			have = 0;
-		}
 	}
+	if (r >= 0 && i < n) {
+		r = unbase64_last(bytes, kind, text.p + i, n - i);
+		if (r == 0)
+			buf_add(out, bytes, n - i - 1);
+	}
+	if (r < 0)
+		out->len = before;
 	OPENSSL_cleanse(bytes, sizeof(bytes)); /* it may be a key */
-	return r < 0 ? r : out->err;
+	return r < 0 ? (int)r : out->err;
 }
 
 int codec_unbase64_exact(unsigned char *ret, size_t len, enum codec_base64 kind, struct span text)

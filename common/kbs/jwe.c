@@ -5,6 +5,7 @@
 #include <openssl/rand.h>
 #include <openssl/rsa.h>
 
+#include "common/base/algorithm.h"
 #include "common/base/codec.h"
 #include "common/kbs/jwe_private.h"
 
@@ -115,7 +116,8 @@ static int encrypt(unsigned char *out, unsigned char tag[JWE_TAG], struct span a
 	int n;
 
 	if (!ctx ||
-		EVP_EncryptInit_ex2(ctx, EVP_aes_256_gcm(), random->key, random->iv, NULL) != 1 ||
+		EVP_EncryptInit_ex2(ctx, algorithm_aes256_gcm(), random->key, random->iv, NULL) !=
+			1 ||
 		EVP_EncryptUpdate(ctx, NULL, &n, (const unsigned char *)aad.p, (int)aad.len) != 1 ||
 		EVP_EncryptUpdate(ctx, out, &n, (const unsigned char *)plaintext.p,
 			(int)plaintext.len) != 1 ||
@@ -270,7 +272,7 @@ static int decrypt(struct secret *ret, const struct parts *p, const unsigned cha
 	if (!ctx || secret_init(&plain, p->ciphertext.len + 1) < 0)
 		return -ENOMEM;
 	if (EVP_DecryptInit_ex2(
-		    ctx, EVP_aes_256_gcm(), key, (const unsigned char *)p->iv.p, NULL) != 1 ||
+		    ctx, algorithm_aes256_gcm(), key, (const unsigned char *)p->iv.p, NULL) != 1 ||
 		EVP_DecryptUpdate(ctx, NULL, &n, (const unsigned char *)p->protected_.p,
 			(int)p->protected_.len) != 1 ||
 		EVP_DecryptUpdate(ctx, (unsigned char *)plain.p, &n,

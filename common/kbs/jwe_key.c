@@ -6,6 +6,7 @@
 #include <openssl/err.h>
 #include <openssl/sha.h>
 
+#include "common/base/algorithm.h"
 #include "common/kbs/jwe_private.h"
 
 DEFINE_CLEANUP(EVP_CIPHER_CTX *, EVP_CIPHER_CTX_free)
@@ -34,7 +35,7 @@ int jwe_concat_kdf(unsigned char ret[32], struct span z, struct span algorithm, 
 
 	put_u32(round, 1);
 	put_u32(length, bits);
-	if (!ctx || EVP_DigestInit_ex(ctx, EVP_sha256(), NULL) != 1 ||
+	if (!ctx || EVP_DigestInit_ex(ctx, algorithm_sha256(), NULL) != 1 ||
 		EVP_DigestUpdate(ctx, round, sizeof(round)) != 1 ||
 		EVP_DigestUpdate(ctx, z.p, z.len) != 1 || !add(ctx, algorithm) ||
 		!add(ctx, party_u) || !add(ctx, party_v) ||
@@ -53,7 +54,7 @@ int jwe_wrap(unsigned char ret[JWE_WRAPPED], const unsigned char kek[32],
 	if (!ctx)
 		return -ENOMEM;
 	EVP_CIPHER_CTX_set_flags(ctx, EVP_CIPHER_CTX_FLAG_WRAP_ALLOW);
-	if (EVP_EncryptInit_ex2(ctx, EVP_aes_256_wrap(), kek, NULL, NULL) != 1 ||
+	if (EVP_EncryptInit_ex2(ctx, algorithm_aes256_wrap(), kek, NULL, NULL) != 1 ||
 		EVP_EncryptUpdate(ctx, ret, &n, key, JWE_KEY) != 1 || n != JWE_WRAPPED ||
 		EVP_EncryptFinal_ex(ctx, ret + n, &end) != 1)
 		return -EIO;
@@ -71,7 +72,7 @@ int jwe_unwrap(unsigned char ret[JWE_KEY], const unsigned char kek[32],
 		return -ENOMEM;
 	EVP_CIPHER_CTX_set_flags(ctx, EVP_CIPHER_CTX_FLAG_WRAP_ALLOW);
 	ERR_set_mark();
-	if (EVP_DecryptInit_ex2(ctx, EVP_aes_256_wrap(), kek, NULL, NULL) == 1 &&
+	if (EVP_DecryptInit_ex2(ctx, algorithm_aes256_wrap(), kek, NULL, NULL) == 1 &&
 		EVP_DecryptUpdate(ctx, key, &n, wrapped, JWE_WRAPPED) == 1 && n == JWE_KEY) {
 		memcpy(ret, key, JWE_KEY);
 		r = 0;

@@ -101,9 +101,9 @@ static int member(struct buf *out, struct json_val v, const char *name, size_t m
 	return 0;
 }
 
-static int read_ec(struct jwk *ret, struct json_val v, struct error *err)
+/* Appends both coordinates. */
+static int read_ec(struct buf *xy, enum jwk_kind *ret, struct json_val v, struct error *err)
 {
-	_cleanup_buf_ struct buf xy = BUF_INIT(2 * JWK_EC_BYTES_MAX);
 	struct json_val crv = json_get(v, "crv");
 	enum jwk_kind kind = json_str_is(crv, "P-521") ? JWK_EC_P521 : JWK_EC_P256;
 	size_t n = kinds[kind].coordinate;
@@ -111,65 +111,86 @@ static int read_ec(struct jwk *ret, struct json_val v, struct error *err)
 
 	if (!json_str_is(crv, kinds[kind].crv))
 		return error_set(err, -EBADMSG, "the JWK's crv is neither P-256 nor P-521");
-	r = member(&xy, v, "x", n, n, err);
-	if (r == 0)
-		r = member(&xy, v, "y", n, n, err);
-	return r < 0 ? r : make(ret, kind, buf_view(&xy), err);
+	*ret = kind;
+	r = member(xy, v, "x", n, n, err);
+	return r < 0 ? r : member(xy, v, "y", n, n, err);
 }
 
-static int read_rsa(struct jwk *ret, struct json_val v, struct error *err)
+/* Appends the modulus to n, which is empty. */
+static int read_rsa(struct buf *n, struct json_val v, struct error *err)
 {
-	_cleanup_buf_ struct buf n = BUF_INIT(JWK_RSA_BYTES_MAX);
 	int r;
 
 	if (!json_str_is(json_get(v, "e"), "AQAB"))
 		return error_set(err, -EBADMSG, "the JWK's e is not AQAB (65537)");
-	r = member(&n, v, "n", JWK_RSA_BYTES_MIN, JWK_RSA_BYTES_MAX, err);
+	r = member(n, v, "n", JWK_RSA_BYTES_MIN, JWK_RSA_BYTES_MAX, err);
 	if (r < 0)
 		return r;
 	/* neither shorter than it says, nor even */
-	if (!(n.p[0] & 0x80) || !(n.p[n.len - 1] & 1))
+	if (!(n->p[0] & 0x80) || !(n->p[n->len - 1] & 1))
 		return error_set(err, -EBADMSG,
 			"the JWK's n is not a modulus whose highest and lowest bits are set");
-	return make(ret, JWK_RSA, buf_view(&n), err);
+	return 0;
 }
 
-/* algs: by kind; NULL: that kind is not for this use. */
-static int read_key(struct jwk *ret, struct json_val v, const char *const algs[], struct error *err)
+/* What the members say: the kind, and the bytes that make() takes. algs: by kind; NULL: that kind
+ * is not for this use. */
+static int read_members(struct buf *bytes, enum jwk_kind *ret, struct json_val v,
+	const char *const algs[], struct error *err)
 {
 	struct json_val kty = json_get(v, "kty"), alg = json_get(v, "alg");
-	struct jwk k = {0};
 	int r;
 
+	*ret = JWK_RSA;
 	if (json_exists(json_get(v, "d")))
 		return error_set(err, -EBADMSG, "the JWK holds a private key");
 	if (json_str_is(kty, "EC"))
-		r = read_ec(&k, v, err);
+		r = read_ec(bytes, ret, v, err);
 	else if (json_str_is(kty, "RSA"))
-		r = read_rsa(&k, v, err);
+		r = read_rsa(bytes, v, err);
 	else
 		return error_set(err, -EBADMSG, "the JWK's kty is neither EC nor RSA");
 	if (r < 0)
 		return r;
-	if (!algs[k.kind])
-		r = error_set(err, -EBADMSG, "the JWK's crv is not P-256");
-	else if (json_exists(alg) && !json_str_is(alg, algs[k.kind]))
-		r = error_set(err, -EBADMSG, "the JWK's alg is not %s", algs[k.kind]);
-	if (r < 0) {
-		jwk_free(&k);
-		return r;
-	}
-	*ret = k;
+	if (!algs[*ret])
+		return error_set(err, -EBADMSG, "the JWK's crv is not P-256");
+	if (json_exists(alg) && !json_str_is(alg, algs[*ret]))
+		return error_set(err, -EBADMSG, "the JWK's alg is not %s", algs[*ret]);
 	return 0;
 }
 
+static int read_key(struct jwk *ret, struct json_val v, const char *const algs[], struct error *err)
+{
+	_cleanup_buf_ struct buf bytes = BUF_INIT(JWK_RSA_BYTES_MAX);
+	enum jwk_kind kind;
+	int r = read_members(&bytes, &kind, v, algs, err);
+
+	return r < 0 ? r : make(ret, kind, buf_view(&bytes), err);
+}
+
+static const char *const wrapping[] = {
+	[JWK_EC_P256] = JWK_ALG_ECDH, [JWK_EC_P521] = JWK_ALG_ECDH, [JWK_RSA] = JWK_ALG_RSA};
+
 int jwk_read(struct jwk *ret, struct json_val v, struct error *err)
 {
-	static const char *const algs[] = {[JWK_EC_P256] = JWK_ALG_ECDH,
-		[JWK_EC_P521] = JWK_ALG_ECDH,
-		[JWK_RSA] = JWK_ALG_RSA};
+	return read_key(ret, v, wrapping, err);
+}
 
-	return read_key(ret, v, algs, err);
+int jwk_read_packed(unsigned char out[JWK_PUBLIC_MAX], struct json_val v, struct error *err)
+{
+	_cleanup_buf_ struct buf bytes = BUF_INIT(JWK_RSA_BYTES_MAX);
+	struct jwk k = {0};
+	enum jwk_kind kind;
+	int r = read_members(&bytes, &kind, v, wrapping, err);
+
+	if (r == 0 && (kind != JWK_EC_P256 || !signature_p256_holds((unsigned char *)bytes.p)))
+		r = make(&k, kind, buf_view(&bytes), err);
+	jwk_free(&k);
+	if (r < 0)
+		return r;
+	out[0] = (unsigned char)kind;
+	memcpy(out + 1, bytes.p, bytes.len);
+	return (int)bytes.len + 1;
 }
 
 int jwk_read_signer(struct jwk *ret, struct json_val v, struct error *err)
@@ -258,14 +279,6 @@ int jwk_write(struct buf *out, const EVP_PKEY *key, const char *alg)
 		put(out, "y", bytes + n / 2, (size_t)n / 2);
 	}
 	return buf_putc(out, '}');
-}
-
-int jwk_pack(unsigned char out[JWK_PUBLIC_MAX], const struct jwk *k)
-{
-	int n = numbers(out + 1, k->key, k->kind);
-
-	out[0] = (unsigned char)k->kind;
-	return n < 0 ? n : n + 1;
 }
 
 int jwk_unpack(struct jwk *ret, struct span packed, struct error *err)

@@ -23,7 +23,7 @@ enum {
 	JWK_EC_BYTES_MAX = 66, /* of a coordinate */
 	JWK_RSA_BYTES_MIN = 256,
 	JWK_RSA_BYTES_MAX = 512,                /* of the modulus */
-	JWK_PUBLIC_MAX = 1 + JWK_RSA_BYTES_MAX, /* what jwk_pack() takes at most */
+	JWK_PUBLIC_MAX = 1 + JWK_RSA_BYTES_MAX, /* what jwk_read_packed() takes at most */
 };
 
 /* A public key to wrap to. Zero-initialise; jwk_free(). */
@@ -49,9 +49,9 @@ int jwk_read_signer(struct jwk *ret, struct json_val v, struct error *err);
  * -EINVAL: of no kind above. */
 int jwk_write(struct buf *out, const EVP_PKEY *key, const char *alg);
 
-/* The kind and its bytes (both coordinates, or the modulus), to be kept; and back. Returns how many
- * bytes of out it took, or -EINVAL; 0 or -EBADMSG. */
-int jwk_pack(unsigned char out[JWK_PUBLIC_MAX], const struct jwk *k);
+/* The same as the kind and its bytes (both coordinates, or the modulus), to be kept, without the
+ * making of a key; and a key of those. Returns how many bytes of out it took; 0 or -EBADMSG. */
+int jwk_read_packed(unsigned char out[JWK_PUBLIC_MAX], struct json_val v, struct error *err);
 int jwk_unpack(struct jwk *ret, struct span packed, struct error *err);
 
 /* A new private key on a curve (for one exchange, or to sign with). NULL: OpenSSL refused. */

@@ -6,13 +6,14 @@
 #include <openssl/ecdsa.h>
 #include <openssl/err.h>
 
+#include "common/base/algorithm.h"
 #include "common/base/codec.h"
 #include "common/base/json.h"
 #include "common/tee/signature.h"
 
 enum { HALF = 32, SIGNATURE_DER_MAX = 80, NODES_MAX = 256, DEPTH_MAX = 8 };
 
-DEFINE_CLEANUP(EVP_MD_CTX *, EVP_MD_CTX_free)
+DEFINE_CLEANUP(EVP_PKEY_CTX *, EVP_PKEY_CTX_free)
 
 /* Ecdsa-Sig-Value (RFC 3279) as r || s. */
 static int to_raw(unsigned char rs[2 * HALF], const unsigned char *der, size_t len)
@@ -27,14 +28,15 @@ static int to_raw(unsigned char rs[2 * HALF], const unsigned char *der, size_t l
 
 static int sign(unsigned char rs[2 * HALF], struct span message, EVP_PKEY *key)
 {
-	_cleanup_(EVP_MD_CTX_free_p) EVP_MD_CTX *ctx = EVP_MD_CTX_new();
-	unsigned char der[SIGNATURE_DER_MAX];
+	_cleanup_(EVP_PKEY_CTX_free_p) EVP_PKEY_CTX *ctx = EVP_PKEY_CTX_new(key, NULL);
+	unsigned char der[SIGNATURE_DER_MAX], digest[HALF];
 	size_t len = sizeof(der);
 
 	if (!ctx)
 		return -ENOMEM;
-	if (EVP_DigestSignInit(ctx, NULL, EVP_sha256(), NULL, key) != 1 ||
-		EVP_DigestSign(ctx, der, &len, (const unsigned char *)message.p, message.len) != 1)
+	if (EVP_Digest(message.p, message.len, digest, NULL, algorithm_sha256(), NULL) != 1 ||
+		EVP_PKEY_sign_init(ctx) != 1 ||
+		EVP_PKEY_sign(ctx, der, &len, digest, sizeof(digest)) != 1)
 		return -EIO;
 	return to_raw(rs, der, len);
 }

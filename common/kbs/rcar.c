@@ -6,6 +6,7 @@
 #include <openssl/sha.h>
 #include <stdio.h>
 
+#include "common/base/algorithm.h"
 #include "common/base/codec.h"
 #include "common/kbs/jcs.h"
 
@@ -123,7 +124,7 @@ static int put_digest(struct buf *out, const char *name, struct span token)
 
 	if (!token.len)
 		return 0;
-	if (EVP_Digest(token.p, token.len, digest, NULL, EVP_sha256(), NULL) != 1 ||
+	if (EVP_Digest(token.p, token.len, digest, NULL, algorithm_sha256(), NULL) != 1 ||
 		codec_hex(&hex, digest, sizeof(digest)) < 0)
 		return -ENOMEM;
 	put_plain(out, name, buf_view(&hex));
@@ -162,7 +163,7 @@ int rcar_report_data(unsigned char ret[RCAR_REPORT_DATA], struct span nonce_b64,
 		return -ENOMEM;
 	if (r < 0 || text.err)
 		return -EBADMSG;
-	return EVP_Digest(text.p, text.len, ret, NULL, EVP_sha384(), NULL) == 1 ? 0 : -ENOMEM;
+	return EVP_Digest(text.p, text.len, ret, NULL, algorithm_sha384(), NULL) == 1 ? 0 : -ENOMEM;
 }
 
 /*

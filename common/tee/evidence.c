@@ -4,6 +4,7 @@
 #include <openssl/sha.h>
 #include <stdarg.h>
 
+#include "common/base/algorithm.h"
 #include "common/base/codec.h"
 #include "common/tee/evidence_private.h"
 
@@ -83,7 +84,7 @@ int opening_hex(struct opening *o, struct span text, struct span *ret)
 
 static int digest(struct opening *o, struct span what)
 {
-	SHA256((const unsigned char *)what.p, what.len, o->e->digest);
+	algorithm_hash((const unsigned char *)what.p, what.len, o->e->digest);
 	return 0;
 }
 

@@ -4,6 +4,7 @@
 #include <endian.h>
 #include <openssl/sha.h>
 
+#include "common/base/algorithm.h"
 #include "common/tee/evidence_private.h"
 
 static const struct json_limits limits = {EVIDENCE_MAX, EVIDENCE_MAX, 16};
@@ -284,7 +285,7 @@ static int open_simulated(struct opening *o, struct span text)
 	if (r < 0)
 		return r;
 	o->e->tee = TEE_TYPE_SIMULATED;
-	SHA256((const unsigned char *)text.p, text.len, o->e->digest);
+	algorithm_hash((const unsigned char *)text.p, text.len, o->e->digest);
 	return 0;
 }
 

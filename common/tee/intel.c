@@ -4,6 +4,7 @@
 #include <openssl/crypto.h>
 #include <openssl/sha.h>
 
+#include "common/base/algorithm.h"
 #include "common/tee/evidence.h"
 #include "common/tee/intel_chain.h"
 #include "common/tee/intel_policy.h"
@@ -181,7 +182,7 @@ static int check_qe_report(struct verdict *v, const struct quote *q, const struc
 			"changed, or is another platform's");
 	memcpy(bound, q->attestation_key, 64);
 	memcpy(bound + 64, q->qe_auth.p, q->qe_auth.len);
-	if (!SHA256(bound, 64 + q->qe_auth.len, want))
+	if (!algorithm_hash(bound, 64 + q->qe_auth.len, want))
 		return verdict_refuse_oom(v);
 	if (CRYPTO_memcmp(want, q->qe.report_data, sizeof(want)) != 0)
 		return verdict_refuse(v, REASON_QeReportInvalid,
@@ -201,7 +202,7 @@ static bool key_of_attestation_key(
 	p = mempcpy(p, q->qe_signature, 64);
 	p = mempcpy(p, q->attestation_key, 64);
 	p = mempcpy(p, q->qe_auth.p, q->qe_auth.len);
-	return SHA256(all, (size_t)(p - all), ret);
+	return algorithm_hash(all, (size_t)(p - all), ret);
 }
 
 static void free_key(void *value)

@@ -4,6 +4,7 @@
 #include <assert.h>
 #include <openssl/sha.h>
 
+#include "common/base/algorithm.h"
 #include "common/tee/evidence.h"
 #include "common/tee/intel_document.h"
 
@@ -286,7 +287,7 @@ static int chain_key(
 	unsigned char digests[CHAIN_CERTS][CERT_DIGEST];
 
 	if (q->cert_type == CERT_TYPE_PCK_CHAIN)
-		return SHA256((const unsigned char *)q->cert_data.p, q->cert_data.len, ret)
+		return algorithm_hash((const unsigned char *)q->cert_data.p, q->cert_data.len, ret)
 			       ? 0
 			       : verdict_refuse_oom(v);
 	if (q->cert_type > CERT_TYPE_PPID_RSA3072)
@@ -299,7 +300,7 @@ static int chain_key(
 			q->cert_type);
 	for (size_t i = 0; i < CHAIN_CERTS; i++)
 		memcpy(digests[i], known->pck_chain[i]->digest, CERT_DIGEST);
-	if (!SHA256(digests[0], sizeof(digests), ret))
+	if (!algorithm_hash(digests[0], sizeof(digests), ret))
 		return verdict_refuse_oom(v);
 	ret[0] ^= 1; /* a quote that brings these digests as its chain has another key */
 	return 0;

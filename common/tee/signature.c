@@ -3,17 +3,20 @@
 
 #include <errno.h>
 #include <openssl/core_names.h>
+#include <openssl/ec.h>
 #include <openssl/err.h>
+#include <openssl/obj_mac.h>
 #include <openssl/params.h>
 #include <pthread.h>
 
+#include "common/base/algorithm.h"
+
 enum { SIG_DER_MAX = 2 + 2 * (2 + 49) + 1, DIGEST_MAX = 48 };
 
-/* Fetched once: a fetch by name costs as much as hashing a report. Kept for the process. */
-static EVP_MD *sha256, *sha384;
 /* Keys without a point: a copy that gets one costs a quarter of a key made from nothing, whose
  * curve is worked out anew. */
 static EVP_PKEY *p256, *p384;
+static EC_GROUP *p256_curve;
 static pthread_once_t once = PTHREAD_ONCE_INIT;
 
 static EVP_PKEY *no_point(const char *group)
@@ -34,9 +37,8 @@ static EVP_PKEY *no_point(const char *group)
 
 static void fetch(void)
 {
-	sha256 = EVP_MD_fetch(NULL, "SHA256", NULL);
-	sha384 = EVP_MD_fetch(NULL, "SHA384", NULL);
 	p256 = no_point("P-256");
+	p256_curve = EC_GROUP_new_by_curve_name(NID_X9_62_prime256v1);
 	p384 = no_point("P-384");
 }
 
@@ -61,6 +63,23 @@ static EVP_PKEY *ec_key(EVP_PKEY *const *like, const unsigned char *xy, size_t l
 EVP_PKEY *signature_p256_key(const unsigned char xy[64])
 {
 	return ec_key(&p256, xy, 64);
+}
+
+bool signature_p256_holds(const unsigned char xy[64])
+{
+	unsigned char octets[1 + 64] = {POINT_CONVERSION_UNCOMPRESSED};
+	EC_POINT *point;
+	bool holds;
+
+	pthread_once(&once, fetch);
+	memcpy(octets + 1, xy, 64);
+	ERR_set_mark();
+	point = p256_curve ? EC_POINT_new(p256_curve) : NULL;
+	/* refuses what is not on the curve */
+	holds = point && EC_POINT_oct2point(p256_curve, point, octets, sizeof(octets), NULL) == 1;
+	EC_POINT_free(point);
+	ERR_pop_to_mark();
+	return holds;
 }
 
 EVP_PKEY *signature_p384_key(const unsigned char xy[96])
@@ -128,7 +147,7 @@ static int check(EVP_PKEY *key, const unsigned char *rs, size_t half, const EVP_
 	EVP_PKEY_CTX *ctx;
 	int r = -ENOMEM;
 
-	if (!md || !hash(digest, md, a, b))
+	if (!hash(digest, md, a, b))
 		return -ENOMEM;
 	ERR_set_mark();
 	ctx = EVP_PKEY_CTX_new(key, NULL);
@@ -146,12 +165,10 @@ int signature_p256(EVP_PKEY *key, const unsigned char rs[64], struct span messag
 
 int signature_p256_2(EVP_PKEY *key, const unsigned char rs[64], struct span a, struct span b)
 {
-	pthread_once(&once, fetch);
-	return check(key, rs, 32, sha256, a, b);
+	return check(key, rs, 32, algorithm_sha256(), a, b);
 }
 
 int signature_p384(EVP_PKEY *key, const unsigned char rs[96], struct span message)
 {
-	pthread_once(&once, fetch);
-	return check(key, rs, 48, sha384, message, SPAN_NONE);
+	return check(key, rs, 48, algorithm_sha384(), message, SPAN_NONE);
 }

@@ -4,12 +4,15 @@
 #pragma once
 
 #include <openssl/evp.h>
+#include <stdbool.h>
 
 #include "common/base/span.h"
 
 /* A public key from its affine coordinates, big endian: 64 bytes x || y on P-256, 96 on P-384.
  * NULL: not a point of the curve, or out of memory. To be freed with EVP_PKEY_free(). */
 EVP_PKEY *signature_p256_key(const unsigned char xy[64]);
+/* Are they a point of P-256? */
+bool signature_p256_holds(const unsigned char xy[64]);
 /* A new private key on P-256; NULL: OpenSSL refused. As above. */
 EVP_PKEY *signature_p256_generate(void);
 EVP_PKEY *signature_p384_key(const unsigned char xy[96]);

@@ -187,12 +187,14 @@ static void test_jwk(void)
 		if (!CHECK_ROW(refused[i], jwk_read(&k, json_root(&doc), &err) == -EBADMSG, "%s",
 			    err.message))
 			jwk_free(&k);
+		CHECK_ROW(refused[i], jwk_read_packed(packed, json_root(&doc), &err) == -EBADMSG,
+			"%s", err.message);
 	}
 	json_parse(&doc, span_str(OWN), &limits, NULL);
 	CU_ASSERT_EQUAL(jwk_read(&k, json_root(&doc), NULL), 0);
 	CU_ASSERT_EQUAL(jwk_write(&out, k.key, JWK_ALG_ECDH), 0);
 	CHECK_STR("written", buf_view(&out), OWN_SORTED);
-	n = jwk_pack(packed, &k);
+	n = jwk_read_packed(packed, json_root(&doc), NULL);
 	CU_ASSERT_EQUAL(n, 65);
 	CU_ASSERT_EQUAL(jwk_unpack(&again, (struct span){(char *)packed, 65}, NULL), 0);
 	CU_ASSERT_EQUAL(EVP_PKEY_eq(k.key, again.key), 1);

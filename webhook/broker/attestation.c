@@ -87,15 +87,10 @@ static int check_bound(struct judging *j)
 
 static int take_key(struct judging *j)
 {
-	struct jwk k = {0};
-	int n, r = jwk_read(&k, j->a->tee_pubkey, j->err);
+	int n = jwk_read_packed(j->s->key, j->a->tee_pubkey, j->err);
 
-	if (r < 0)
-		return malformed(j, error_prefix(j->err, r, "tee-pubkey"));
-	n = jwk_pack(j->s->key, &k);
-	jwk_free(&k);
 	if (n < 0)
-		return error_oom(j->err);
+		return malformed(j, error_prefix(j->err, n, "tee-pubkey"));
 	j->s->key_len = (size_t)n;
 	return 0;
 }

@@ -8,6 +8,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "common/base/algorithm.h"
 #include "common/base/clock.h"
 #include "common/base/codec.h"
 #include "common/base/json.h"
@@ -32,7 +33,7 @@ static int hash_of(
 {
 	_cleanup_(EVP_MD_CTX_free_p) EVP_MD_CTX *ctx = EVP_MD_CTX_new();
 
-	return ctx && EVP_DigestInit_ex(ctx, EVP_sha256(), NULL) == 1 &&
+	return ctx && EVP_DigestInit_ex(ctx, algorithm_sha256(), NULL) == 1 &&
 			       EVP_DigestUpdate(ctx, prev, AUDIT_HASH) == 1 &&
 			       EVP_DigestUpdate(ctx, body.p, body.len) == 1 &&
 			       EVP_DigestFinal_ex(ctx, ret, NULL) == 1

@@ -147,7 +147,7 @@ static bool has_bytes(const struct deny *d, enum deny_kind kind, const void *val
 {
 	_cleanup_buf_ struct buf hex = BUF_INIT(2 * DENY_ENTRY_MAX);
 
-	if (!d || !len)
+	if (!d || !d->lists[kind].n || !len)
 		return false;
 	/* What is too long to be an entry is none; without memory everything is denied. */
 	if (codec_hex(&hex, value, len) < 0)
@@ -165,6 +165,8 @@ bool deny_has_key(const struct deny *d, const char *namespace_, const char *prof
 {
 	char entry[DENY_ENTRY_MAX + 16];
 
+	if (!d || !d->lists[DENY_KEYS].n)
+		return false;
 	snprintf(entry, sizeof(entry), "%s/%s/*", namespace_, profile);
 	if (has(d, DENY_KEYS, entry))
 		return true;

@@ -10,6 +10,7 @@
 #include <stdio.h>
 #include <sys/stat.h>
 
+#include "common/base/algorithm.h"
 #include "common/base/io.h"
 
 enum {
@@ -27,7 +28,7 @@ static bool derive(unsigned char *out, size_t len, struct span key, const char *
 	_cleanup_(EVP_PKEY_CTX_free_p) EVP_PKEY_CTX *ctx = EVP_PKEY_CTX_new_id(EVP_PKEY_HKDF, NULL);
 
 	return ctx && EVP_PKEY_derive_init(ctx) == 1 &&
-	       EVP_PKEY_CTX_set_hkdf_md(ctx, EVP_sha256()) == 1 &&
+	       EVP_PKEY_CTX_set_hkdf_md(ctx, algorithm_sha256()) == 1 &&
 	       EVP_PKEY_CTX_set1_hkdf_key(ctx, (const unsigned char *)key.p, (int)key.len) == 1 &&
 	       EVP_PKEY_CTX_add1_hkdf_info(
 		       ctx, (const unsigned char *)purpose, (int)strlen(purpose)) == 1 &&
@@ -215,8 +216,8 @@ int wrap_seal(struct buf *out, unsigned char ret_nonce[WRAP_NONCE], const struct
 	if (secret_init(&sealed, plain.len + 1) < 0)
 		return error_oom(err);
 	if (!ctx || RAND_bytes(ret_nonce, WRAP_NONCE) != 1 ||
-		EVP_EncryptInit_ex2(ctx, EVP_aes_256_gcm(), (unsigned char *)kek->wrap.p, ret_nonce,
-			NULL) != 1 ||
+		EVP_EncryptInit_ex2(ctx, algorithm_aes256_gcm(), (unsigned char *)kek->wrap.p,
+			ret_nonce, NULL) != 1 ||
 		EVP_EncryptUpdate(ctx, NULL, &len, bound, n) != 1 ||
 		EVP_EncryptUpdate(ctx, (unsigned char *)sealed.p, &len,
 			(const unsigned char *)plain.p, (int)plain.len) != 1 ||
@@ -244,7 +245,7 @@ int wrap_open(struct secret *ret, const struct kek *kek, const struct wrap_conte
 	if (!ctx || secret_init(&plain, size + 1) < 0)
 		return error_oom(err);
 	if (EVP_DecryptInit_ex2(
-		    ctx, EVP_aes_256_gcm(), (unsigned char *)kek->wrap.p, nonce, NULL) != 1 ||
+		    ctx, algorithm_aes256_gcm(), (unsigned char *)kek->wrap.p, nonce, NULL) != 1 ||
 		EVP_DecryptUpdate(ctx, NULL, &len, bound, n) != 1 ||
 		EVP_DecryptUpdate(ctx, (unsigned char *)plain.p, &len,
 			(const unsigned char *)wrapped.p, (int)size) != 1 ||
@@ -265,8 +266,8 @@ int wrap_mac(unsigned char ret[WRAP_MAC], const struct kek *kek, struct span tex
 {
 	unsigned len = 0;
 
-	return HMAC(EVP_sha256(), kek->mac.p, (int)kek->mac.len, (const unsigned char *)text.p,
-		       text.len, ret, &len) &&
+	return HMAC(algorithm_sha256(), kek->mac.p, (int)kek->mac.len,
+		       (const unsigned char *)text.p, text.len, ret, &len) &&
 			       len == WRAP_MAC
 		       ? 0
 		       : -EIO;

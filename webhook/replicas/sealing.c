@@ -11,6 +11,7 @@
 #include <openssl/rand.h>
 #include <string.h>
 
+#include "common/base/algorithm.h"
 #include "common/base/cleanup.h"
 
 enum { HEAD = SEALING_MAGIC + 8, IV = 12, TAG = 16 };
@@ -50,7 +51,7 @@ int sealing_seal(struct buf *out, const struct sealing_keys *keys,
 	memcpy(sealed, magic, SEALING_MAGIC);
 	put_id(sealed + SEALING_MAGIC, key->id);
 	if (!ctx || RAND_bytes(iv, IV) != 1 ||
-		EVP_EncryptInit_ex2(ctx, EVP_aes_256_gcm(), key->key, iv, NULL) != 1 ||
+		EVP_EncryptInit_ex2(ctx, algorithm_aes256_gcm(), key->key, iv, NULL) != 1 ||
 		EVP_EncryptUpdate(ctx, NULL, &len, sealed, HEAD) != 1 ||
 		EVP_EncryptUpdate(
 			ctx, body, &len, (const unsigned char *)inside.p, (int)inside.len) != 1 ||
@@ -85,7 +86,8 @@ int sealing_open(struct buf *out, const struct sealing_keys *keys,
 	n = (int)(sealed.len - SEALING_OVERHEAD);
 	key = find_key(keys, get_id(p + SEALING_MAGIC));
 	memcpy(tag, body + n, TAG);
-	if (ctx && key && EVP_DecryptInit_ex2(ctx, EVP_aes_256_gcm(), key->key, iv, NULL) == 1 &&
+	if (ctx && key &&
+		EVP_DecryptInit_ex2(ctx, algorithm_aes256_gcm(), key->key, iv, NULL) == 1 &&
 		EVP_DecryptUpdate(ctx, NULL, &len, p, HEAD) == 1 &&
 		EVP_DecryptUpdate(ctx, inside, &len, body, n) == 1 &&
 		EVP_CIPHER_CTX_ctrl(ctx, EVP_CTRL_AEAD_SET_TAG, TAG, tag) == 1 &&
