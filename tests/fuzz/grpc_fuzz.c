@@ -5,6 +5,7 @@
  * taken or not, and what handlers and callers do meanwhile. Callbacks come as often as they are
  * promised, and what is held stays within the named limits. */
 #include <stdint.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -133,10 +134,13 @@ static void handle_zombie(void *ctx, struct grpc_call *call, struct span message
 
 static void handle_echo(void *ctx, struct grpc_call *call, struct span message)
 {
+	char text[MESSAGE_MAX + 1];
+
 	require(!((struct run *)ctx)->closed && message.len <= MESSAGE_MAX);
 	for (size_t n = message.len ? (unsigned char)message.p[0] % 8 : 1; n; n--)
 		grpc_reply(call, message);
-	grpc_finish(call, GRPC_OK, message.len ? message.p : NULL);
+	snprintf(text, sizeof(text), "%.*s", (int)message.len, message.p);
+	grpc_finish(call, GRPC_OK, message.len ? text : NULL);
 }
 
 static const struct grpc_method methods[] = {
