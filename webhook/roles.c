@@ -324,7 +324,6 @@ static int setup_broker(struct roles *roles, struct error *err)
 	const struct webhook_config *c = roles->config;
 	const struct broker_options o = {
 		.event = roles->event,
-		.queue = roles->queue,
 		.kube = roles->kube,
 		.events = roles->events,
 		.metrics = roles->metrics,

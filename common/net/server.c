@@ -175,8 +175,9 @@ static int start_workers(struct server *s, const struct server_options *o, struc
 	};
 	int r = o->tls ? add_tls_options(o, options, 7, priority, err) : 0;
 
-	while (r == 0 && s->n_workers < o->threads) {
-		struct MHD_Daemon *d = MHD_start_daemon(MHD_USE_EPOLL_INTERNAL_THREAD |
+	while (r == 0 && s->n_workers < (o->event ? 1 : o->threads)) {
+		struct MHD_Daemon *d = MHD_start_daemon(
+			(o->event ? MHD_USE_EPOLL : MHD_USE_EPOLL_INTERNAL_THREAD) |
 				MHD_USE_NO_LISTEN_SOCKET | MHD_ALLOW_SUSPEND_RESUME |
 				(o->tls ? MHD_USE_TLS : 0), 0, NULL, NULL, request_handle, s,
 			MHD_OPTION_ARRAY, options, MHD_OPTION_END);
@@ -186,7 +187,7 @@ static int start_workers(struct server *s, const struct server_options *o, struc
 				o->address, s->port);
 		s->workers[s->n_workers++].daemon = d;
 	}
-	return r;
+	return r == 0 && o->event ? server_join_loop(s, o->event, err) : r;
 }
 
 /* Threads that take no signals: those are for the program's own loop. */
@@ -238,7 +239,7 @@ int server_start(struct server **ret_s, const struct server_options *o, http_han
 	_cleanup_(server_stop_p) struct server *s = NULL;
 	int r;
 
-	if (o->threads < 1 || o->threads > SERVER_THREADS_MAX)
+	if (!o->event && (o->threads < 1 || o->threads > SERVER_THREADS_MAX))
 		return error_set(err, -EINVAL, "server threads: %u, want 1 to %d", o->threads,
 			SERVER_THREADS_MAX);
 	if (o->limits.max_connections < 1 || o->limits.max_connections > SERVER_CONNECTIONS_MAX ||
@@ -339,7 +340,7 @@ unsigned server_drain(struct server *s, int64_t timeout_usec)
 	server_quiesce(s);
 	pthread_mutex_lock(&s->lock);
 	while (s->n > 0 && clock_monotonic_usec() < deadline)
-		server_wait_changed(s, deadline);
+		server_await(s, deadline);
 	n = cut_off(s);
 	pthread_mutex_unlock(&s->lock);
 	return n;
@@ -359,8 +360,9 @@ void server_stop(struct server *s)
 	pthread_mutex_lock(&s->lock);
 	cut_off(s);
 	while (s->suspended > 0)
-		server_wait_changed(s, INT64_MAX);
+		server_await(s, INT64_MAX);
 	pthread_mutex_unlock(&s->lock);
+	server_leave_loop(s);
 	for (unsigned i = 0; i < s->n_workers; i++)
 		MHD_stop_daemon(s->workers[i].daemon);
 	while (s->head) { /* accepted, but never with a worker */

@@ -10,6 +10,7 @@
 
 #include <stdbool.h>
 #include <stdint.h>
+#include <systemd/sd-event.h>
 
 #include "common/base/buf.h"
 #include "common/base/error.h"
@@ -37,6 +38,9 @@ struct server_options {
 	const char *address;       /* "0.0.0.0", "::", "127.0.0.1" */
 	uint16_t port;             /* 0: any, see server_port */
 	unsigned threads;          /* 1 to SERVER_THREADS_MAX */
+	sd_event *event;           /* NULL: served on these threads. Else on this loop's thread,
+				    * where the handler runs too and where http_finish(),
+				    * server_drain() and server_stop() are called */
 	struct tls_identity *tls;  /* borrowed; NULL: plain HTTP */
 	const char *tls_min;       /* "1.2" or "1.3" */
 	const char *tls_ciphers;   /* "": modern default; else a GnuTLS priority string */
@@ -87,7 +91,7 @@ enum {
 
 enum http_verdict {
 	HTTP_DONE,     /* res is the answer */
-	HTTP_DEFERRED, /* http_finish() will be called, from any thread, exactly once */
+	HTTP_DEFERRED, /* http_finish() is called exactly once, then or later, from any thread */
 };
 
 /* Called with the complete request on the thread that serves the connection. Must not block: the
@@ -95,8 +99,8 @@ enum http_verdict {
 typedef enum http_verdict (*http_handler)(void *ctx, struct http_exchange *x,
 	const struct http_request *req, struct http_response *res);
 
-/* Completes a deferred exchange, whose req and res stay valid until then, even if the server was
- * stopped in between. */
+/* Completes a deferred exchange, on any thread (of a server on a loop: the loop's), whose req and
+ * res stay valid until then, even if the server was stopped in between. */
 void http_finish(struct http_exchange *x);
 
 /* What a server counts; for metrics. */

@@ -32,7 +32,8 @@ int server_listen(struct server *s, const struct server_options *o, struct error
 	return tcp_listen(&s->listen_fd, o->address, &s->port, err);
 }
 
-static struct http_exchange *exchange_new(struct server *s, int fd, const struct sockaddr *addr)
+static struct http_exchange *exchange_new(
+	struct server *s, int fd, const struct sockaddr_storage *addr, socklen_t size)
 {
 	struct http_exchange *x = calloc(1, sizeof(*x));
 
@@ -40,7 +41,9 @@ static struct http_exchange *exchange_new(struct server *s, int fd, const struct
 		return NULL;
 	x->server = s;
 	x->fd = fd;
-	tcp_client(x->client, addr);
+	tcp_client(x->client, (const struct sockaddr *)addr);
+	x->addr = *addr;
+	x->addr_len = size;
 	x->uri = BUF_INIT(s->limits.max_header);
 	x->body = BUF_INIT(s->limits.max_body);
 	x->out = BUF_INIT(SERVER_RESPONSE_MAX);
@@ -205,9 +208,28 @@ static struct worker *least_loaded(struct server *s)
 	return least;
 }
 
-static void add_connection(struct server *s, int fd, const struct sockaddr *addr, socklen_t size)
+/* Nobody serves it. */
+static void give_up(struct http_exchange *x)
 {
-	struct http_exchange *x = exchange_new(s, fd, addr), *lost;
+	struct server *s = x->server;
+
+	pthread_mutex_lock(&s->lock);
+	server_unlist(s, x);
+	pthread_mutex_unlock(&s->lock);
+	exchange_free(x);
+}
+
+void server_hand_over(struct http_exchange *x)
+{
+	if (MHD_add_connection(x->worker->daemon, x->fd, (struct sockaddr *)&x->addr,
+		    x->addr_len) != MHD_YES)
+		give_up(x);
+}
+
+static void add_connection(
+	struct server *s, int fd, const struct sockaddr_storage *addr, socklen_t size)
+{
+	struct http_exchange *x = exchange_new(s, fd, addr, size), *lost;
 
 	if (!x) {
 		close(fd);
@@ -221,14 +243,14 @@ static void add_connection(struct server *s, int fd, const struct sockaddr *addr
 		exchange_free(lost);
 	}
 	x->worker = least_loaded(s);
+	x->handed_over = !s->arrivals;
+	s->arriving += !x->handed_over;
 	list_add(s, x);
 	pthread_mutex_unlock(&s->lock);
-	if (MHD_add_connection(x->worker->daemon, fd, addr, size) == MHD_YES)
-		return;
-	pthread_mutex_lock(&s->lock);
-	server_unlist(s, x);
-	pthread_mutex_unlock(&s->lock);
-	exchange_free(x);
+	if (s->arrivals)
+		server_arrive(s);
+	else
+		server_hand_over(x);
 }
 
 /* Takes one client; -errno when none is there or something is exhausted. */
@@ -241,7 +263,7 @@ static int accept_one(struct server *s)
 
 	if (fd < 0)
 		return -errno;
-	add_connection(s, fd, (struct sockaddr *)&addr, size);
+	add_connection(s, fd, &addr, size);
 	due = clock_monotonic_usec() + SWEEP_USEC;
 	if (due < s->next_sweep)
 		s->next_sweep = due;

@@ -14,7 +14,9 @@
 #include <netinet/in.h>
 #include <pthread.h>
 #include <stdatomic.h>
+#include <sys/socket.h>
 
+#include "common/net/loop.h"
 #include "common/net/server.h"
 #include "common/net/tls_peer.h"
 
@@ -22,6 +24,7 @@ enum {
 	SERVER_KEEP_MAX = 64 * 1024, /* a connection keeps buffers up to this between requests */
 	SERVER_METHOD_MAX = 32,
 	SERVER_EVICT_USEC = 10 * 1000000, /* idle for less, or idle_usec / 8, is not evicted */
+	SERVER_TURN_MSEC = 20, /* a loop that waits for its own server looks so often */
 };
 
 enum phase {
@@ -53,6 +56,9 @@ struct http_exchange {
 	struct http_exchange *prev, *next; /* under the server's lock */
 	int fd;
 	char client[INET6_ADDRSTRLEN]; /* tcp_client() */
+	struct sockaddr_storage addr;  /* the same */
+	socklen_t addr_len;
+	bool handed_over; /* to libmicrohttpd, or about to be; under the server's lock */
 	struct MHD_Connection *mhd;
 	_Atomic uint64_t phase;   /* enum phase | since << PHASE_BITS, so that both change at once */
 	_Atomic int deferral;
@@ -100,6 +106,11 @@ struct server {
 	unsigned n_workers;
 	uint16_t port;
 
+	/* Of a server on a loop, else NULL: server_loop.c. */
+	sd_event_source *ready, *again;
+	struct loop_queue *arrivals;
+	unsigned arriving; /* not handed over yet; under the lock */
+
 	pthread_t acceptor;
 	bool joinable;
 	int listen_fd, wake_fd;
@@ -130,7 +141,20 @@ void server_unlist(struct server *s, struct http_exchange *x);
 struct http_exchange *server_find_accepted(struct server *s, int fd);
 void server_wait_changed(struct server *s, int64_t until);
 
+/* server_loop.c; with the lock held, server_leave_loop() without it. */
+int server_join_loop(struct server *s, sd_event *event, struct error *err);
+void server_leave_loop(struct server *s); /* nothing to do without a loop */
+/* Waits for a change, as server_wait_changed(); the loop's own server goes on meanwhile. */
+void server_await(struct server *s, int64_t until);
+/* Has the loop look at its connections although no descriptor is ready. On the loop's thread; nothing to
+ * do without a loop. */
+void server_turn_soon(struct server *s);
+/* On the acceptor's thread: who is not handed over yet is, on the loop's. Without the lock. */
+void server_arrive(struct server *s);
+
 /* server_accept.c */
+/* Gives a connection to its worker; frees it when that cannot take it. */
+void server_hand_over(struct http_exchange *x);
 int server_listen(struct server *s, const struct server_options *o, struct error *err);
 void *server_acceptor(void *server); /* the thread */
 /* Closes what has passed its time, as of now (monotonic). Returns when to do so again: INT64_MAX

@@ -265,6 +265,7 @@ void http_finish(struct http_exchange *x)
 		 * before libmicrohttpd is done with resuming. */
 		server_suspended(s, 1);
 		MHD_resume_connection(x->mhd);
+		server_turn_soon(s);
 		server_suspended(s, -1);
 	} else if (was == DEFER_ORPHANED) {
 		exchange_free(x);
@@ -291,7 +292,8 @@ static enum MHD_Result handle(struct http_exchange *x)
 	exchange_phase(x, PHASE_HANDLING);
 	fill_request(x);
 	reset_response(x);
-	if (s->handler(s->ctx, x, &x->req, &x->res) == HTTP_DEFERRED)
+	if (s->handler(s->ctx, x, &x->req, &x->res) == HTTP_DEFERRED &&
+		atomic_load(&x->deferral) != DEFER_FINISHED)
 		return suspend(x);
 	return conclude(x);
 }

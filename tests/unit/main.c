@@ -163,6 +163,7 @@
 	X(secret)                                                                                  \
 	X(server)                                                                                  \
 	X(server_life)                                                                             \
+	X(server_loop)                                                                             \
 	X(session)                                                                                 \
 	X(settings)                                                                                \
 	X(sgx)                                                                                     \

@@ -42,7 +42,6 @@ struct refusals {
 	EVP_PKEY *token_key, *own, *other;
 	struct rcar_world world;
 	const char *namespace_uid;
-	struct loop_queue *queue;
 	struct rcar_desk *desk;
 	struct server *server;
 	struct http_client *client;

@@ -303,14 +303,14 @@ static bool begin_store(struct refusals *w)
 static bool begin_desk(struct refusals *w)
 {
 	const struct server_options server = {.address = "127.0.0.1",
-		.threads = 1,
+		.event = w->kube.event,
 		.limits = {.max_body = RCAR_REQUEST_MAX,
 			.max_header = 32768,
 			.max_connections = 10,
 			.max_in_flight = 10,
 			.request_usec = 30 * (int64_t)USEC_PER_SEC,
 			.idle_usec = 90 * (int64_t)USEC_PER_SEC}};
-	struct rcar_options o = {.rules = {w->a->allow_sample, examine_then, w->trust},
+	const struct rcar_options o = {.rules = {w->a->allow_sample, examine_then, w->trust},
 		.keys = &w->keys,
 		.token_key = &w->token_key,
 		.world = &w->world,
@@ -322,9 +322,6 @@ static bool begin_desk(struct refusals *w)
 		.version = "1"};
 	struct error err = {0};
 
-	if (loop_queue_new(&w->queue, w->kube.event, 16) < 0)
-		return CHECK_ROW("queue", false, "none");
-	o.queue = w->queue;
 	if (!CHECK_ROW("desk",
 		    rcar_desk_new(&w->desk, &o, &err) == 0 &&
 			    server_start(&w->server, &server, rcar_handle, w->desk, &err) == 0 &&
@@ -380,7 +377,6 @@ void refusals_end(struct refusals *w)
 	http_client_free(w->client);
 	server_stop(w->server);
 	rcar_desk_free(w->desk);
-	loop_queue_free(w->queue);
 	witness_free(w->witness);
 	token_review_free(w->reviews);
 	ledger_free(w->ledger);

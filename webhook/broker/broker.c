@@ -339,7 +339,6 @@ static int setup_desk(struct broker *b, struct error *err)
 		return r;
 	return rcar_desk_new(&b->desk,
 		&(struct rcar_options){
-			.queue = o->queue,
 			.rules = {.allow_sample = o->config->allow_sample,
 				.examine = trust_examine,
 				.ctx = b->trust},
@@ -375,6 +374,7 @@ static int setup_front(struct broker *b, struct error *err)
 		.config = &o->config->front,
 		.namespace_ = o->namespace_,
 		.serving = o->serving,
+		.on_loop = true,
 	};
 	struct server_limits *limits = &front.serving.limits;
 

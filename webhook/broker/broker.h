@@ -10,7 +10,6 @@
 #include <systemd/sd-event.h>
 
 #include "common/kube/event.h"
-#include "common/net/loop.h"
 #include "common/net/server.h"
 #include "common/observe/health.h"
 #include "common/observe/metrics.h"
@@ -21,7 +20,6 @@ struct broker;
 
 struct broker_options {
 	sd_event *event;
-	struct loop_queue *queue;
 	struct kube_client *kube; /* NULL: standalone */
 	struct kube_event_recorder *events;
 	struct metrics *metrics;
@@ -47,5 +45,5 @@ void broker_refresh(struct broker *b);
 void broker_close_soon(struct broker *b);
 void broker_quiesce(struct broker *b);
 unsigned broker_connections(struct broker *b);
-void broker_free(struct broker *b); /* NULL allowed; before queue, kube, events */
+void broker_free(struct broker *b); /* NULL allowed; before kube, events */
 DEFINE_CLEANUP(struct broker *, broker_free)

@@ -24,18 +24,14 @@ static const char *const kinds[RCAR_KIND_N] = {"auth", "attest", "resource", "un
 
 static struct visit *visit_new(struct rcar_desk *d)
 {
-	struct visit *v = NULL;
+	struct visit *v = d->n < RCAR_VISITS_MAX ? calloc(1, sizeof(*v)) : NULL;
 
-	pthread_mutex_lock(&d->lock);
-	if (d->n < RCAR_VISITS_MAX)
-		v = calloc(1, sizeof(*v));
-	if (v) {
-		v->desk = d;
-		v->jwe = BUF_INIT(JWK_RSA_BYTES_MAX * 1024);
-		LIST_INSERT_HEAD(&d->visits, v, link);
-		d->n++;
-	}
-	pthread_mutex_unlock(&d->lock);
+	if (!v)
+		return NULL;
+	v->desk = d;
+	v->jwe = BUF_INIT(JWK_RSA_BYTES_MAX * 1024);
+	LIST_INSERT_HEAD(&d->visits, v, link);
+	d->n++;
 	return v;
 }
 
@@ -43,10 +39,8 @@ static void visit_free(struct visit *v)
 {
 	struct rcar_desk *d = v->desk;
 
-	pthread_mutex_lock(&d->lock);
 	LIST_REMOVE(v, link);
 	d->n--;
-	pthread_mutex_unlock(&d->lock);
 	witness_cancel(v->asked);
 	secret_free(&v->cookie);
 	secret_free(&v->bearer);
@@ -318,13 +312,11 @@ static void take_attestation(struct visit *v)
 }
 
 /*
- * The loop, and the server's threads
+ * The server's handler
  */
 
-static void begin(void *ctx)
+static void begin(struct visit *v)
 {
-	struct visit *v = ctx;
-
 	if ((v->kind == RCAR_AUTH || v->kind == RCAR_ATTEST || v->kind == RCAR_VERSIONS) &&
 		!rates_share(v->desk->rates, v->request->client, v->desk->o.max_rate,
 			clock_monotonic_usec())) {
@@ -370,9 +362,10 @@ enum http_verdict rcar_handle(void *ctx, struct http_exchange *x, const struct h
 		v->request = req;
 		v->response = res;
 		if (secret_copy(&v->cookie, rq.session) == 0 &&
-			secret_copy(&v->bearer, rq.bearer) == 0 &&
-			loop_post(d->o.queue, begin, v) == 0)
+			secret_copy(&v->bearer, rq.bearer) == 0) {
+			begin(v); /* which may have ended it already */
 			return HTTP_DEFERRED;
+		}
 		visit_free(v);
 	}
 	rcar_refusal(res, 429, REASON_RateLimited, "too many requests at once; try again");
@@ -402,7 +395,6 @@ int rcar_desk_new(struct rcar_desk **ret_d, const struct rcar_options *o, struct
 	if (!d)
 		return error_oom(err);
 	d->o = *o;
-	pthread_mutex_init(&d->lock, NULL);
 	d->nonces = nonces_new();
 	d->rates = rates_new();
 	if (!d->nonces || !d->rates)
@@ -426,6 +418,5 @@ void rcar_desk_free(struct rcar_desk *d)
 	}
 	nonces_free(d->nonces);
 	rates_free(d->rates);
-	pthread_mutex_destroy(&d->lock);
 	free(d);
 }

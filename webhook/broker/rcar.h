@@ -1,13 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
  * Where guests, enclaves and agents come for keys: Confidential Containers' key broker protocol
- * over HTTPS (common/kbs/rcar.h). A request is taken in on a thread of the server and handled on
- * the loop. Nothing is remembered between the steps but used nonces: any replica serves any step.
- */
+ * over HTTPS (common/kbs/rcar.h), all on the loop's thread. Nothing is remembered between the
+ * steps but used nonces: any replica serves any step. */
 #pragma once
 
 #include "common/kube/event.h"
-#include "common/net/loop.h"
 #include "common/net/server.h"
 #include "common/observe/metrics.h"
 #include "webhook/broker/attestation.h"
@@ -32,7 +30,6 @@ struct rcar_world {
 };
 
 struct rcar_options {
-	struct loop_queue *queue;
 	struct attestation_rules rules;
 	const struct sealing_keys *keys; /* borrowed, as what follows */
 	EVP_PKEY *const *token_key;      /* points to NULL: there is none yet */
@@ -59,6 +56,6 @@ int rcar_desk_new(struct rcar_desk **ret_d, const struct rcar_options *o, struct
 void rcar_desk_free(struct rcar_desk *d);
 DEFINE_CLEANUP(struct rcar_desk *, rcar_desk_free)
 
-/* The server's handler; ctx: the desk. Any thread. */
+/* The handler of a server on the loop; ctx: the desk. */
 enum http_verdict rcar_handle(void *ctx, struct http_exchange *x, const struct http_request *req,
 	struct http_response *res);

@@ -3,7 +3,6 @@
  * Private to rcar: a visit is one request, from the server's thread until it is answered. */
 #pragma once
 
-#include <pthread.h>
 #include <sys/queue.h>
 
 #include "common/base/secret.h"
@@ -36,7 +35,6 @@ struct visit {
 
 struct rcar_desk {
 	struct rcar_options o;
-	pthread_mutex_t lock; /* of visits: threads of the server add some */
 	LIST_HEAD(visits, visit) visits;
 	unsigned n;
 	struct nonces *nonces;

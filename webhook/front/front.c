@@ -101,6 +101,7 @@ static int setup_server(struct front *f, const struct front_options *o, http_han
 	struct server_options server = {
 		.address = address,
 		.threads = o->serving.threads,
+		.event = o->on_loop ? o->event : NULL,
 		.tls = f->identity,
 		.tls_min = o->serving.tls_min,
 		.tls_ciphers = o->serving.tls_ciphers,

@@ -95,6 +95,7 @@ struct front_options {
 	const struct front_config *config; /* borrowed during front_new() */
 	const char *namespace_;            /* of Secret, ConfigMap and Service; outlives it */
 	struct front_serving serving;
+	bool on_loop; /* the handler runs on the loop's thread, not on threads of the server */
 };
 
 struct front;
