@@ -10,16 +10,22 @@
 
 #include "common/net/server_private.h"
 
+enum { TURNS_MAX = 8 /* before others on the loop have theirs */ };
+
 /* Does what can be done now. */
 static void turn(struct server *s)
 {
 	struct MHD_Daemon *d = s->workers[0].daemon;
-	MHD_UNSIGNED_LONG_LONG wait = 0;
 
-	MHD_run(d);
-	/* What TLS has decrypted already no descriptor tells of. */
-	if (MHD_get_timeout(d, &wait) == MHD_YES && wait == 0)
-		server_turn_soon(s);
+	for (int i = 0; i < TURNS_MAX; i++) {
+		MHD_UNSIGNED_LONG_LONG wait = 0;
+
+		MHD_run(d);
+		/* There may be more of which no descriptor tells. */
+		if (MHD_get_timeout(d, &wait) != MHD_YES || wait > 0)
+			return;
+	}
+	server_turn_soon(s);
 }
 
 /* Once more in this loop's next round. libmicrohttpd has no descriptor of its own that would tell

@@ -179,6 +179,7 @@
 	X(status)                                                                                  \
 	X(status_output)                                                                           \
 	X(store)                                                                                   \
+	X(store_cache)                                                                             \
 	X(store_secrets)                                                                           \
 	X(strays)                                                                                  \
 	X(sync)                                                                                    \

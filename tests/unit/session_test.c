@@ -174,6 +174,7 @@ static void test_token(void)
 	_cleanup_buf_ struct buf token = BUF_INIT(JWS_MAX);
 	_cleanup_json_ struct json jwk = {0};
 	unsigned char report_data[RCAR_REPORT_DATA] = {0};
+	struct token_signer signer = {0};
 	struct session s, got;
 	enum reason reason;
 	struct error err = {0};
@@ -187,7 +188,7 @@ static void test_token(void)
 				.additional = SPAN_LIT(""),
 				.report_data = report_data,
 				.version = "0"},
-			&keys, key, NOW / USEC_PER_SEC, &err) == 0,
+			&keys, &signer, key, NOW / USEC_PER_SEC, &err) == 0,
 		"%s", err.message);
 	CHECK_ROW("read", token_read(&got, buf_view(&token), &keys, key, NOW, &reason, &err) == 0,
 		"%s", err.message);
@@ -197,6 +198,7 @@ static void test_token(void)
 	CU_ASSERT_EQUAL(token_read(&got, buf_view(&token), &keys, key,
 				NOW + (SESSION_SEC + 1) * (int64_t)USEC_PER_SEC, &reason, NULL),
 		-EACCES);
+	token_signer_free(&signer);
 	for (size_t n = 0; n < token.len; n += 7)
 		CU_ASSERT(token_read(&got, (struct span){token.p, n}, &keys, key, NOW, &reason,
 				  NULL) < 0);

@@ -42,8 +42,6 @@ static void visit_free(struct visit *v)
 	LIST_REMOVE(v, link);
 	d->n--;
 	witness_cancel(v->asked);
-	secret_free(&v->cookie);
-	secret_free(&v->bearer);
 	rcar_attest_free(&v->attest);
 	packet_free(&v->packet);
 	buf_free(&v->jwe);
@@ -198,7 +196,7 @@ static void answer(struct visit *v, const struct attestation_proof *proof)
 	int r = *o->token_key ? 0 : error_set(&err, -ENOKEY, "there is no key to sign tokens yet");
 
 	if (r == 0)
-		r = token_write(&token, &claims, o->keys, *o->token_key,
+		r = token_write(&token, &claims, o->keys, &v->desk->signer, *o->token_key,
 			clock_unix_usec() / (int64_t)USEC_PER_SEC, &err);
 	if (r == 0)
 		r = put_session(v, &err);
@@ -277,7 +275,7 @@ static void take_attestation(struct visit *v)
 	int r;
 
 	metric_add(v->desk->kbs.attest_requests, 1, NULL);
-	if (session_open(&v->session, o->keys, secret_view(&v->cookie), now, &reason, &err) < 0) {
+	if (session_open(&v->session, o->keys, v->cookie, now, &reason, &err) < 0) {
 		visit_refuse(v, reason, "%s", err.message);
 		return;
 	}
@@ -361,12 +359,10 @@ enum http_verdict rcar_handle(void *ctx, struct http_exchange *x, const struct h
 		v->exchange = x;
 		v->request = req;
 		v->response = res;
-		if (secret_copy(&v->cookie, rq.session) == 0 &&
-			secret_copy(&v->bearer, rq.bearer) == 0) {
-			begin(v); /* which may have ended it already */
-			return HTTP_DEFERRED;
-		}
-		visit_free(v);
+		v->cookie = rq.session;
+		v->bearer = rq.bearer;
+		begin(v); /* which may have ended it already */
+		return HTTP_DEFERRED;
 	}
 	rcar_refusal(res, 429, REASON_RateLimited, "too many requests at once; try again");
 	kbs_metrics_answered(&d->kbs, 0, req->body.len, res->body->len);
@@ -416,6 +412,7 @@ void rcar_desk_free(struct rcar_desk *d)
 		rcar_refusal(v->response, 503, REASON_Internal, "the key broker is ending");
 		visit_leave(v);
 	}
+	token_signer_free(&d->signer);
 	nonces_free(d->nonces);
 	rates_free(d->rates);
 	free(d);

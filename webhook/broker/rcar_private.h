@@ -12,6 +12,7 @@
 #include "webhook/broker/rates.h"
 #include "webhook/broker/rcar.h"
 #include "webhook/broker/rcar_request.h"
+#include "webhook/broker/token.h"
 
 struct visit {
 	LIST_ENTRY(visit) link; /* the desk's */
@@ -23,7 +24,7 @@ struct visit {
 	int64_t begun_usec; /* monotonic */
 	bool judged;        /* evidence or tokens were looked at */
 	struct key_id key;
-	struct secret cookie, bearer; /* as they came */
+	struct span cookie, bearer; /* as they came; of the handler's time alone */
 	struct rcar_attest attest;
 	struct session session;
 	struct witness_call *asked;
@@ -37,6 +38,7 @@ struct rcar_desk {
 	struct rcar_options o;
 	LIST_HEAD(visits, visit) visits;
 	unsigned n;
+	struct token_signer signer;
 	struct nonces *nonces;
 	struct rates *rates;
 	struct metric *requests;

@@ -275,11 +275,10 @@ static int open_session(struct visit *v, enum reason *ret_reason, struct error *
 	int r;
 
 	if (v->cookie.len || !v->bearer.len || !*o->token_key)
-		r = session_open(
-			&v->session, o->keys, secret_view(&v->cookie), now, ret_reason, err);
+		r = session_open(&v->session, o->keys, v->cookie, now, ret_reason, err);
 	else
-		r = token_read(&v->session, secret_view(&v->bearer), o->keys, *o->token_key, now,
-			ret_reason, err);
+		r = token_read(
+			&v->session, v->bearer, o->keys, *o->token_key, now, ret_reason, err);
 	if (r < 0 || v->session.attested)
 		return r;
 	*ret_reason = REASON_SessionExpired;

@@ -115,7 +115,7 @@ void visit_versions(struct visit *v)
 			  : "this broker has no API server to ask whose a token is");
 		return;
 	}
-	v->asked = witness_agent(w, secret_view(&v->bearer), on_testimony, v);
+	v->asked = witness_agent(w, v->bearer, on_testimony, v);
 	if (v->asked)
 		witness_go(v->asked);
 	else

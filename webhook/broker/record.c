@@ -5,8 +5,11 @@
 #include <openssl/evp.h>
 #include <stdio.h>
 
+#include "common/base/algorithm.h"
+
 enum {
 	ARENA_MAX = 16 * 1024 * 1024,
+	OWNER_BYTES_MAX = 1024,
 	HASH_SHOWN = 8,   /* bytes of it in a record's name */
 	PART_SHOWN = 100, /* characters of namespace and profile */
 };
@@ -28,7 +31,7 @@ void key_record_name(char ret[KEY_RECORD_NAME_MAX], const struct key_owner *o)
 	int n;
 
 	/* Each with its NUL, so that none runs into the next. */
-	if (ctx && EVP_DigestInit_ex(ctx, EVP_sha256(), NULL) == 1) {
+	if (ctx && EVP_DigestInit_ex(ctx, algorithm_sha256(), NULL) == 1) {
 		for (size_t i = 0; i < ARRAY_SIZE(parts); i++)
 			EVP_DigestUpdate(ctx, parts[i], strlen(parts[i]) + 1);
 		EVP_DigestFinal_ex(ctx, digest, NULL);
@@ -38,6 +41,13 @@ void key_record_name(char ret[KEY_RECORD_NAME_MAX], const struct key_owner *o)
 		o->namespace_, PART_SHOWN, o->profile);
 	for (size_t i = 0; i < HASH_SHOWN && n > 0; i++)
 		n += snprintf(ret + n, (size_t)(KEY_RECORD_NAME_MAX - n), "%02x", digest[i]);
+}
+
+bool key_owner_same(const struct key_owner *a, const struct key_owner *b)
+{
+	return a->namespace_ && strcmp(a->namespace_, b->namespace_) == 0 &&
+	       strcmp(a->namespace_uid, b->namespace_uid) == 0 &&
+	       strcmp(a->profile, b->profile) == 0 && strcmp(a->profile_uid, b->profile_uid) == 0;
 }
 
 static int set_owner(struct key_record *rec, const struct key_owner *o, struct error *err)
@@ -79,6 +89,46 @@ void key_record_free(struct key_record *rec)
 {
 	arena_free(&rec->arena);
 	*rec = (struct key_record){0};
+}
+
+static int copy_wrapped(struct key_record *rec)
+{
+	for (size_t i = 0; i < rec->n; i++)
+		for (size_t j = 0; j < rec->keys[i].n; j++) {
+			struct key_version *v = &rec->keys[i].v[j];
+
+			v->wrapped = arena_dup(&rec->arena, v->wrapped);
+			if (!v->wrapped.p)
+				return -ENOMEM;
+		}
+	return 0;
+}
+
+int key_record_copy(struct key_record *ret, const struct key_record *from, size_t max)
+{
+	_cleanup_record_ struct key_record copy = *from;
+	struct error none = {0};
+	size_t size = from->n * sizeof(*from->keys);
+	int r;
+
+	copy.arena = ARENA_INIT(max);
+	for (size_t i = 0; i < from->n; i++)
+		for (size_t j = 0; j < from->keys[i].n; j++)
+			size += from->keys[i].v[j].wrapped.len + 64;
+	if (size + OWNER_BYTES_MAX > max)
+		return -E2BIG;
+	copy.keys = arena_array(&copy.arena, struct key_entry, from->n);
+	if (!copy.keys)
+		return -ENOMEM;
+	memcpy(copy.keys, from->keys, from->n * sizeof(*from->keys));
+	r = set_owner(&copy, &from->owner, &none);
+	if (r == 0)
+		r = copy_wrapped(&copy);
+	if (r < 0)
+		return r;
+	*ret = copy;
+	copy = (struct key_record){0};
+	return 0;
 }
 
 struct key_entry *key_record_find(const struct key_record *rec, const char *key)

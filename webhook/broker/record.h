@@ -33,6 +33,8 @@ enum {
 struct key_owner {
 	const char *namespace_, *namespace_uid, *profile, *profile_uid;
 };
+/* A record that names no owner is nobody's. */
+bool key_owner_same(const struct key_owner *a, const struct key_owner *b);
 /* The record's name: a DNS subdomain, readable, and another one for each owner. */
 void key_record_name(char ret[KEY_RECORD_NAME_MAX], const struct key_owner *o);
 
@@ -64,6 +66,9 @@ struct key_record {
 /* An empty record. rec holds nothing before. -ENOMEM, -EINVAL (a name is none). */
 int key_record_new(struct key_record *rec, const struct key_owner *o, struct error *err);
 void key_record_free(struct key_record *rec);
+/* A copy to read alone, with room for no more keys than there are, of at most max bytes. ret holds
+ * nothing before. -E2BIG, -ENOMEM. */
+int key_record_copy(struct key_record *ret, const struct key_record *from, size_t max);
 #define _cleanup_record_ _cleanup_(key_record_free)
 
 /* ret is empty before. -EBADMSG: not as it was written; -ENOKEY: under a KEK that is not there (the

@@ -6,6 +6,7 @@
 
 #include "webhook/broker/deny.h"
 #include "webhook/broker/keks.h"
+#include "webhook/broker/store_cache.h"
 
 #define SORT "keys"
 
@@ -14,6 +15,7 @@ enum { TEXT_MAX = KEY_RECORD_BYTES_MAX + 1024 };
 struct key_store {
 	struct store_place place;
 	struct keks *keks;
+	struct store_cache *cache;
 	const struct deny *deny;
 	void (*changed)(void *ctx);
 	void *changed_ctx;
@@ -23,6 +25,7 @@ static void on_change(void *ctx)
 {
 	struct key_store *s = ctx;
 
+	store_cache_clear(s->cache);
 	if (s->changed)
 		s->changed(s->changed_ctx);
 }
@@ -61,6 +64,10 @@ int key_store_new(struct key_store **ret_s, const struct key_store_options *o, s
 	struct metric *insecure;
 	int r = s ? check_options(o, err) : error_oom(err);
 
+	if (r == 0) {
+		s->cache = store_cache_new();
+		r = s->cache ? 0 : error_oom(err);
+	}
 	if (r == 0)
 		r = keks_new(&s->keks,
 			&(struct keks_options){
@@ -88,6 +95,7 @@ void key_store_free(struct key_store *s)
 	if (!s)
 		return;
 	keks_free(s->keks);
+	store_cache_free(s->cache);
 	if (s->place.free)
 		s->place.free(s->place.self);
 	free(s);
@@ -125,6 +133,7 @@ void key_store_listen(struct key_store *s, void (*changed)(void *ctx), void *ctx
 
 int key_store_reload(struct key_store *s, struct error *err)
 {
+	store_cache_clear(s->cache);
 	return keks_reload(s->keks, err);
 }
 
@@ -168,14 +177,6 @@ int key_store_read_name(
 	return r < 0 && r != -ENOENT ? error_prefix(err, r, "%s", name) : r;
 }
 
-/* A record that names no owner is nobody's. */
-static bool same_owner(const struct key_owner *a, const struct key_owner *b)
-{
-	return a->namespace_ && strcmp(a->namespace_, b->namespace_) == 0 &&
-	       strcmp(a->namespace_uid, b->namespace_uid) == 0 &&
-	       strcmp(a->profile, b->profile) == 0 && strcmp(a->profile_uid, b->profile_uid) == 0;
-}
-
 int key_store_read(
 	struct key_store *s, const struct key_owner *o, struct key_record *ret, struct error *err)
 {
@@ -190,7 +191,7 @@ int key_store_read(
 			err, r, "there are no keys of profile %s/%s", o->namespace_, o->profile);
 	if (r < 0)
 		return r;
-	if (!same_owner(&rec.owner, o))
+	if (!key_owner_same(&rec.owner, o))
 		return error_set(err, -EBADMSG,
 			"%s: the record is of another profile or namespace; restore the right one",
 			name);
@@ -268,19 +269,39 @@ static enum reason take_key(struct key_store *s, const struct key_record *rec, c
 	return REASON_Ok;
 }
 
+/* Reads the record into ret, and keeps it if it can be told when it changes. */
+static int read_to_keep(
+	struct key_store *s, const struct key_owner *o, struct key_record *ret, struct error *err)
+{
+	char name[KEY_RECORD_NAME_MAX];
+	struct store_stamp stamp;
+	bool keep;
+	int r;
+
+	key_record_name(name, o);
+	/* Before it is read: a change in between shows the next time. */
+	keep = s->place.stamp(s->place.self, name, &stamp);
+	r = key_store_read(s, o, ret, err);
+	if (r == 0 && keep)
+		store_cache_put(s->cache, name, &stamp, ret);
+	return r;
+}
+
 int key_store_fetch(struct key_store *s, const struct key_owner *o, const char *key,
 	unsigned version, key_store_done done, void *ctx, struct error *err)
 {
-	_cleanup_record_ struct key_record rec = {0};
+	const struct key_record *rec =
+		key_store_keks(s) ? store_cache_find(s->cache, &s->place, o) : NULL;
+	_cleanup_record_ struct key_record read = {0};
 	_cleanup_secret_ struct secret bytes = {0};
 	enum reason reason = REASON_StoreUnavailable;
 	struct error why = {0};
-	int r = key_store_read(s, o, &rec, &why);
+	int r = rec ? 0 : read_to_keep(s, o, &read, &why);
 
 	if (r == -ENOMEM)
 		return error_oom(err);
 	if (r == 0)
-		reason = take_key(s, &rec, key, &version, &bytes, &why);
+		reason = take_key(s, rec ? rec : &read, key, &version, &bytes, &why);
 	else if (r == -ENOENT)
 		reason = REASON_KeyNotFound;
 	done(ctx, reason == REASON_Ok ? &bytes : NULL, version, reason, &why);

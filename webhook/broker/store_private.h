@@ -7,6 +7,11 @@
 #include "common/base/buf.h"
 #include "webhook/broker/store.h"
 
+/* Compared byte by byte. */
+struct store_stamp {
+	char bytes[KEY_REVISION_MAX];
+};
+
 /* A place; self is its own. Texts are replaced whole. revision: what a text was read as; "": there
  * was none. */
 struct store_place {
@@ -14,6 +19,9 @@ struct store_place {
 	/* Appends the text. -ENOENT; -EAGAIN with why: not known yet. */
 	int (*read)(void *self, const char *name, struct buf *text, char revision[KEY_REVISION_MAX],
 		struct error *err);
+	/* What changes with each write of the text, without reading it. false: nothing is known of
+	 * it, or it changed so lately that the next change might not show. */
+	bool (*stamp)(void *self, const char *name, struct store_stamp *ret);
 	int (*each)(
 		void *self, int (*fn)(void *ctx, const char *name), void *ctx, struct error *err);
 	/* text SPAN_NONE: removes. owner: for people; NULL: nobody's. written gets -EEXIST when the

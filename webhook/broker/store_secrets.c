@@ -158,6 +158,17 @@ static int secrets_read(void *self, const char *name, struct buf *text,
 	return buf_add(text, t->text, t->len) < 0 ? error_set(err, -EBADMSG, "too large") : 0;
 }
 
+static bool secrets_stamp(void *self, const char *name, struct store_stamp *ret)
+{
+	const struct secret_text *t = find(self, name);
+
+	if (!t)
+		return false;
+	*ret = (struct store_stamp){0};
+	memcpy(ret->bytes, t->revision, KEY_REVISION_MAX);
+	return true;
+}
+
 static int secrets_each(
 	void *self, int (*fn)(void *ctx, const char *name), void *ctx, struct error *err)
 {
@@ -345,6 +356,7 @@ int store_secrets_open(struct store_place *ret, struct kube_client *kube, const 
 	}
 	*ret = (struct store_place){.self = s,
 		.read = secrets_read,
+		.stamp = secrets_stamp,
 		.each = secrets_each,
 		.write = secrets_write,
 		.problem = secrets_problem,

@@ -77,19 +77,44 @@ static int write_payload(struct buf *out, const struct token_claims *c,
 	return out->err ? error_set(err, out->err, "the token holds too much") : 0;
 }
 
-int token_write(struct buf *out, const struct token_claims *c, const struct sealing_keys *keys,
-	EVP_PKEY *key, int64_t now_sec, struct error *err)
+void token_signer_free(struct token_signer *s)
 {
-	_cleanup_buf_ struct buf header = BUF_INIT(HEADER_MAX), payload = BUF_INIT(JWS_MAX / 2);
+	EVP_PKEY_free(s->key);
+	buf_free(&s->header);
+	*s = (struct token_signer){0};
+}
+
+/* The header of that key's tokens. The key is held, so that no other one has its address. */
+static int take_signer(struct token_signer *s, EVP_PKEY *key, struct error *err)
+{
 	int r;
 
-	buf_puts(&header, "{\"typ\":\"JWT\",\"alg\":\"ES256\",\"jwk\":");
-	r = jwk_write(&header, key, "ES256");
-	buf_putc(&header, '}');
-	if (r < 0 || header.err)
-		return error_set(err, r < 0 ? r : header.err, "the token's key is not on P-256");
-	r = write_payload(&payload, c, keys, now_sec, err);
-	return r < 0 ? r : jws_sign_es256(out, buf_view(&header), buf_view(&payload), key, err);
+	if (s->key == key)
+		return 0;
+	token_signer_free(s);
+	s->header = BUF_INIT(HEADER_MAX);
+	buf_puts(&s->header, "{\"typ\":\"JWT\",\"alg\":\"ES256\",\"jwk\":");
+	r = jwk_write(&s->header, key, "ES256");
+	buf_putc(&s->header, '}');
+	if (r == 0)
+		r = s->header.err;
+	if (r < 0)
+		return error_set(err, r, "the token's key is not on P-256");
+	EVP_PKEY_up_ref(key);
+	s->key = key;
+	return 0;
+}
+
+int token_write(struct buf *out, const struct token_claims *c, const struct sealing_keys *keys,
+	struct token_signer *signer, EVP_PKEY *key, int64_t now_sec, struct error *err)
+{
+	_cleanup_buf_ struct buf payload = BUF_INIT(JWS_MAX / 2);
+	int r = take_signer(signer, key, err);
+
+	if (r == 0)
+		r = write_payload(&payload, c, keys, now_sec, err);
+	return r < 0 ? r
+		     : jws_sign_es256(out, buf_view(&signer->header), buf_view(&payload), key, err);
 }
 
 static int refuse(enum reason *ret_reason, struct error *err, const char *what)

@@ -19,9 +19,16 @@ struct token_claims {
 	const char *version;              /* of Casemate */
 };
 
-/* Appends the token. key: private, on P-256. */
+/* What the tokens of one key have in common, kept from one to the next. Zero-initialise. */
+struct token_signer {
+	EVP_PKEY *key;
+	struct buf header;
+};
+void token_signer_free(struct token_signer *s);
+
+/* Appends the token. key: private, on P-256; signer takes over when it is another than before. */
 int token_write(struct buf *out, const struct token_claims *c, const struct sealing_keys *keys,
-	EVP_PKEY *key, int64_t now_sec, struct error *err);
+	struct token_signer *signer, EVP_PKEY *key, int64_t now_sec, struct error *err);
 /* The session of a token that key signed and that has not expired. -EACCES with *ret_reason. */
 int token_read(struct session *ret, struct span token, const struct sealing_keys *keys,
 	EVP_PKEY *key, int64_t now_usec, enum reason *ret_reason, struct error *err);
