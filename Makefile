@@ -264,7 +264,7 @@ tests/integration/enclave-test.run: test_args := $(B)/nodeagent/casemate-nodeage
 run-programs: network := --own-network
 # They fetch something.
 tests/integration/grpc-test.run tests/integration/rego-test.run: network :=
-check-cluster: all image peers
+check-cluster: all image peers $(PUT_KEY)
 	$(call lanes,$(LANES),run-cluster)
 run-cluster: $(CLUSTER_TESTS:=.run)
 # Each on a cluster of its own, named after it.
