@@ -29,9 +29,12 @@ pass() {
 
 # The first failure's logs are collected at once: later steps may hide its cause.
 fail() {
+	local why=${2-}
+
 	FAILED=$((FAILED + 1))
 	LAST=$SECONDS
-	echo "FAILED: $1${2:+: $2}"
+	# Behind the line's end only what is indented counts as its own.
+	echo "FAILED: $1${why:+: ${why//$'\n'/$'\n   '}}"
 	if ((FAILED == 1)) && [[ -d $STATE/logs ]]; then
 		"$HERE/logs" --name "$CLUSTER" || true
 	fi

@@ -29,6 +29,8 @@ PROGRAM = os.environ.get(
 ENVIRONMENT = {k: v for k, v in os.environ.items() if not k.startswith("CASEMATE_")}
 SANITIZER = re.compile(r"AddressSanitizer|LeakSanitizer|ThreadSanitizer|: runtime error: ")
 
+DETAIL_MAX = 1500  # characters of what a failed check says
+
 passed = failed = 0
 
 
@@ -40,15 +42,23 @@ def check(name, ok, detail=""):
         print(f"ok: {name}", flush=True)
     else:
         failed += 1
-        print(
-            f"FAILED: {name}: {str(detail)[:1500]}" if detail != "" else f"FAILED: {name}",
-            flush=True,
-        )
+        # Behind the line's end only what is indented counts as its own.
+        text = str(detail)[:DETAIL_MAX].strip().replace("\n", "\n   ")
+        print(f"FAILED: {name}: {text}" if text else f"FAILED: {name}", flush=True)
     return bool(ok)
 
 
+def differing(got, want):
+    """Both on one line; of long ones what surrounds the first difference."""
+    got, want = repr(got), repr(want)
+    same = len(os.path.commonprefix([got, want]))
+    begin = max(same - 100, 0) if max(len(got), len(want)) > DETAIL_MAX // 2 - 50 else 0
+    end = begin + DETAIL_MAX // 2 - 50
+    return f"{f'(from character {begin}) ' if begin else ''}got {got[begin:end]}, want {want[begin:end]}"
+
+
 def check_equal(name, got, want):
-    return check(name, got == want, f"\n   got: {got!r}\n  want: {want!r}")
+    return check(name, got == want, differing(got, want))
 
 
 def run_tests(tests):
@@ -59,8 +69,9 @@ def run_tests(tests):
         ) as folder, contextlib.ExitStack() as stack:
             try:
                 test(folder, stack)
-            except Exception:  # one broken test must not hide the others
-                check(f"{test.__name__} ran to its end", False, traceback.format_exc())
+            except Exception as e:  # one broken test must not hide the others
+                where = traceback.format_exc()[-DETAIL_MAX // 2 :]
+                check(f"{test.__name__} ran to its end", False, f"{type(e).__name__}: {e!s:.600}\n{where}")
     print(f"{passed} passed, {failed} failed")
     sys.exit(1 if failed else 0)
 
@@ -260,11 +271,15 @@ class Server:
             setattr(context, name, value)
         return context
 
-    def connect(self, context=None, timeout=60):
-        """A connection that is kept alive; closed before the server ends, which would wait."""
-        c = http.client.HTTPSConnection(
+    def connection(self, context=None, timeout=60):
+        """One that its user closes. It is of one thread."""
+        return http.client.HTTPSConnection(
             "127.0.0.1", self.port, timeout=timeout, context=context or self.tls()
         )
+
+    def connect(self, context=None, timeout=60):
+        """A connection that is kept alive; closed before the server ends, which would wait."""
+        c = self.connection(context, timeout)
         self.stack.callback(c.close)
         return c
 
@@ -275,7 +290,7 @@ class Server:
 
     def request(self, method, path, body=None, headers=None, connection=None):
         """Status, headers and body of the answer."""
-        c = connection or self.connect()
+        c = connection or self.connection()
         try:
             c.request(
                 method,
