@@ -182,6 +182,7 @@
 	X(store_cache)                                                                             \
 	X(store_secrets)                                                                           \
 	X(strays)                                                                                  \
+	X(sweep)                                                                                   \
 	X(sync)                                                                                    \
 	X(tcb)                                                                                     \
 	X(tcb_info)                                                                                \
