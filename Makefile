@@ -95,6 +95,7 @@ TSM_ASK := $(B)/tests/integration/tsm/ask
 PUT_KEY := $(B)/tests/integration/kbs/put_key
 OPEN_KEY := $(B)/tests/integration/kbs/open_key
 CHURN   := $(B)/tests/integration/keys/churn
+REFUSING := $(B)/tests/integration/kek/refusing.so
 BROKER_BENCH := $(B)/tests/bench/broker
 BENCHES := $(patsubst %.c,$(B)/%,$(wildcard tests/bench/*.c))
 PEERS   := $(B)/tests/cluster/plugin_peer
@@ -178,6 +179,11 @@ $(BROKER_BENCH): $(BROKER_BENCH).o $(call objs,$(wildcard tests/bench/release/*.
 $(filter-out $(BROKER_BENCH),$(BENCHES)) $(PEERS) $(TSM_ASK) $(PUT_KEY) $(OPEN_KEY) $(CHURN): $(B)/%: $(B)/%.o $(LIBS)
 	$(Q)$(CC) $(ldflags) -o $@ $^ $(libs)
 
+# What is loaded has no place of its own.
+$(REFUSING:.so=.o): cflags += -fPIC
+$(REFUSING): %.so: %.o
+	$(Q)$(CC) $(filter-out -pie,$(ldflags)) -shared -o $@ $^
+
 $(B)/gen/%.pb-c.c $(B)/gen/%.pb-c.h: %.proto
 	@mkdir -p $(B)/gen
 	$(Q)$(PROTOC_C) --c_out=$(B)/gen -I. $<
@@ -249,10 +255,10 @@ LANES ?= 2
 APART_TESTS := $(patsubst %,tests/integration/%-test,malleability)
 LONG_TESTS := $(wildcard $(patsubst %,tests/integration/%-test,tls memory verify kbs provision kek guest review standalone))
 PROGRAM_TESTS := $(LONG_TESTS) $(filter-out $(LONG_TESTS) $(APART_TESTS),$(wildcard tests/integration/*-test))
-PROGRAM_TOOLS := $(GRPC_PEER) $(RENDER) $(MAKE_EVIDENCE) $(TSM_ASK) $(PUT_KEY) $(OPEN_KEY) $(CHURN)
+PROGRAM_TOOLS := $(GRPC_PEER) $(RENDER) $(MAKE_EVIDENCE) $(TSM_ASK) $(PUT_KEY) $(OPEN_KEY) $(CHURN) $(REFUSING)
 PROGRAM_ENV := B=$(B) CASEMATE_NODEAGENT=$(B)/nodeagent/casemate-nodeagent CASEMATE_EXEC=$(B)/nodeagent/exec/casemate-exec \
 	CASEMATE_EXEC_SGX=$(EXEC_SGX) \
-	RENDER=$(RENDER) TSM_ASK=$(TSM_ASK) PUT_KEY=$(PUT_KEY) OPEN_KEY=$(OPEN_KEY) CHURN=$(CHURN) MAKE_EVIDENCE=$(abspath $(MAKE_EVIDENCE))
+	RENDER=$(RENDER) TSM_ASK=$(TSM_ASK) PUT_KEY=$(PUT_KEY) OPEN_KEY=$(OPEN_KEY) CHURN=$(CHURN) REFUSING=$(abspath $(REFUSING)) MAKE_EVIDENCE=$(abspath $(MAKE_EVIDENCE))
 CLUSTER_TESTS := $(patsubst %,tests/cluster/%-test,admission trust keys agent attest) tests/chart/cluster-test \
 	$(patsubst %,tests/cluster/%-test,plugin monitoring images fence metrics smoke)
 check-programs: all $(PROGRAM_TOOLS)

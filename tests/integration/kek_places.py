@@ -11,6 +11,7 @@ from harness import make_ca, make_cert
 
 MODULE = next(iter(glob.glob("/usr/lib/*/softhsm/libsofthsm2.so") +
                    glob.glob("/usr/lib/softhsm/libsofthsm2.so")), None)
+REFUSING = os.environ.get("REFUSING", os.path.join(harness.ROOT, "build/gcc/tests/integration/kek/refusing.so"))
 PIN = "1234"
 
 
@@ -28,18 +29,24 @@ def new_vault(folder, stack, name="vault"):
     return vault
 
 
+def refusing(function, code):
+    """The environment in which the module REFUSING is SoftHSM's, and that function of it refuses."""
+    return {"SOFTHSM_MODULE": MODULE, "REFUSE": f"{function} {code:#x}"}
+
+
 class Token:
     """A SoftHSM token with one AES key."""
 
-    def __init__(self, folder):
-        self.pin_file = write(os.path.join(folder, "pin"), PIN + "\n")
+    def __init__(self, folder, pin=PIN):
+        self.pin = pin
+        self.pin_file = write(os.path.join(folder, "pin"), pin + "\n")
         self.folder = os.path.join(folder, "tokens")
         os.mkdir(self.folder)
         self.conf = write(os.path.join(folder, "softhsm2.conf"),
                           f"directories.tokendir = {self.folder}\nobjectstore.backend = file\n")
         os.environ["SOFTHSM2_CONF"] = harness.ENVIRONMENT["SOFTHSM2_CONF"] = self.conf
         self.run("softhsm2-util", "--init-token", "--free", "--label", "casemate",
-                 "--so-pin", "12345678", "--pin", PIN)
+                 "--so-pin", "12345678", "--pin", pin)
         self.make_key("kek")
 
     def run(self, *args):
@@ -47,12 +54,13 @@ class Token:
 
     def make_key(self, label):
         self.run("pkcs11-tool", "--module", MODULE, "--token-label", "casemate", "--login",
-                 "--pin", PIN, "--keygen", "--key-type", "aes:32", "--label", label)
+                 "--pin", self.pin, "--keygen", "--key-type", "aes:32", "--label", label)
 
-    def make_pair(self, label, kind="rsa:2048", usage=("decrypt", "sign")):
+    def make_pair(self, label, kind="rsa:2048", usage=("decrypt", "sign"), mechanisms=""):
         self.run("pkcs11-tool", "--module", MODULE, "--token-label", "casemate", "--login",
-                 "--pin", PIN, "--keypairgen", "--key-type", kind, "--label", label,
-                 *(f"--usage-{u}" for u in usage))
+                 "--pin", self.pin, "--keypairgen", "--key-type", kind, "--label", label,
+                 *(f"--usage-{u}" for u in usage),
+                 *([f"--allowed-mechanisms={mechanisms}"] if mechanisms else []))
 
     def flags(self, prefix="--kek-", **change):
         values = {"module": MODULE, "token": "casemate", "key": "kek", "pin-file": self.pin_file}
