@@ -7,7 +7,6 @@ account, with each token. Prints for each the answer's status, reason and messag
 broker is the build's (CASEMATE_WEBHOOK names another). Exit code 0: all were answered."""
 
 import contextlib
-import hashlib
 import os
 import shutil
 import sys
@@ -17,14 +16,12 @@ sys.dont_write_bytecode = True  # the checkout stays clean
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "../integration"))
 
 from harness import write  # noqa: E402
-from kbs_broker import Broker, Client, attestation, profile  # noqa: E402
+from kbs_broker import Broker, Client, profile, with_token  # noqa: E402
 
 
 def ask(broker, namespace, token):
-    additional = '{"casemate":{"podToken":"' + hashlib.sha256(token.encode()).hexdigest() + '"}}'
     client = Client(broker)
-    status, answer = client.attest(
-        lambda nonce: attestation(nonce, additional=additional, casemate={"podToken": token}))
+    status, answer = client.attest(with_token(token))
     if status == 200:
         status, answer = client.resource(f"{namespace}/outside/one")
     return status, answer

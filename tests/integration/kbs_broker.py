@@ -157,6 +157,12 @@ def attestation(nonce, jwk=None, additional="", **members):
     }
 
 
+def with_token(token):
+    """An attestation with a pod's token, which its evidence is bound to."""
+    additional = '{"casemate":{"podToken":"' + hashlib.sha256(token.encode()).hexdigest() + '"}}'
+    return lambda nonce: attestation(nonce, additional=additional, casemate={"podToken": token})
+
+
 class Client:
     """A guest: a connection and its cookie."""
 
