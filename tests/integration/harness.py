@@ -23,8 +23,8 @@ import jsonpatch
 import yaml
 
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
-PROGRAM = os.environ.get(
-    "CASEMATE_WEBHOOK", os.path.join(ROOT, "build/gcc/webhook/casemate-webhook")
+PROGRAM = os.path.abspath(
+    os.environ.get("CASEMATE_WEBHOOK", os.path.join(ROOT, "build/gcc/webhook/casemate-webhook"))
 )
 ENVIRONMENT = {k: v for k, v in os.environ.items() if not k.startswith("CASEMATE_")}
 SANITIZER = re.compile(r"AddressSanitizer|LeakSanitizer|ThreadSanitizer|: runtime error: ")
