@@ -55,7 +55,7 @@ bool kube_lease_leading(const struct kube_lease *l)
 
 int64_t kube_lease_term(const struct kube_lease *l)
 {
-	return l->known && l->exists ? l->transitions + 1 : 0;
+	return l->exists ? l->transitions + 1 : 0;
 }
 
 const char *kube_lease_problem(const struct kube_lease *l)
@@ -170,7 +170,11 @@ static void on_written(void *ctx, const struct kube_result *res)
 			set_leading(l, true);
 		}
 	} else if (res->status == 409 || res->status == 404) {
-		l->known = false; /* another was first */
+		l->known = false; /* another was first, */
+		if (res->status == 409) {
+			step(l); /* and whose term it is now is to be known at once */
+			return;
+		}
 	} else {
 		failed(l, "writing the Lease", res->message);
 	}
@@ -224,12 +228,14 @@ static void write_lease(struct kube_lease *l)
 {
 	bool ours = l->exists && strcmp(l->holder, l->identity) == 0;
 	int64_t floor = l->o.floor ? l->o.floor(l->o.ctx) : 1;
+	/* A term lasts as long as its leader, unless somebody has seen a later one. */
+	int64_t least = ours && l->leading ? floor - 1 : floor;
 	int64_t transitions = l->transitions + !ours;
 	_cleanup_buf_ struct buf body = BUF_INIT(LEASE_BODY_MAX);
 
 	if (!l->exists)
 		transitions = 0;
-	if (transitions + 1 < floor)
+	if (transitions + 1 < least)
 		transitions = floor - 1;
 	if (!ours || !l->leading)
 		l->acquired_usec = clock_unix_usec();
@@ -246,7 +252,7 @@ static void step(struct kube_lease *l)
 {
 	int64_t now = clock_monotonic_usec();
 
-	if (l->call)
+	if (l->call || l->released)
 		return;
 	if (l->leading && now - l->renewed_usec >= l->o.deadline_usec)
 		set_leading(l, false);

@@ -20,8 +20,9 @@ struct kube_lease_options {
 	/* 0: 10 s, 7 s, 2 s. A leader that could not renew for deadline_usec leads no more; others
 	 * take over after duration_usec, so the former is below the latter. */
 	int64_t duration_usec, deadline_usec, retry_usec;
-	/* A new term's number is at least this; NULL: 1. For who has seen numbers of terms whose
-	 * Lease somebody deleted. */
+	/* A new term's number is at least this, one more than the highest that was seen; NULL: 1. For
+	 * who has seen numbers of terms whose Lease somebody deleted: a leader whose own number is
+	 * lower than one of them begins another term as well. */
 	int64_t (*floor)(void *ctx);
 	void (*changed)(void *ctx); /* leading began or ended; NULL allowed */
 	void *ctx;
@@ -33,8 +34,8 @@ int kube_lease_new(
 /* Are we the leader at this moment? False as soon as the deadline is over, whether the loop has
  * turned since or not. */
 bool kube_lease_leading(const struct kube_lease *l);
-/* The number of the present term, as far as was seen: leaseTransitions + 1. It grows with each new
- * leader. 0: the Lease was not read yet. */
+/* The number of the present term, as last seen: leaseTransitions + 1. It grows with each new leader,
+ * and stays what it is while the Lease cannot be read. 0: it was not read yet, or is not there. */
 int64_t kube_lease_term(const struct kube_lease *l);
 const char *kube_lease_problem(
 	const struct kube_lease *l); /* "" or why it could not be read or written */

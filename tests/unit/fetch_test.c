@@ -24,7 +24,8 @@ struct fix {
 	char url[64];
 	unsigned changed, failed;
 	char problem[512];
-	_Atomic int status; /* the service answers with this in place of TCB info; 0: with it */
+	_Atomic int status;  /* the service answers with this in place of TCB info; 0: with it */
+	_Atomic bool silent; /* and says nothing of when to come again */
 	/* TCB infos of two days, signed by the tests' root, and which is served; -1: the real one.
 	 */
 	struct intel_sign sign;
@@ -69,7 +70,8 @@ static void serve(void *ctx, unsigned n, const char *request, struct fake_reply 
 	if (info && !f->status && f->day >= 0)
 		fake_respond(reply, 200, f->dated_chain.p, f->dated[f->day].p);
 	else if ((info && f->status) || !fake_pccs_answer(request, reply))
-		fake_respond(reply, f->status ? f->status : 404, "Retry-After: 120\r\n", "no");
+		fake_respond(reply, f->status ? f->status : 404,
+			f->silent ? NULL : "Retry-After: 120\r\n", "no");
 }
 
 /* A TCB info as the real one, issued then. */
@@ -233,6 +235,39 @@ static void test_failing(void)
 	fix_end(&f);
 }
 
+/* Who is waited for is asked again soon where the service may only be late, as when a cluster
+ * begins. */
+static void test_asked_again(void)
+{
+	static const struct {
+		const char *name;
+		int status;
+		bool silent;
+		int64_t least, most; /* until it may be there, in seconds */
+	} rows[] = {
+		{"it is not ready", 503, true, FETCH_FAILED_SEC, 20},
+		{"it says when", 503, false, 120, 140},
+		{"it refuses", 403, true, FETCH_REFUSED_SEC, 50},
+		{"it has too much to do", 429, true, FETCH_REFUSED_SEC, 50},
+	};
+
+	for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
+		struct fix f;
+		int64_t wait;
+
+		if (fix_begin(&f)) {
+			f.silent = rows[i].silent;
+			f.status = rows[i].status;
+			CU_ASSERT_EQUAL(fetch_want_intel(f.fetch, &platform, false, NULL), 0);
+			fix_wait(&f, 4, 1, 1);
+			wait = fetch_wait_intel(f.fetch, &platform, false);
+			CHECK_ROW(rows[i].name, wait >= rows[i].least && wait <= rows[i].most,
+				"%lld s", (long long)wait);
+		}
+		fix_end(&f);
+	}
+}
+
 /* A service that falls back behind what it gave before is not followed. */
 static void test_rolled_back(void)
 {
@@ -277,7 +312,7 @@ static void test_schedule(void)
 	CU_ASSERT_EQUAL(p.due, now + 3600);
 	p.until = now;
 	fetch_piece_good(&p, now, 0);
-	CU_ASSERT_EQUAL(p.due, now + FETCH_FAILED_SEC);
+	CU_ASSERT_EQUAL(p.due, now + FETCH_LEAST_SEC);
 	/* a chip's certificate is good for years */
 	p.rq.kind = PULL_VCEK;
 	p.until = now + 1000 * 86400;
@@ -295,7 +330,7 @@ static void test_schedule(void)
 	fetch_piece_failed(&p, now, INT64_MAX, 0);
 	CU_ASSERT_EQUAL(p.due, now + FETCH_REFRESH_SEC);
 	for (int i = 0; i < 20; i++)
-		fetch_piece_failed(&p, now, 0, 0);
+		fetch_piece_failed(&p, now, -1, 0);
 	CU_ASSERT_EQUAL(p.due, now + FETCH_FAILED_MAX_SEC);
 	/* what went well is forgiven */
 	fetch_piece_good(&p, now, 0);
@@ -308,6 +343,7 @@ CU_TestInfo fetch_tests[] = {
 	{"a platform", test_platform},
 	{"absent", test_absent},
 	{"failing", test_failing},
+	{"asked again", test_asked_again},
 	{"rolled back", test_rolled_back},
 	CU_TEST_INFO_NULL,
 };

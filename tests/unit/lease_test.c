@@ -214,6 +214,7 @@ static void test_cut_off(void)
 	set_down(&f, true);
 	CU_ASSERT_TRUE(kube_fix_wait(&f.kube, nobody_leads, &f));
 	CU_ASSERT_STRING_NOT_EQUAL(kube_lease_problem(f.lease[0]), "");
+	CU_ASSERT_EQUAL(kube_lease_term(f.lease[0]), 1); /* as last seen */
 	kube_lease_release(f.lease[0]); /* of one that leads nothing */
 	set_down(&f, false);
 	CU_ASSERT_TRUE(kube_fix_wait(&f.kube, both_or_second, &f));
@@ -247,7 +248,47 @@ static void test_taken_in_time(void)
 	end(&f);
 }
 
-/* Whoever deletes the Lease does not set its terms back. */
+static bool both_know(void *ctx)
+{
+	struct fix *f = ctx;
+
+	return kube_lease_term(f->lease[0]) == 5 && kube_lease_term(f->lease[1]) == 5;
+}
+
+/* Of two that want the Lease of one that is gone, who is too late knows the new term at once. */
+static void test_too_late(void)
+{
+	enum { RETRY_USEC = 20 * USEC_PER_SEC };
+	int64_t began = clock_monotonic_usec();
+	struct fix f;
+
+	if (!begin(&f))
+		return;
+	f.api.version = 1;
+	snprintf(f.api.spec, sizeof(f.api.spec),
+		"{\"holderIdentity\":\"gone\",\"leaseDurationSeconds\":1,\"leaseTransitions\":3}");
+	for (int i = 0; i < 2; i++)
+		CU_ASSERT_EQUAL(kube_lease_new(&f.lease[i],
+			&(struct kube_lease_options){.kube = f.kube.client,
+				.namespace_ = "ns",
+				.name = "leader",
+				.identity = i ? "second" : "first",
+				.duration_usec = 4 * RETRY_USEC,
+				.deadline_usec = 3 * RETRY_USEC,
+				.retry_usec = RETRY_USEC}, NULL), 0);
+	CU_ASSERT_TRUE(kube_fix_wait(&f.kube, both_know, &f));
+	CU_ASSERT(clock_monotonic_usec() - began < RETRY_USEC * 3 / 4);
+	CU_ASSERT(first_leads(&f) != second_leads(&f));
+	end(&f);
+}
+
+static bool is_later_term(void *ctx)
+{
+	return kube_lease_term(((struct fix *)ctx)->lease[0]) > 41;
+}
+
+/* Whoever deletes the Lease does not set its terms back. A term is its leader's as long as he leads,
+ * whatever he has written in it; where a later one was seen, another begins. */
 static void test_floor(void)
 {
 	struct fix f;
@@ -258,6 +299,13 @@ static void test_floor(void)
 	start(&f, 0);
 	CU_ASSERT_TRUE(kube_fix_wait(&f.kube, first_leads, &f));
 	CU_ASSERT_EQUAL(kube_lease_term(f.lease[0]), 41);
+	f.floor = 42;
+	kube_fix_linger(&f.kube, 300 * USEC_PER_MSEC);
+	CU_ASSERT_EQUAL(kube_lease_term(f.lease[0]), 41);
+	f.floor = 50;
+	CU_ASSERT_TRUE(kube_fix_wait(&f.kube, is_later_term, &f));
+	CU_ASSERT_EQUAL(kube_lease_term(f.lease[0]), 50);
+	CU_ASSERT_TRUE(first_leads(&f));
 	end(&f);
 }
 
@@ -292,6 +340,7 @@ CU_TestInfo lease_tests[] = {
 	{"released", test_released},
 	{"cut off", test_cut_off},
 	{"taken in time", test_taken_in_time},
+	{"too late", test_too_late},
 	{"floor", test_floor},
 	{"options", test_options},
 	CU_TEST_INFO_NULL,

@@ -137,6 +137,34 @@ static void test_first(void)
 	fix_end(&f);
 }
 
+/* Another replica's node costs nobody a wait here, even where the service is gone by then. */
+static void test_foreseen(void)
+{
+	struct basis b = {0};
+	struct fix f;
+
+	if (fix_begin(&f)) {
+		check(&f, "there", REASON_CollateralMissing, true);
+		wait_for_epoch(&f);
+		check(&f, "there", REASON_Ok, false);
+		basis_of(&b, &f.e.verdict, &f.e.evidence);
+	}
+	fix_end(&f);
+	if (fix_begin(&f)) {
+		trust_foresee(f.trust, &(struct basis){0});
+		wait_for_questions(&f, 0);
+		trust_foresee(f.trust, &b);
+		trust_foresee(f.trust, &b);
+		wait_for_epoch(&f);
+		wait_for_questions(&f, QUESTIONS);
+		f.down = true;
+		trust_foresee(f.trust, &b);
+		check(&f, "here", REASON_Ok, false);
+		wait_for_questions(&f, QUESTIONS);
+	}
+	fix_end(&f);
+}
+
 /* What was changed on its way makes nobody ask. */
 static void test_unproven(void)
 {
@@ -323,6 +351,7 @@ static void test_sources(void)
 CU_TestInfo trust_tests[] = {
 	{"sources", test_sources},
 	{"first", test_first},
+	{"foreseen", test_foreseen},
 	{"unproven", test_unproven},
 	{"down", test_down},
 	{"rolled back", test_rolled_back},

@@ -16,6 +16,7 @@
 #include "common/net/ops.h"
 #include "common/tee/protocol.h"
 #include "webhook/broker/audit_publish.h"
+#include "webhook/broker/foresight.h"
 #include "webhook/broker/issuer.h"
 #include "webhook/broker/keys_keeper.h"
 #include "webhook/broker/pod_marks.h"
@@ -38,6 +39,7 @@ struct broker {
 	char agent[400]; /* user name of the agents' account */
 	struct shared_keys *keys;
 	struct trust *trust;
+	struct foresight *foresight; /* NULL: no services are asked, or there is no cluster */
 	struct simulation *simulation;
 	struct deny *deny; /* NULL: not known yet */
 	struct deny_map *deny_map;
@@ -110,6 +112,15 @@ static int setup_trust(struct broker *b, struct error *err)
 	if (r < 0)
 		return r;
 	return b->o.allow_simulated ? setup_simulation(b, err) : 0;
+}
+
+/* Begun anew where the services may be others, which were asked for nothing yet. */
+static int setup_foresight(struct broker *b, struct error *err)
+{
+	foresight_free(TAKE_PTR(b->foresight));
+	if (!b->o.kube || !collateral_sources_fetch(&b->o.config->collateral))
+		return 0;
+	return foresight_new(&b->foresight, b->o.kube, b->trust, err);
 }
 
 /* The lists of the settings and of the ConfigMap, as one. */
@@ -461,8 +472,8 @@ static int setup_observation(struct broker *b, struct error *err)
 int broker_new(struct broker **ret_b, const struct broker_options *o, struct error *err)
 {
 	static int (*const steps[])(struct broker *, struct error *) = {setup_observation,
-		setup_trust, setup_store, setup_deny, setup_checkpoints, setup_keeper,
-		setup_witness, setup_desk, setup_front, setup_provision};
+		setup_trust, setup_foresight, setup_store, setup_deny, setup_checkpoints,
+		setup_keeper, setup_witness, setup_desk, setup_front, setup_provision};
 	_cleanup_(broker_free_p) struct broker *b = calloc(1, sizeof(*b));
 
 	if (!b)
@@ -491,6 +502,8 @@ void broker_configure(struct broker *b, const struct broker_config *config)
 	keys_keeper_retention(b->keeper, config->retention_usec);
 	if (trust_configure(b->trust, &config->collateral, &err) < 0)
 		log_error(err.message, "Could not take up collateral; the old sources stay");
+	else if (setup_foresight(b, &err) < 0)
+		log_error(err.message, "Could not foresee what collateral nodes will need");
 	if (key_store_reload(b->store, &err) < 0)
 		log_error(
 			err.message, "Could not take up the key-encryption key; the old one stays");
@@ -563,6 +576,7 @@ void broker_free(struct broker *b)
 	deny_map_free(b->deny_map);
 	deny_free(b->deny);
 	simulation_free(b->simulation);
+	foresight_free(b->foresight);
 	trust_free(b->trust);
 	free(b);
 }

@@ -142,6 +142,15 @@ static int take(struct fetch *f, struct fetch_piece *p, const char *chain, struc
 	return 0;
 }
 
+/* When it may be asked again: who is there, and does not give, is not pressed. */
+static int64_t later(const struct http_result *result)
+{
+	bool refuses = result->code == 0 && result->status < 500;
+
+	return refuses && result->retry_after < FETCH_REFUSED_SEC ? FETCH_REFUSED_SEC
+								  : result->retry_after;
+}
+
 static void on_done(void *ctx, const struct http_result *result)
 {
 	struct fetch *f = ctx;
@@ -160,14 +169,14 @@ static void on_done(void *ctx, const struct http_result *result)
 			f->problem[0] = '\0';
 		} else {
 			report(f, p, err.message);
-			fetch_piece_failed(p, f->o.clock(), -1, chance());
+			fetch_piece_failed(p, f->o.clock(), FETCH_REFUSED_SEC, chance());
 		}
 	} else if (result->code == 0 && (result->status == 404 || result->status == 410)) {
 		report(f, p, pull_status(result->status));
 		fetch_piece_absent(p, f->o.clock(), chance());
 	} else {
 		report(f, p, result->code ? result->error : pull_status(result->status));
-		fetch_piece_failed(p, f->o.clock(), result->retry_after, chance());
+		fetch_piece_failed(p, f->o.clock(), later(result), chance());
 	}
 	settle(f);
 }

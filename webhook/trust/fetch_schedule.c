@@ -81,8 +81,8 @@ void fetch_piece_good(struct fetch_piece *p, int64_t now, uint32_t chance)
 	/* A service can serve what has little time left, and then has nothing newer yet. */
 	if (wait > left / 2)
 		wait = left / 2;
-	if (wait < FETCH_FAILED_SEC)
-		wait = FETCH_FAILED_SEC;
+	if (wait < FETCH_LEAST_SEC)
+		wait = FETCH_LEAST_SEC;
 	p->due = now + earlier(wait, chance);
 }
 

@@ -13,8 +13,10 @@ enum {
 	FETCH_PIECES_MAX = 8192,
 	FETCH_REFRESH_SEC = 24 * 3600, /* a TCB recovery is known after a day */
 	FETCH_ABSENT_SEC = 3600,       /* what the service does not have */
-	FETCH_FAILED_SEC = 30,         /* the first time; doubles up to: */
+	FETCH_FAILED_SEC = 2,          /* the first time; doubles up to: */
 	FETCH_FAILED_MAX_SEC = 3600,
+	FETCH_REFUSED_SEC = 30, /* at least, where the service answers and gives nothing */
+	FETCH_LEAST_SEC = 30,   /* between two good answers */
 	FETCH_STORE_SEC = 60, /* what a folder does not have: somebody may add it */
 };
 
@@ -51,7 +53,8 @@ void fetch_piece_good(struct fetch_piece *p, int64_t now, uint32_t chance);
 void fetch_piece_absent(struct fetch_piece *p, int64_t now, uint32_t chance);
 /* The same of a folder, where no service is asked. */
 void fetch_piece_unstored(struct fetch_piece *p, int64_t now);
-/* retry_after: what the service said, in seconds; -1: nothing. */
+/* retry_after: what the service said, in seconds, or FETCH_REFUSED_SEC; -1: nothing: it is not there,
+ * as when all of a cluster begins at once, and who waits for it waits no longer than it takes. */
 void fetch_piece_failed(struct fetch_piece *p, int64_t now, int64_t retry_after, uint32_t chance);
 
 void fetch_schedule_free(struct fetch_schedule *s);

@@ -44,6 +44,8 @@ struct trust {
 	struct origin *origin;
 	struct buf simulated; /* PEM; empty: none */
 	uint64_t epoch;
+	struct again again; /* of the collateral of that epoch; 0: of none yet */
+	uint64_t again_epoch;
 	struct seen seen;
 	int64_t chips_sec; /* up to when questions for unproven chips are spent */
 };
@@ -432,6 +434,22 @@ void trust_want(
 		r = fetch_want_intel(f, &b->pck, b->tee == TEE_TYPE_TDX, &err);
 	if (r < 0)
 		log_error(err.message, "Cannot ask for collateral");
+}
+
+void trust_foresee(struct trust *t, const struct basis *b)
+{
+	const struct examiner x = trust_examiner(t);
+	int64_t now_sec = t->o.clock();
+	struct verdict again;
+
+	if (!t->origin->fetch || !b->known)
+		return;
+	if (t->again_epoch != x.collateral->epoch) {
+		again_prepare(&t->again, x.collateral);
+		t->again_epoch = x.collateral->epoch;
+	}
+	verify_again(&t->again, b, x.policy, now_sec, &again);
+	trust_want(t, b, &again, now_sec);
 }
 
 void trust_seen(struct trust *t, const struct basis *b)

@@ -48,6 +48,9 @@ void trust_seen(struct trust *t, const struct basis *b);
  * ends soon, is asked for. */
 void trust_want(
 	struct trust *t, const struct basis *b, const struct verdict *again, int64_t now_sec);
+/* b's platform was verified by another replica, whose evidence may come to this one: what it needs is
+ * asked for already now, so that whoever asks need not wait, or find the service gone. */
+void trust_foresee(struct trust *t, const struct basis *b);
 /* What evidence is judged by now. Borrowed, until the loop goes on; its collateral's epoch tells
  * whether it is another than before. */
 struct examiner trust_examiner(const struct trust *t);

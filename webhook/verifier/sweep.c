@@ -163,6 +163,9 @@ static void sweep_node(struct sweeper *s, struct node *n, int64_t now_usec, int6
 			publish_removal(s->o.publisher, n);
 		return;
 	}
+	/* Somebody leads in a later term, or this one's number is raised in a moment. */
+	if (n->recorded && n->record.epoch > kube_lease_term(s->o.lease))
+		return;
 	if (n->recorded && waive(s, n, now_sec))
 		return;
 	if (over)

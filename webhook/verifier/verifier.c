@@ -74,8 +74,9 @@ static void node_changed(void *ctx, struct node *n)
 {
 	struct verifier *v = ctx;
 
-	/* What any replica has seen, none forgets. */
+	/* What any replica has seen, none forgets; and what any needs, each has. */
 	trust_seen(v->trust, &n->record.basis);
+	trust_foresee(v->trust, &n->record.basis);
 }
 
 static void leading_changed(void *ctx)
