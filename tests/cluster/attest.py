@@ -37,7 +37,21 @@ class Client:
         self.name = name
         self.token = token
 
-    def post(self, path, body, tries=10):
+    def post(self, path, body):
+        """Asks until somebody decides: a Service answers a moment after its pods are ready, and who is busy says when."""
+        for wait in [1, 2, 3, 4] + 6 * [5]:
+            try:
+                status, retry, answer = self.post_once(path, body)
+            except (OSError, http.client.HTTPException):
+                time.sleep(wait)
+                continue
+            if status not in (429, 503):
+                return status, answer
+            time.sleep(retry)
+        status, _, answer = self.post_once(path, body)
+        return status, answer
+
+    def post_once(self, path, body):
         connection = http.client.HTTPSConnection(self.host, self.port, context=self.context)
         raw = socket.create_connection((self.host, self.port), timeout=20)
         connection.sock = self.context.wrap_socket(raw, server_hostname=self.name)
@@ -48,10 +62,7 @@ class Client:
         answer = connection.getresponse()
         text = answer.read().decode()
         connection.close()
-        if answer.status in (429, 503) and tries > 1:
-            time.sleep(int(answer.headers["Retry-After"]))
-            return self.post(path, body, tries - 1)
-        return answer.status, json.loads(text)
+        return answer.status, int(answer.headers["Retry-After"] or 1), json.loads(text)
 
 
 def openssl(*args, data=None):

@@ -33,7 +33,7 @@ casemate_values() {
 # only a moment after its pods are ready.
 install_casemate() {
 	casemate_values | helm upgrade --install casemate "$ROOT/charts/casemate" \
-		--namespace "$SYSTEM" --create-namespace --values - --wait --timeout 120s "$@" &&
+		--namespace "$SYSTEM" --create-namespace --values - --wait --timeout 240s "$@" &&
 		wait_for 30 casemate_serves
 }
 

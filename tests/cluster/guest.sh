@@ -140,10 +140,30 @@ fetched_once() { # NAME: by each replica of verifier and broker, whoever asks
 	echo "$1: $(grep -c '^/.' "$STATE/logs/services.log") requests of collateral, the busiest path $(asked_most) times"
 }
 
-# What is there counts on while its source is not.
-without_services() { # NAME
-	local before
+# In its metrics. Who judged no evidence yet has what the others' needs.
+has_collateral() { # COMPONENT KIND
+	local ip n=0
 
+	for ip in $(kubectl -n "$SYSTEM" get pods -l "app.kubernetes.io/component=$1" -o jsonpath='{.items[*].status.podIP}'); do
+		scrape "$ip" 8081 | grep -F "casemate_webhook_collateral_expiry_timestamp_seconds{kind=\"$2\"}" || {
+			echo "$1 at $ip has no $2"
+			return 1
+		}
+		n=$((n + 1))
+	done
+	((n == 2)) || {
+		echo "$n pods of $1"
+		return 1
+	}
+}
+
+# What is there counts on while its source is not, whichever replica is asked.
+without_services() { # NAME
+	local before component
+
+	for component in verifier broker; do
+		check "$1: each $component has collateral" wait_for 120 has_collateral "$component" tcb-info
+	done
 	stop services
 	before=$(judged_at)
 	check "$1: without services it proves itself again" ask "without services $SECONDS"

@@ -5,6 +5,7 @@
 # shellcheck disable=SC2317,SC2329 # functions are called through check
 
 NS=keys-test
+PATIENCE=120 # seconds in which somebody must have decided
 # shellcheck disable=SC2016 # the container's variable
 SCRIPT=$(jq -n '$s' --arg s 'echo "The secret key is: $SECRET_KEY."; sleep 3600')
 
@@ -104,7 +105,7 @@ as_agent() {
 	keys_token "$pod"
 	in_network "$HERE/keys_agent.py" --verifier "$(verifier_ip)" --broker "$(address_of casemate-broker)" \
 		--namespace "$SYSTEM" --ca "$WORK/keys" --token "$WORK/$NODE" --pod-token "$WORK/$pod.token" \
-		--node "$NODE" --uid "$(uid_of "$NODE")" --state "$WORK/keys" "$do" "$NS/$key" "$@"
+		--node "$NODE" --uid "$(uid_of "$NODE")" --state "$WORK/keys" --patience "$PATIENCE" "$do" "$NS/$key" "$@"
 }
 
 # no_key STATUS REASON DO POD KEY [OPTION... FAULT...]
@@ -141,7 +142,7 @@ keys_folder() { # POD: of its container, as the node sees it
 
 keys_ask() { # POD KEY
 	keys_token "$1"
-	in_node "$HERE/keys_client.py" "$(keys_folder "$1")" "$WORK/$1.token" "$2"
+	in_node "$HERE/keys_client.py" "$(keys_folder "$1")" "$WORK/$1.token" "$2" "$PATIENCE"
 }
 
 keys_ask_in_vain() { # REASON POD KEY

@@ -11,7 +11,8 @@ begin stops when the node is proved, and go-on asks in that session. The evidenc
 the state's folder, where verifiers need not be there any more. Faults: tamper (a bit of the signed body),
 other-uid (what the evidence says), other-token (bound to another token), replay (the challenge of a session
 that has attested, which a replica knows of its own). --evidence, --tee: a file to send in place of what is made,
-and what it is of.
+and what it is of. Where nobody decides (no connection, 429, 503: collateral is being fetched, say) all of it is asked
+again for --patience seconds, as agents do.
 """
 import argparse
 import base64
@@ -23,6 +24,7 @@ import shutil
 import socket
 import ssl
 import sys
+import time
 
 sys.dont_write_bytecode = True  # the checkout stays clean
 
@@ -146,6 +148,20 @@ def run(args):
     return broker.send("GET", "/kbs/v0/resource/" + args.key)
 
 
+def decided(args):
+    """The answer of run(), asked again as long as it may change by itself."""
+    end = time.monotonic() + args.patience
+    while True:
+        try:
+            status, body = run(args)
+            if status not in (429, 503) or time.monotonic() > end:
+                return status, body
+        except (OSError, http.client.HTTPException):
+            if time.monotonic() > end:
+                raise
+        time.sleep(1)
+
+
 def main():
     parser = argparse.ArgumentParser()
     for option in ("verifier", "broker", "namespace", "ca", "token", "pod-token", "node", "uid", "state"):
@@ -154,11 +170,12 @@ def main():
     parser.add_argument("--platform-id", default=attest.PLATFORM_ID)
     parser.add_argument("--tee", default="simulated")
     parser.add_argument("--evidence")
+    parser.add_argument("--patience", type=float, default=0)
     parser.add_argument("do", choices=("ask", "begin", "go-on"))
     parser.add_argument("key")
     parser.add_argument("fault", nargs="*")
     try:
-        status, body = run(parser.parse_intermixed_args())
+        status, body = decided(parser.parse_intermixed_args())
     except (OSError, http.client.HTTPException) as e:
         print("closed", e)
         return 1

@@ -1,14 +1,16 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: Apache-2.0
-"""keys_client.py FOLDER TOKEN-FILE PROFILE/KEY: asks a key socket as casemate-exec does, with whatever
-token. Prints the answer's status, reason and message, or "closed" when there is no answer; never a
-key. Exit code 0: the key came; 1: it did not."""
+"""keys_client.py FOLDER TOKEN-FILE PROFILE/KEY [SECONDS]: asks a key socket as casemate-exec does, with
+whatever token, and again for so many seconds where nothing was judged. Prints the last answer's status,
+reason and message, or "closed" when there is no answer; never a key. Exit code 0: the key came; 1: it
+did not."""
 
 import json
 import os
 import socket
 import struct
 import sys
+import time
 
 
 def receive(connection, n):
@@ -34,11 +36,15 @@ def ask(folder, token, key):
 
 
 def main():
-    folder, token_file, key = sys.argv[1:]
+    folder, token_file, key = sys.argv[1:4]
+    end = time.monotonic() + float(sys.argv[4] if len(sys.argv) > 4 else 0)
     with open(token_file, encoding="utf-8") as f:
         token = f.read().strip()
     try:
         head = ask(folder, token, key)
+        while head["status"] == "again" and time.monotonic() < end:
+            time.sleep(1)
+            head = ask(folder, token, key)
     except OSError as e:
         print(f"closed: {e}")
         return 1

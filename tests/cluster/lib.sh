@@ -53,11 +53,11 @@ check() {
 }
 
 # wait_for SECONDS COMMAND...: until it succeeds; shows its last words when it
-# never does. Deadlines are generous, at least 60 s: they cost nothing when all is
+# never does. Deadlines are generous, at least 120 s: they cost nothing when all is
 # well, and machines may be busy. What takes long is asked for less often, since
 # each question costs the machine a program.
 wait_for() {
-	local end=$((SECONDS + ($1 < 60 ? 60 : $1))) began=$SECONDS output
+	local end=$((SECONDS + ($1 < 120 ? 120 : $1))) began=$SECONDS output
 
 	shift
 	until output=$("$@" 2>&1); do
