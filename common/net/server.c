@@ -177,7 +177,9 @@ static int start_workers(struct server *s, const struct server_options *o, struc
 
 	while (r == 0 && s->n_workers < (o->event ? 1 : o->threads)) {
 		struct MHD_Daemon *d = MHD_start_daemon(
-			(o->event ? MHD_USE_EPOLL : MHD_USE_EPOLL_INTERNAL_THREAD) |
+			/* With epoll, a thread of libmicrohttpd's spins while a handshake waits
+			 * for its client; what a loop does about it: server_loop.c. */
+			(o->event ? MHD_USE_EPOLL : MHD_USE_POLL_INTERNAL_THREAD) |
 				MHD_USE_NO_LISTEN_SOCKET | MHD_ALLOW_SUSPEND_RESUME |
 				(o->tls ? MHD_USE_TLS : 0), 0, NULL, NULL, request_handle, s,
 			MHD_OPTION_ARRAY, options, MHD_OPTION_END);

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * HTTP(S) server on threads of libmicrohttpd with epoll. The handler is pure request in, response
+ * HTTP(S) server on threads of libmicrohttpd, or on the program's loop. The handler is pure request in, response
  * out. Every limit is named; beyond it a client gets 413, 429 (with Retry-After), 431 or loses its
  * connection, and none can hold the server. Such answers carry a metav1.Status, whose message the
  * API server shows to its user. A server without connections never wakes up. TLS is GnuTLS

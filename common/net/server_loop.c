@@ -8,22 +8,49 @@
 #include <string.h>
 #include <sys/socket.h>
 
+#include "common/base/clock.h"
 #include "common/net/server_private.h"
 
-enum { TURNS_MAX = 8 /* before others on the loop have theirs */ };
+enum {
+	TURNS_MAX = 8, /* before others on the loop have theirs */
+	IDLE_TURNS = 2,
+	/* Then: after this, and after so many times what a turn takes. */
+	PAUSE_USEC = 5 * USEC_PER_MSEC,
+	PAUSE_FACTOR = 20,
+};
 
-/* Does what can be done now. */
+/* Looks again although nothing tells it to, but not at once. */
+static void turn_later(struct server *s, int64_t began)
+{
+	int64_t now = clock_monotonic_usec();
+	int64_t at = now + PAUSE_USEC + PAUSE_FACTOR * (now - began);
+
+	if (sd_event_source_set_time(s->later, (uint64_t)at) < 0 ||
+		sd_event_source_set_enabled(s->later, SD_EVENT_ONESHOT) < 0)
+		server_turn_soon(s);
+}
+
+/* Does what can be done now. There may be more of which no descriptor tells: libmicrohttpd says so,
+ * but also of each connection whose handshake waits for its client, which would keep a core busy:
+ * those are looked at when their descriptor tells, or a moment later. */
 static void turn(struct server *s)
 {
 	struct MHD_Daemon *d = s->workers[0].daemon;
+	int idle = 0;
 
 	for (int i = 0; i < TURNS_MAX; i++) {
+		int64_t began = clock_monotonic_usec();
+		uint64_t moved = tls_moved();
 		MHD_UNSIGNED_LONG_LONG wait = 0;
 
 		MHD_run(d);
-		/* There may be more of which no descriptor tells. */
 		if (MHD_get_timeout(d, &wait) != MHD_YES || wait > 0)
 			return;
+		idle = !s->tls || tls_moved() != moved ? 0 : idle + 1;
+		if (idle == IDLE_TURNS) {
+			turn_later(s, began);
+			return;
+		}
 	}
 	server_turn_soon(s);
 }
@@ -48,6 +75,14 @@ static int on_ready(sd_event_source *source, int fd, uint32_t revents, void *ctx
 static int on_again(sd_event_source *source, void *ctx)
 {
 	(void)source;
+	turn(ctx);
+	return 0;
+}
+
+static int on_later(sd_event_source *source, uint64_t usec, void *ctx)
+{
+	(void)source;
+	(void)usec;
 	turn(ctx);
 	return 0;
 }
@@ -96,6 +131,9 @@ int server_join_loop(struct server *s, sd_event *event, struct error *err)
 		r = sd_event_add_defer(event, &s->again, on_again, s);
 	if (r >= 0)
 		r = sd_event_source_set_enabled(s->again, SD_EVENT_OFF);
+	if (r >= 0)
+		r = sd_event_add_time(
+			event, &s->later, CLOCK_MONOTONIC, UINT64_MAX, 1, on_later, s);
 	return r < 0 ? error_set(err, r, "event loop: %s", strerror(-r)) : 0;
 }
 
@@ -118,6 +156,7 @@ void server_leave_loop(struct server *s)
 	if (!s->arrivals)
 		return; /* the list is the threads' as well */
 	s->again = sd_event_source_disable_unref(s->again);
+	s->later = sd_event_source_disable_unref(s->later);
 	s->ready = sd_event_source_disable_unref(s->ready);
 	loop_queue_free(TAKE_PTR(s->arrivals));
 	for (struct http_exchange *x = s->head; x; x = x->next)

@@ -107,7 +107,7 @@ struct server {
 	uint16_t port;
 
 	/* Of a server on a loop, else NULL: server_loop.c. */
-	sd_event_source *ready, *again;
+	sd_event_source *ready, *again, *later;
 	struct loop_queue *arrivals;
 	unsigned arriving; /* not handed over yet; under the lock */
 

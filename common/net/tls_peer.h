@@ -5,6 +5,7 @@
 #pragma once
 
 #include <stdbool.h>
+#include <stdint.h>
 
 #include "common/net/tls.h"
 
@@ -28,6 +29,10 @@ struct tls_peer {
  * tls_peer_end(). NULL p: the handshake will be refused. */
 void tls_peer_begin(struct tls_peer *p, void *session, struct tls_identity *identity,
 	enum tls_clients clients, void (*on_established)(struct tls_peer *p));
+
+/* How often sessions of tls_peer_begin() have received or sent something on this thread. Tells
+ * whether a connection that is said to be ready really was. */
+uint64_t tls_moved(void);
 
 /* When nothing more is sent or received on the session. */
 void tls_peer_end(struct tls_peer *p);

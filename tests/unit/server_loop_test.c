@@ -9,6 +9,7 @@
 #include "common/net/server_private.h"
 #include "common/net/tls.h"
 #include "tests/unit/peer.h"
+#include "tests/unit/server_fixture.h"
 #include "tests/unit/test.h"
 
 enum { CLIENTS = 32, ROUNDS = 6, BODY = 50000, LATER_MAX = CLIENTS, DEFERRED_USEC = 100 };
@@ -184,15 +185,97 @@ static void test_crowd(void)
 	serve_crowd(NULL);
 }
 
-static void test_crowd_tls(void)
+static struct tls_identity *identity_make(void)
 {
-	_cleanup_(tls_identity_free_p) struct tls_identity *t = tls_identity_new();
+	struct tls_identity *t = tls_identity_new();
 	_cleanup_cert_ struct peer_cert cert = {0};
 
 	CU_ASSERT_TRUE(peer_cert_make(&cert, "s", NULL, false));
 	CU_ASSERT_EQUAL(
 		tls_identity_set(t, buf_view(&cert.cert_pem), buf_view(&cert.key_pem), NULL), 0);
+	return t;
+}
+
+static void test_crowd_tls(void)
+{
+	_cleanup_(tls_identity_free_p) struct tls_identity *t = identity_make();
+
 	serve_crowd(t);
+}
+
+/* --- handshakes that wait for their clients --- */
+
+/* The beginning of a ClientHello, and then nothing. */
+static bool open_stalled(struct peer *p, uint16_t port)
+{
+	static const char record[] = {0x16, 0x03, 0x01, 0x02, 0x00, 0x01, 0x00, 0x01};
+
+	return peer_open(p, port, NULL) && peer_send(p, record, sizeof(record));
+}
+
+static int64_t cpu_usec(void)
+{
+	struct timespec t;
+
+	clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &t);
+	return t.tv_sec * (int64_t)USEC_PER_SEC + t.tv_nsec / 1000;
+}
+
+static bool is_time(void *ctx)
+{
+	return clock_monotonic_usec() >= *(int64_t *)ctx;
+}
+
+/* They cost next to nothing, and others are served meanwhile. */
+static void test_stalled(void)
+{
+	enum { STALLED = 8, WHILE_USEC = 1000 * 1000 };
+	_cleanup_(tls_identity_free_p) struct tls_identity *t = identity_make();
+	struct crowd c = {.tls = true, .left = 1};
+	struct peer p[STALLED];
+	pthread_t client;
+	int64_t until, cpu;
+	struct home h;
+
+	if (!home_begin(&h, t))
+		return;
+	c.port = server_port(h.s);
+	for (int i = 0; i < STALLED; i++)
+		CU_ASSERT_TRUE(open_stalled(&p[i], c.port));
+	until = clock_monotonic_usec() + WHILE_USEC;
+	cpu = cpu_usec();
+	turn_until(&h, is_time, &until);
+	cpu = cpu_usec() - cpu;
+	CHECK_ROW("stalled handshakes", cpu < WHILE_USEC / 3, "%lld us of CPU", (long long)cpu);
+	CU_ASSERT_EQUAL(server_stats(h.s).connections, STALLED);
+	CU_ASSERT_EQUAL(pthread_create(&client, NULL, run_client, &c), 0);
+	CU_ASSERT_TRUE(turn_until(&h, all_left, &c));
+	pthread_join(client, NULL);
+	CU_ASSERT_EQUAL(atomic_load(&c.answered), ROUNDS * 4);
+	for (int i = 0; i < STALLED; i++)
+		peer_close(&p[i]);
+	home_end(&h);
+}
+
+/* The same where threads serve. */
+static void test_stalled_on_threads(void)
+{
+	enum { WHILE_MSEC = 1000 };
+	_cleanup_(tls_identity_free_p) struct tls_identity *t = identity_make();
+	_cleanup_peer_ struct peer p = {.fd = -1};
+	struct server_options o = fixture_options;
+	_cleanup_fixture_ struct fixture f;
+	int64_t cpu;
+
+	o.tls = t;
+	if (!fixture_start(&f, &o))
+		return;
+	CU_ASSERT_TRUE(open_stalled(&p, server_port(f.s)));
+	cpu = cpu_usec();
+	poll(NULL, 0, WHILE_MSEC);
+	cpu = cpu_usec() - cpu;
+	CHECK_ROW("a stalled handshake", cpu < (int64_t)WHILE_MSEC * USEC_PER_MSEC / 3,
+		"%lld us of CPU", (long long)cpu);
 }
 
 /* --- ends --- */
@@ -255,6 +338,8 @@ static void test_drain(void)
 CU_TestInfo server_loop_tests[] = {
 	{"a crowd", test_crowd},
 	{"a crowd over TLS", test_crowd_tls},
+	{"handshakes that wait", test_stalled},
+	{"handshakes that wait, on threads", test_stalled_on_threads},
 	{"stop", test_stop},
 	{"drain", test_drain},
 	CU_TEST_INFO_NULL,
