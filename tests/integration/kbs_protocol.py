@@ -244,7 +244,7 @@ def test_metrics(folder, stack):
         ("kbs_http_response_size_bytes_count", 10),
     ]
     for sample, want in rows:
-        check(sample, harness.eventually(lambda s=sample, w=want: broker.metric(s) == w, 10),
+        check(sample, harness.eventually(lambda s=sample, w=want: broker.metric(s) == w),
               (broker.metric(sample), want))
     check("kbs_build_info", "\nkbs_build_info{version=" in broker.get(broker.metrics_port, "/metrics")[2])
 

@@ -26,4 +26,4 @@ def nowhere(name, folder, values, pid, where="process"):
         found[:] = search(folder, values, where, pid)
         return found[0] == 0
 
-    check(name, eventually(is_clean, 10), found)
+    check(name, eventually(is_clean), found)

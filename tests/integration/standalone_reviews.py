@@ -358,12 +358,12 @@ def test_slow_clients(folder, stack):
         took = results[i:16:4]
         check(
             f"{name} is cut off after limits.requestTimeout",
-            all(isinstance(t, float) and 1.5 < t < 9 for t in took),
+            all(isinstance(t, float) and 1.5 < t < 25 for t in took),
             took,
         )
     check(
         "others are served meanwhile",
-        all(isinstance(t, float) and t < 9 for t in results[16:]),
+        all(isinstance(t, float) and t < 25 for t in results[16:]),
         results[16:],
     )
     s.alive("after slow clients")
