@@ -169,6 +169,7 @@ $(B)/tests/fuzz/ra_tls_fuzz: fuzz_ld := -Wl,--wrap=EVP_DigestVerify
 $(B)/tests/fuzz/evidence_fuzz: fuzz_ld := -Wl,--wrap=signature_p384,--wrap=x509_frame_verify
 $(B)/tests/fuzz/collateral_fuzz: fuzz_ld := -Wl,--wrap=roots_builtin
 $(B)/tests/bench/verify $(B)/tests/bench/snp: $(call objs,$(wildcard tests/bench/ratio/*.c))
+$(B)/tests/bench/bare_server: $(B)/tests/bench/release/reference.o
 $(GRPC_PEER): $(GRPC_PEER).o $(B)/tests/unit/grpc_fixture.o $(call lib,common)
 	$(Q)$(CC) $(ldflags) -o $@ $^ $(libs)
 $(RENDER): $(RENDER).o $(B)/tests/unit/status_fixture.o $(LIBS)

@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
  * The bound that the bench measures Casemate against: the barest libmicrohttpd TLS server that
- * reads a review's body, parses it with json-c (or, with "none", does not) and answers a constant.
+ * reads a request's body and answers a constant. With "json-c" it parses the body, as a review's;
+ * with "release" it does the cryptography of the request for a key, and nothing else of it.
  *
- *	bare_server PORT CERT KEY json-c|none */
+ *	bare_server PORT CERT KEY json-c|release|none */
 #include <json-c/json.h>
 #include <microhttpd.h>
 #include <pthread.h>
@@ -13,9 +14,11 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "tests/bench/release/reference.h"
+
 enum { BODY_MAX = 64 * 1024 };
 
-static bool parse;
+static bool parse, release;
 
 struct body {
 	size_t len;
@@ -33,7 +36,6 @@ static enum MHD_Result handle(void *cls, struct MHD_Connection *c, const char *u
 	enum MHD_Result r;
 
 	(void)cls;
-	(void)url;
 	(void)method;
 	(void)version;
 	if (!b) {
@@ -57,16 +59,18 @@ static enum MHD_Result handle(void *cls, struct MHD_Connection *c, const char *u
 		json_object_put(o);
 		json_tokener_free(tok);
 	}
-	response = MHD_create_response_from_buffer(sizeof(answer) - 1, (void *)answer,
-		MHD_RESPMEM_PERSISTENT);
+	if (release)
+		reference_request(url);
+	response = MHD_create_response_from_buffer(
+		sizeof(answer) - 1, (void *)answer, MHD_RESPMEM_PERSISTENT);
 	MHD_add_response_header(response, "Content-Type", "application/json");
 	r = MHD_queue_response(c, MHD_HTTP_OK, response);
 	MHD_destroy_response(response);
 	return r;
 }
 
-static void completed(void *cls, struct MHD_Connection *c, void **state,
-	enum MHD_RequestTerminationCode code)
+static void completed(
+	void *cls, struct MHD_Connection *c, void **state, enum MHD_RequestTerminationCode code)
 {
 	(void)cls;
 	(void)c;
@@ -95,12 +99,13 @@ int main(int argc, char **argv)
 	if (argc != 5)
 		return 2;
 	parse = strcmp(argv[4], "json-c") == 0;
+	release = strcmp(argv[4], "release") == 0;
 	sigemptyset(&signals);
 	sigaddset(&signals, SIGTERM);
 	pthread_sigmask(SIG_BLOCK, &signals, NULL);
-	/* The same threads, polling and TLS as Casemate's server. */
-	d = MHD_start_daemon(MHD_USE_EPOLL_INTERNAL_THREAD | MHD_USE_TLS,
-		(uint16_t)atoi(argv[1]), NULL, NULL, handle, NULL, MHD_OPTION_THREAD_POOL_SIZE, 2u,
+	/* As many threads and the same TLS as Casemate's servers, and the cheapest polling. */
+	d = MHD_start_daemon(MHD_USE_EPOLL_INTERNAL_THREAD | MHD_USE_TLS, (uint16_t)atoi(argv[1]),
+		NULL, NULL, handle, NULL, MHD_OPTION_THREAD_POOL_SIZE, release ? 0u : 2u,
 		MHD_OPTION_HTTPS_MEM_CERT, slurp(argv[2]), MHD_OPTION_HTTPS_MEM_KEY, slurp(argv[3]),
 		MHD_OPTION_NOTIFY_COMPLETED, completed, NULL, MHD_OPTION_END);
 	if (!d)

@@ -4,15 +4,14 @@
 #include <openssl/core_names.h>
 #include <openssl/ec.h>
 #include <openssl/evp.h>
-#include <openssl/kdf.h>
-#include <openssl/params.h>
 #include <openssl/rand.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <time.h>
 
-#include "common/base/span.h"
+#include "common/kbs/rcar.h"
 
 /* How long things are, in bytes. */
 enum {
@@ -34,7 +33,6 @@ enum {
 static struct {
 	EVP_CIPHER *gcm, *wrap;
 	EVP_MD *sha256, *sha384;
-	EVP_KDF *hkdf;
 	EVP_CIPHER_CTX *cipher;
 	EVP_PKEY *signer, *attestation, *client;
 	EVP_PKEY_CTX *generate, *verify;
@@ -74,13 +72,12 @@ static void set_up(void)
 	r.wrap = EVP_CIPHER_fetch(NULL, "AES-256-WRAP", NULL);
 	r.sha256 = EVP_MD_fetch(NULL, "SHA256", NULL);
 	r.sha384 = EVP_MD_fetch(NULL, "SHA384", NULL);
-	r.hkdf = EVP_KDF_fetch(NULL, "HKDF", NULL);
 	r.cipher = EVP_CIPHER_CTX_new();
 	r.signer = EVP_EC_gen("P-256");
 	r.attestation = EVP_EC_gen("P-256");
 	r.client = EVP_EC_gen("P-256");
-	must(r.gcm && r.wrap && r.sha256 && r.sha384 && r.hkdf && r.cipher && r.signer &&
-		r.attestation && r.client);
+	must(r.gcm && r.wrap && r.sha256 && r.sha384 && r.cipher && r.signer && r.attestation &&
+		r.client);
 	r.generate = EVP_PKEY_CTX_new_from_name(NULL, "EC", NULL);
 	r.verify = EVP_PKEY_CTX_new(r.attestation, NULL);
 	must(r.generate && EVP_PKEY_keygen_init(r.generate) == 1 &&
@@ -107,20 +104,6 @@ static void seal(size_t n, bool fresh_iv)
 		EVP_EncryptUpdate(r.cipher, r.out, &len, r.in, (int)n) == 1 &&
 		EVP_EncryptFinal_ex(r.cipher, r.out + len, &len) == 1 &&
 		EVP_CIPHER_CTX_ctrl(r.cipher, EVP_CTRL_AEAD_GET_TAG, TAG, tag) == 1);
-}
-
-static void derive_kek(void)
-{
-	EVP_KDF_CTX *ctx = EVP_KDF_CTX_new(r.hkdf);
-	const OSSL_PARAM p[] = {
-		OSSL_PARAM_construct_utf8_string(OSSL_KDF_PARAM_DIGEST, (char *)"SHA256", 0),
-		OSSL_PARAM_construct_octet_string(OSSL_KDF_PARAM_KEY, r.key, KEY),
-		OSSL_PARAM_construct_octet_string(OSSL_KDF_PARAM_INFO, r.in, 64),
-		OSSL_PARAM_construct_end(),
-	};
-
-	must(ctx && EVP_KDF_derive(ctx, r.out, KEY, p) == 1);
-	EVP_KDF_CTX_free(ctx);
 }
 
 /* The client's key from its point, a key of our own, ECDH, Concat KDF, key wrap, content. */
@@ -151,16 +134,21 @@ static void seal_to_client(void)
 	EVP_PKEY_free(client);
 }
 
-static void release(void)
+/* A nonce in a sealed session. */
+static void challenge(void)
 {
-	unsigned char digest[EVP_MAX_MD_SIZE], signature[80], nonce[NONCE];
-	size_t n = sizeof(signature);
+	unsigned char nonce[NONCE];
 
-	/* the challenge: a nonce in a sealed session */
 	must(RAND_bytes(nonce, NONCE) == 1);
 	seal(NEW_SESSION, true);
-	/* the attestation: session, report data, quote, token, session of the token and the cookie
-	 */
+}
+
+/* Session, report data, quote, token, session of the token and the cookie. */
+static void attestation(void)
+{
+	unsigned char digest[EVP_MAX_MD_SIZE], signature[80];
+	size_t n = sizeof(signature);
+
 	seal(NEW_SESSION, false);
 	hash(r.sha384, REPORT_DATA, digest);
 	hash(r.sha256, QUOTE, digest);
@@ -168,15 +156,29 @@ static void release(void)
 	seal(SESSION, true);
 	seal(SESSION, true);
 	sign(r.signer, TOKEN, signature, &n);
-	/* the resource: session, stored key, the key to the client, audit log */
+}
+
+/* Session, stored key, the key to the client, audit log. */
+static void resource(void)
+{
+	unsigned char digest[EVP_MAX_MD_SIZE];
+
 	seal(SESSION, false);
-	derive_kek();
 	seal(KEY, false);
 	seal_to_client();
 	hash(r.sha256, AUDIT, digest);
-	/* TLS records */
-	seal(REQUESTS, false);
-	seal(ANSWERS, false);
+}
+
+void reference_request(const char *path)
+{
+	if (!r.gcm)
+		set_up();
+	if (strcmp(path, RCAR_PATH_AUTH) == 0)
+		challenge();
+	else if (strcmp(path, RCAR_PATH_ATTEST) == 0)
+		attestation();
+	else
+		resource();
 }
 
 static double cpu_usec(void)
@@ -194,7 +196,13 @@ double reference_usec(int n)
 	if (!r.gcm)
 		set_up();
 	began = cpu_usec();
-	for (int i = 0; i < n; i++)
-		release();
+	for (int i = 0; i < n; i++) {
+		challenge();
+		attestation();
+		resource();
+		/* TLS records */
+		seal(REQUESTS, false);
+		seal(ANSWERS, false);
+	}
 	return (cpu_usec() - began) / n;
 }

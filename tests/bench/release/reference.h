@@ -4,5 +4,9 @@
  * calls with everything prepared that can be. */
 #pragma once
 
-/* Microseconds of CPU time of this thread for the cryptography of each of n releases. */
+/* The cryptography of the request at this path, without that of TLS. For one thread. */
+void reference_request(const char *path);
+
+/* Microseconds of CPU time of this thread for the cryptography of each of n releases, with that of
+ * their records of TLS. */
 double reference_usec(int n);
