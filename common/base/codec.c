@@ -82,7 +82,7 @@ static inline int base64_digit(enum codec_base64 kind, char c)
 {
 	int digit = (unsigned char)c < sizeof(digits64) ? digits64[(unsigned char)c] - 1 : -1;
 
-	if (digit < 62)
+	if (digit < 62 || kind == CODEC_BASE64_ANY)
 		return digit;
 	return (c == '+' || c == '/') == (kind == CODEC_BASE64) ? digit : -1;
 }

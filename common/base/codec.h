@@ -22,6 +22,7 @@ int codec_hex(struct buf *out, const void *p, size_t len);
 enum codec_base64 {
 	CODEC_BASE64,     /* section 4, padded */
 	CODEC_BASE64_URL, /* section 5, without padding: JOSE's */
+	CODEC_BASE64_ANY, /* digits of both, without padding */
 };
 /* Appends what text stands for. Blanks, wrong padding and bits left over are -EBADMSG, and nothing
  * is appended; or the buffer's error. Writing the first kind: buf_base64(). */

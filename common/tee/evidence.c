@@ -39,29 +39,24 @@ int opening_keep(struct opening *o, const void *p, size_t n, struct span *ret)
 	return 0;
 }
 
+static bool has(struct span text, char a, char b)
+{
+	return text.len && (memchr(text.p, a, text.len) || memchr(text.p, b, text.len));
+}
+
 int opening_base64(struct opening *o, struct span text, struct span *ret)
 {
-	_cleanup_free_ char *copy = malloc(text.len ? text.len : 1);
 	_cleanup_buf_ struct buf bytes = BUF_INIT(EVIDENCE_MAX);
-	size_t n = text.len;
-	bool url = false, std = false;
+	struct span digits = text;
 	int r;
 
-	if (!copy)
-		return error_oom(o->err);
-	while (n && text.len % 4 == 0 && text.len - n < 2 && text.p[n - 1] == '=')
-		n--;
-	for (size_t i = 0; i < n; i++) {
-		char c = text.p[i];
-
-		url = url || c == '-' || c == '_';
-		std = std || c == '+' || c == '/';
-		copy[i] = (char)(c == '+' ? '-' : c == '/' ? '_' : c);
-	}
-	if (url && std)
+	while (digits.len && text.len % 4 == 0 && text.len - digits.len < 2 &&
+		text.p[digits.len - 1] == '=')
+		digits.len--;
+	if (has(digits, '-', '_') && has(digits, '+', '/'))
 		return opening_refuse(
 			o, REASON_Malformed, "base64 of the evidence mixes two alphabets");
-	r = codec_unbase64(&bytes, CODEC_BASE64_URL, (struct span){copy, n});
+	r = codec_unbase64(&bytes, CODEC_BASE64_ANY, digits);
 	if (r == -ENOMEM)
 		return error_oom(o->err);
 	if (r < 0)

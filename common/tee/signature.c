@@ -16,6 +16,7 @@ enum { SIG_DER_MAX = 2 + 2 * (2 + 49) + 1, DIGEST_MAX = 48 };
 /* Keys without a point: a copy that gets one costs a quarter of a key made from nothing, whose
  * curve is worked out anew. */
 static EVP_PKEY *p256, *p384;
+static EVP_PKEY_CTX *p256_generator; /* for one thread at a time */
 static EC_GROUP *p256_curve;
 static pthread_once_t once = PTHREAD_ONCE_INIT;
 
@@ -40,6 +41,11 @@ static void fetch(void)
 	p256 = no_point("P-256");
 	p256_curve = EC_GROUP_new_by_curve_name(NID_X9_62_prime256v1);
 	p384 = no_point("P-384");
+	p256_generator = p256 ? EVP_PKEY_CTX_new(p256, NULL) : NULL;
+	if (p256_generator && EVP_PKEY_keygen_init(p256_generator) != 1) {
+		EVP_PKEY_CTX_free(p256_generator);
+		p256_generator = NULL;
+	}
 }
 
 static EVP_PKEY *ec_key(EVP_PKEY *const *like, const unsigned char *xy, size_t len)
@@ -89,14 +95,14 @@ EVP_PKEY *signature_p384_key(const unsigned char xy[96])
 
 EVP_PKEY *signature_p256_generate(void)
 {
-	EVP_PKEY_CTX *ctx;
+	static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 	EVP_PKEY *key = NULL;
 
 	pthread_once(&once, fetch);
-	ctx = p256 ? EVP_PKEY_CTX_new(p256, NULL) : NULL;
-	if (!ctx || EVP_PKEY_keygen_init(ctx) != 1 || EVP_PKEY_generate(ctx, &key) != 1)
+	pthread_mutex_lock(&lock);
+	if (!p256_generator || EVP_PKEY_generate(p256_generator, &key) != 1)
 		key = NULL;
-	EVP_PKEY_CTX_free(ctx);
+	pthread_mutex_unlock(&lock);
 	return key;
 }
 
