@@ -62,29 +62,28 @@ int codec_hex(struct buf *out, const void *p, size_t len)
 	return out->err;
 }
 
-/* The digits of both kinds, and one more each: 0 is none. */
+/* The digits of each kind, and one more each: 0 is none. */
 /* clang-format off */
-static const signed char digits64[] = {
-	['A'] = 1,  ['B'] = 2,  ['C'] = 3,  ['D'] = 4,  ['E'] = 5,  ['F'] = 6,  ['G'] = 7,
-	['H'] = 8,  ['I'] = 9,  ['J'] = 10, ['K'] = 11, ['L'] = 12, ['M'] = 13, ['N'] = 14,
-	['O'] = 15, ['P'] = 16, ['Q'] = 17, ['R'] = 18, ['S'] = 19, ['T'] = 20, ['U'] = 21,
-	['V'] = 22, ['W'] = 23, ['X'] = 24, ['Y'] = 25, ['Z'] = 26, ['a'] = 27, ['b'] = 28,
-	['c'] = 29, ['d'] = 30, ['e'] = 31, ['f'] = 32, ['g'] = 33, ['h'] = 34, ['i'] = 35,
-	['j'] = 36, ['k'] = 37, ['l'] = 38, ['m'] = 39, ['n'] = 40, ['o'] = 41, ['p'] = 42,
-	['q'] = 43, ['r'] = 44, ['s'] = 45, ['t'] = 46, ['u'] = 47, ['v'] = 48, ['w'] = 49,
-	['x'] = 50, ['y'] = 51, ['z'] = 52, ['0'] = 53, ['1'] = 54, ['2'] = 55, ['3'] = 56,
-	['4'] = 57, ['5'] = 58, ['6'] = 59, ['7'] = 60, ['8'] = 61, ['9'] = 62, ['+'] = 63,
-	['-'] = 63, ['/'] = 64, ['_'] = 64,
-};
+#define DIGITS64 \
+	['A'] = 1, ['B'] = 2, ['C'] = 3, ['D'] = 4, ['E'] = 5, ['F'] = 6, ['G'] = 7, \
+	['H'] = 8, ['I'] = 9, ['J'] = 10, ['K'] = 11, ['L'] = 12, ['M'] = 13, ['N'] = 14, \
+	['O'] = 15, ['P'] = 16, ['Q'] = 17, ['R'] = 18, ['S'] = 19, ['T'] = 20, ['U'] = 21, \
+	['V'] = 22, ['W'] = 23, ['X'] = 24, ['Y'] = 25, ['Z'] = 26, ['a'] = 27, ['b'] = 28, \
+	['c'] = 29, ['d'] = 30, ['e'] = 31, ['f'] = 32, ['g'] = 33, ['h'] = 34, ['i'] = 35, \
+	['j'] = 36, ['k'] = 37, ['l'] = 38, ['m'] = 39, ['n'] = 40, ['o'] = 41, ['p'] = 42, \
+	['q'] = 43, ['r'] = 44, ['s'] = 45, ['t'] = 46, ['u'] = 47, ['v'] = 48, ['w'] = 49, \
+	['x'] = 50, ['y'] = 51, ['z'] = 52, ['0'] = 53, ['1'] = 54, ['2'] = 55, ['3'] = 56, \
+	['4'] = 57, ['5'] = 58, ['6'] = 59, ['7'] = 60, ['8'] = 61, ['9'] = 62
 /* clang-format on */
+static const signed char digits64[][256] = {
+	[CODEC_BASE64] = {DIGITS64, ['+'] = 63, ['/'] = 64},
+	[CODEC_BASE64_URL] = {DIGITS64, ['-'] = 63, ['_'] = 64},
+	[CODEC_BASE64_ANY] = {DIGITS64, ['+'] = 63, ['/'] = 64, ['-'] = 63, ['_'] = 64},
+};
 
 static inline int base64_digit(enum codec_base64 kind, char c)
 {
-	int digit = (unsigned char)c < sizeof(digits64) ? digits64[(unsigned char)c] - 1 : -1;
-
-	if (digit < 62 || kind == CODEC_BASE64_ANY)
-		return digit;
-	return (c == '+' || c == '/') == (kind == CODEC_BASE64) ? digit : -1;
+	return digits64[kind][(unsigned char)c] - 1;
 }
 
 /* Four digits; negative: they are not all digits. */

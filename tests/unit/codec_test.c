@@ -41,6 +41,12 @@ static const struct {
 	{"Z", NULL, CODEC_BASE64_URL},
 	{"Zh", NULL, CODEC_BASE64_URL},
 	{"Pz8+", NULL, CODEC_BASE64_URL},
+	{"Pz8-Pz8/", "?\?>?\??", CODEC_BASE64_ANY},
+	{"Pz8+Pz8_", "?\?>?\??", CODEC_BASE64_ANY},
+	{"Zg", "f", CODEC_BASE64_ANY},
+	{"Zg==", NULL, CODEC_BASE64_ANY},
+	{"Zm9.", NULL, CODEC_BASE64_ANY},
+	{"Zm9\xff", NULL, CODEC_BASE64_ANY},
 };
 
 static void test_reading(void)
