@@ -199,12 +199,17 @@ static void test_answers(void)
 	vault_end(&v);
 }
 
+/* What an RSA key wrapped, anybody may have wrapped. */
+#define TEN "AAAAAAAAAA"
+#define RSA                                                                                        \
+	"vault:v1:" TEN TEN TEN TEN TEN TEN TEN TEN TEN TEN TEN TEN TEN TEN TEN TEN TEN TEN TEN TEN
+
 /* A line is stored text: nothing in it leads elsewhere, and nothing of it is sent. */
 static void test_lines(void)
 {
-	static const char *const rows[][2] = {{"x", "transit"}, {"x", "../sys/seal"},
-		{"x", "a/../b"}, {"x", "transit/k?x"}, {"x", "transit/k k"}, {"x\"", "transit/k"},
-		{"x\\", "transit/k"}, {"x", "transit/k%2e"}};
+	static const char *const rows[][2] = {{RSA, "transit/k"}, {"x", "transit"},
+		{"x", "../sys/seal"}, {"x", "a/../b"}, {"x", "transit/k?x"}, {"x", "transit/k k"},
+		{"x\"", "transit/k"}, {"x\\", "transit/k"}, {"x", "transit/k%2e"}};
 	struct vault v;
 
 	if (!vault_begin(&v))
@@ -216,6 +221,103 @@ static void test_lines(void)
 	}
 	CU_ASSERT_EQUAL(v.asked, 0);
 	vault_end(&v);
+}
+
+static void test_rsa(void)
+{
+	_cleanup_(sd_event_unrefp) sd_event *event = NULL;
+	int64_t end = clock_monotonic_usec() + 60 * (int64_t)USEC_PER_SEC;
+	struct kek_wrapper wrapper = {0};
+	struct outcome o = {0};
+	struct vault v;
+
+	if (!vault_begin(&v))
+		return;
+	answer_with(&v, 0, "{\"data\":{\"ciphertext\":\"" RSA "\"}}");
+	CU_ASSERT_EQUAL(sd_event_new(&event), 0);
+	CU_ASSERT_EQUAL(kek_vault_new(&wrapper, event, &v.settings, NULL), 0);
+	CU_ASSERT_EQUAL(wrapper.seal(wrapper.self, SPAN_LIT("a key"), on_done, &o, NULL), 0);
+	while (!o.done && clock_monotonic_usec() < end)
+		sd_event_run(event, 100 * USEC_PER_MSEC);
+	CHECK_ROW("an RSA key", o.r == -EINVAL && strstr(o.message, "aes256-gcm96"), "%d %s", o.r,
+		o.message);
+	wrapper.free(wrapper.self);
+	vault_end(&v);
+}
+
+/* --- a login --- */
+
+struct login {
+	pthread_mutex_t lock;
+	int revoking; /* how that is answered */
+	bool allowed;
+	char asked[400];
+};
+
+static void serve_login(void *ctx, unsigned n, const char *request, struct fake_reply *reply)
+{
+	static const char denied[] = "{\"errors\":[\"permission denied\"]}";
+	bool fresh = strstr(request, "Authorization: Bearer hvs.fresh\r\n");
+	struct login *l = ctx;
+
+	(void)n;
+	pthread_mutex_lock(&l->lock);
+	if (strstr(request, "POST /v1/auth/kubernetes/login ")) {
+		strcat(l->asked, strstr(request, "{\"role\":\"r\",\"jwt\":\"hvs.token\"}")
+					 ? "login "
+					 : "? ");
+		fake_respond(reply, 200, NULL, "{\"auth\":{\"client_token\":\"hvs.fresh\"}}");
+	} else if (fresh && strstr(request, "POST /v1/auth/token/revoke-self ")) {
+		strcat(l->asked, "revoke ");
+		fake_respond(reply, l->revoking, NULL,
+			l->revoking == 204 ? "" : "{\"errors\":[\"no\"]}");
+	} else {
+		strcat(l->asked, fresh ? "decrypt " : "decrypt? ");
+		fake_respond(reply, l->allowed ? 200 : 403, NULL,
+			l->allowed ? "{\"data\":{\"plaintext\":\"aGVsbG8=\"}}" : denied);
+	}
+	pthread_mutex_unlock(&l->lock);
+}
+
+/* A token that was got in vain is given back, whatever comes of that. */
+static void test_login(void)
+{
+	static const struct {
+		const char *name;
+		int revoking;
+		bool allowed;
+		int want;
+		const char *asked;
+	} rows[] = {
+		{"allowed", 204, true, 0, "login decrypt "},
+		{"denied", 204, false, -EACCES, "login decrypt revoke "},
+		{"denied, and may not revoke", 403, false, -EACCES, "login decrypt revoke "},
+	};
+
+	for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
+		struct login l = {.revoking = rows[i].revoking, .allowed = rows[i].allowed};
+		struct fake_server *server;
+		struct outcome o;
+		struct vault v;
+
+		pthread_mutex_init(&l.lock, NULL);
+		server = fake_server_start(serve_login, &l);
+		if (!server || !vault_begin(&v))
+			return;
+		snprintf(v.address, sizeof(v.address), "http://127.0.0.1:%u",
+			fake_server_port(server));
+		v.settings.vault.token_file = "";
+		v.settings.vault.role = "r";
+		v.settings.vault.account_token = v.token;
+		o = open_line(&v, "vault:v1:x", "transit/k");
+		CHECK_ROW(rows[i].name, o.done && o.r == rows[i].want, "%d %s", o.r, o.message);
+		CHECK_ROW(rows[i].name, o.r == 0 || strstr(o.message, "permission denied"), "%s",
+			o.message);
+		fake_server_stop(server);
+		CHECK_STR(rows[i].name, span_str(l.asked), rows[i].asked);
+		vault_end(&v);
+		pthread_mutex_destroy(&l.lock);
+	}
 }
 
 /* --- in Secrets --- */
@@ -432,6 +534,8 @@ static void test_exchanged(void)
 CU_TestInfo kek_vault_tests[] = {
 	{"answers", test_answers},
 	{"lines", test_lines},
+	{"an RSA key", test_rsa},
+	{"login", test_login},
 	{"replicas share", test_shared},
 	{"deleted", test_deleted},
 	{"sealed", test_sealed},

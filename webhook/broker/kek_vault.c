@@ -16,6 +16,8 @@ enum {
 	ANSWER_MAX = 65536,
 	TOKEN_MAX = 16384, /* of a service account, as JSON */
 	URL_BYTES_MAX = 1024,
+	/* A KEK wrapped by AES-GCM or ChaCha20-Poly1305 has some 90; by RSA of 2048 bits 353. */
+	SYMMETRIC_MAX = 200,
 };
 
 #define CALL_USEC (10 * (int64_t)USEC_PER_SEC)
@@ -29,6 +31,7 @@ struct vault {
 	char prefix[256];    /* of the address, for messages and paths */
 	struct secret token; /* of a login; empty: none */
 	bool fresh;          /* it was got for this request */
+	char refusal[300];   /* why it was refused, while it is revoked */
 
 	/* the request under way */
 	const char *operation; /* "encrypt"; NULL: none */
@@ -57,6 +60,41 @@ static void fail(struct vault *v, int code, const char *why)
 		v->operation, v->key, why);
 
 	finish(v, r, SPAN_NONE, &err);
+}
+
+/* Files may have changed: the client is made for each request. */
+static int open_client(struct vault *v, struct error *err)
+{
+	struct http_client_options o = {.user_agent = "casemate-webhook"};
+	_cleanup_secret_ struct secret ca = {0};
+	int r = 0;
+
+	if (*v->s->vault.ca_file)
+		r = credential_read_file(&ca, v->s->vault.ca_file, err);
+	if (r < 0)
+		return r;
+	o.ca_pem = secret_view(&ca);
+	http_client_free(v->client);
+	v->client = NULL;
+	return http_client_new(&v->client, v->event, &o, err);
+}
+
+static int post(struct vault *v, const char *path, const char *bearer, struct span body,
+	void (*done)(void *ctx, const struct http_result *result), struct error *err)
+{
+	char url[URL_BYTES_MAX];
+	const struct http_call_options o = {.method = "POST",
+		.url = url,
+		.content_type = "application/json",
+		.bearer = bearer,
+		.body = body,
+		.max_response = ANSWER_MAX,
+		.timeout_usec = CALL_USEC,
+		.done = done,
+		.ctx = v};
+
+	snprintf(url, sizeof(url), "%s/v1/%s", v->prefix, path);
+	return http_call(v->client, &o, NULL, err);
 }
 
 /* The first of {"errors": […]}; or the status. */
@@ -90,12 +128,35 @@ static void take_result(struct vault *v, struct json_val data)
 
 	if (!text.len || text.len >= KEK_WRAPPED_MAX)
 		fail(v, -EBADMSG, "its answer holds no result");
+	else if (!opens && text.len > SYMMETRIC_MAX)
+		fail(v, -EINVAL,
+			"that is an RSA key, with whose public half anybody may wrap: make one of "
+			"type aes256-gcm96");
 	else if (!opens)
 		finish(v, 0, text, &none);
 	else if (secret_unbase64(&key, text) < 0)
 		fail(v, -EBADMSG, "its answer is no base64");
 	else
 		finish(v, 0, secret_view(&key), &none);
+}
+
+/* Whatever it answers. */
+static void on_revoked(void *ctx, const struct http_result *result)
+{
+	struct vault *v = ctx;
+
+	(void)result;
+	fail(v, -EACCES, v->refusal);
+}
+
+/* One that has just been got may not do it: each attempt would leave another one in Vault. */
+static void give_back(struct vault *v)
+{
+	int r = post(v, "auth/token/revoke-self", v->token.p, SPAN_NONE, on_revoked, NULL);
+
+	secret_free(&v->token);
+	if (r < 0)
+		fail(v, -EACCES, v->refusal);
 }
 
 static void on_answer(void *ctx, const struct http_result *result)
@@ -113,6 +174,11 @@ static void on_answer(void *ctx, const struct http_result *result)
 		secret_free(&v->token); /* it has run out */
 		if (send_request(v, &err) < 0)
 			finish(v, err.code, SPAN_NONE, &err);
+		return;
+	}
+	if (result->status == 403 && v->fresh) {
+		explain(v->refusal, sizeof(v->refusal), result);
+		give_back(v);
 		return;
 	}
 	if (result->status != 200) {
@@ -151,41 +217,6 @@ static void on_login(void *ctx, const struct http_result *result)
 	v->fresh = true;
 	if (send_request(v, &err) < 0)
 		finish(v, err.code, SPAN_NONE, &err);
-}
-
-/* Files may have changed: the client is made for each request. */
-static int open_client(struct vault *v, struct error *err)
-{
-	struct http_client_options o = {.user_agent = "casemate-webhook"};
-	_cleanup_secret_ struct secret ca = {0};
-	int r = 0;
-
-	if (*v->s->vault.ca_file)
-		r = credential_read_file(&ca, v->s->vault.ca_file, err);
-	if (r < 0)
-		return r;
-	o.ca_pem = secret_view(&ca);
-	http_client_free(v->client);
-	v->client = NULL;
-	return http_client_new(&v->client, v->event, &o, err);
-}
-
-static int post(struct vault *v, const char *path, const char *bearer, struct span body,
-	void (*done)(void *ctx, const struct http_result *result), struct error *err)
-{
-	char url[URL_BYTES_MAX];
-	const struct http_call_options o = {.method = "POST",
-		.url = url,
-		.content_type = "application/json",
-		.bearer = bearer,
-		.body = body,
-		.max_response = ANSWER_MAX,
-		.timeout_usec = CALL_USEC,
-		.done = done,
-		.ctx = v};
-
-	snprintf(url, sizeof(url), "%s/v1/%s", v->prefix, path);
-	return http_call(v->client, &o, NULL, err);
 }
 
 /* The first line of a file: a token. */
@@ -297,6 +328,11 @@ static int with_line(struct vault *v, const char *operation, const struct kek_li
 			strlen(line->by) ||
 		!strchr(line->by, '/') || strstr(line->by, "..") || strpbrk(line->wrapped, "\"\\"))
 		return error_set(err, -EBADMSG, "key-encryption key %s is not as Vault wrapped it",
+			line->id);
+	if (strlen(line->wrapped) > SYMMETRIC_MAX)
+		return error_set(err, -EBADMSG,
+			"key-encryption key %s is wrapped by an RSA key of Vault, with whose "
+			"public half anybody may have wrapped it: restore a backup",
 			line->id);
 	if (secret_init(&body, 64 + strlen(line->wrapped)) < 0)
 		return error_oom(err);
