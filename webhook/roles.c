@@ -434,7 +434,8 @@ static void refresh_admission(struct roles *roles)
 	metric_set(roles->refused, (double)stats.shed, METRIC_VALUES("in-flight"));
 	metric_set(roles->refused, (double)stats.too_large, METRIC_VALUES("size"));
 	metric_set(roles->refused, (double)stats.timed_out, METRIC_VALUES("time"));
-	metric_set(roles->refused, (double)stats.evicted, METRIC_VALUES("connections"));
+	metric_set(roles->refused, (double)(stats.evicted + stats.turned_away),
+		METRIC_VALUES("connections"));
 	metric_set(roles->refused, (double)stats.handshake_failures, METRIC_VALUES("handshake"));
 	service_count_shed(roles->service, stats.shed - roles->shed);
 	roles->shed = stats.shed;

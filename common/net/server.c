@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * The life of a server and of its connections. Connections are accepted by
- * server_accept.c and served by libmicrohttpd daemons, one a thread. libmicrohttpd's own pool has each thread
- * woken for each connection, counts its limit per thread, cannot make room when it is reached,
- * loses what the kernel has already accepted when it is quiesced, and in 0.9.75 may abort() when
- * that happens at the limit. */
+ * The life of a server and of its connections. Connections are accepted by server_accept.c, get
+ * their places by server_room.c and are served by libmicrohttpd daemons, one a thread.
+ * libmicrohttpd's own pool has each thread woken for each connection, counts its limit per thread,
+ * cannot make room when it is reached, loses what the kernel has already accepted when it is
+ * quiesced, and in 0.9.75 may abort() when that happens at the limit. */
 #include "common/net/server.h"
 
 #include <errno.h>
@@ -49,6 +49,12 @@ void server_unlist(struct server *s, struct http_exchange *x)
 	x->next = x->prev = NULL;
 	s->n--;
 	x->worker->n--;
+	if (x->party)
+		server_leave_party(x);
+	else
+		s->leaving--;
+	if (s->waiting.n)
+		eventfd_write(s->wake_fd, 1);
 	pthread_cond_broadcast(&s->changed);
 }
 
@@ -102,7 +108,8 @@ static void connection_started(struct server *s, struct MHD_Connection *con, voi
 	if (!s->tls)
 		return;
 	session = MHD_get_connection_info(con, MHD_CONNECTION_INFO_GNUTLS_SESSION);
-	tls_peer_begin(x ? &x->peer : NULL, session->tls_session, s->tls, s->clients, on_established);
+	tls_peer_begin(
+		x ? &x->peer : NULL, session->tls_session, s->tls, s->clients, on_established);
 }
 
 /* Before libmicrohttpd closes the descriptor, after it is done with the TLS session. */
@@ -168,7 +175,8 @@ static int start_workers(struct server *s, const struct server_options *o, struc
 		{MHD_OPTION_URI_LOG_CALLBACK, (intptr_t)request_uri, s},
 		{MHD_OPTION_UNESCAPE_CALLBACK, (intptr_t)unescape_nothing, s},
 		{MHD_OPTION_STRICT_FOR_CLIENT, 1, NULL},
-		{MHD_OPTION_CONNECTION_LIMIT, (intptr_t)limits->max_connections, NULL},
+		/* One more: it still counts a connection of which it has told that it ended. */
+		{MHD_OPTION_CONNECTION_LIMIT, (intptr_t)limits->max_connections + 1, NULL},
 		{MHD_OPTION_CONNECTION_MEMORY_LIMIT,
 			(intptr_t)(limits->max_header + limits->max_header / 2 + POOL_EXTRA), NULL},
 		/* the rest is MHD_OPTION_END, which is 0 */
@@ -181,8 +189,9 @@ static int start_workers(struct server *s, const struct server_options *o, struc
 			 * for its client; what a loop does about it: server_loop.c. */
 			(o->event ? MHD_USE_EPOLL : MHD_USE_POLL_INTERNAL_THREAD) |
 				MHD_USE_NO_LISTEN_SOCKET | MHD_ALLOW_SUSPEND_RESUME |
-				(o->tls ? MHD_USE_TLS : 0), 0, NULL, NULL, request_handle, s,
-			MHD_OPTION_ARRAY, options, MHD_OPTION_END);
+				(o->tls ? MHD_USE_TLS : 0),
+			0, NULL, NULL, request_handle, s, MHD_OPTION_ARRAY, options,
+			MHD_OPTION_END);
 
 		if (!d)
 			return error_set(err, -EIO, "cannot start the HTTP server for %s:%u",
@@ -225,9 +234,9 @@ static struct server *server_new(const struct server_options *o, http_handler ha
 	s->ctx = ctx;
 	s->on_sweep = o->on_sweep;
 	s->tls = o->tls;
-	s->clients = !o->client_ca_pem   ? TLS_CLIENTS_UNASKED :
-		     o->client_optional ? TLS_CLIENTS_OPTIONAL :
-					  TLS_CLIENTS_REQUIRED;
+	s->clients = !o->client_ca_pem    ? TLS_CLIENTS_UNASKED
+		     : o->client_optional ? TLS_CLIENTS_OPTIONAL
+					  : TLS_CLIENTS_REQUIRED;
 	s->listen_fd = -1;
 	s->wake_fd = -1;
 	pthread_mutex_init(&s->lock, NULL);
@@ -246,7 +255,8 @@ int server_start(struct server **ret_s, const struct server_options *o, http_han
 			SERVER_THREADS_MAX);
 	if (o->limits.max_connections < 1 || o->limits.max_connections > SERVER_CONNECTIONS_MAX ||
 		o->limits.max_in_flight < 1)
-		return error_set(err, -EINVAL, "server limits: %u connections and %u in flight, "
+		return error_set(err, -EINVAL,
+			"server limits: %u connections and %u in flight, "
 			"want at least 1 of each and at most %d connections",
 			o->limits.max_connections, o->limits.max_in_flight, SERVER_CONNECTIONS_MAX);
 	s = server_new(o, handler, ctx);
@@ -285,6 +295,7 @@ struct server_stats server_stats(struct server *s)
 		.too_large = atomic_load(&s->too_large),
 		.timed_out = atomic_load(&s->timed_out),
 		.evicted = atomic_load(&s->evicted),
+		.turned_away = atomic_load(&s->turned_away),
 		.handshake_failures = atomic_load(&s->handshake_failures),
 		.in_flight = atomic_load(&s->in_flight),
 	};

@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * HTTP(S) server on threads of libmicrohttpd, or on the program's loop. The handler is pure request in, response
- * out. Every limit is named; beyond it a client gets 413, 429 (with Retry-After), 431 or loses its
- * connection, and none can hold the server. Such answers carry a metav1.Status, whose message the
- * API server shows to its user. A server without connections never wakes up. TLS is GnuTLS
- * (libmicrohttpd's), kept inside common/net/tls.c. SIGPIPE must be ignored by the program; the
- * server's threads take no signals. */
+ * HTTP(S) server on threads of libmicrohttpd, or on the program's loop. The handler is pure request
+ * in, response out. Every limit is named; beyond it a client gets 413, 429 (with Retry-After), 431
+ * or loses its connection, and none can hold the server. Such answers carry a metav1.Status, whose
+ * message the API server shows to its user. A server without connections never wakes up. TLS is
+ * GnuTLS (libmicrohttpd's), kept inside common/net/tls.c. SIGPIPE must be ignored by the program;
+ * the server's threads take no signals. */
 #pragma once
 
 #include <stdbool.h>
@@ -20,18 +20,20 @@ struct server;
 struct tls_identity; /* common/net/tls.h: certificate chain and key, replaceable while serving */
 
 struct server_limits {
-	size_t max_body;           /* bytes; beyond: 413 */
-	size_t max_buffered;       /* bytes of all large bodies at once; beyond: 429. 0: 8 max_body */
-	size_t max_header;         /* bytes of request line and headers; beyond: 431 */
-	unsigned max_connections;  /* open at once; beyond: not accepted until one ends, for which
-				    * the one idle for longest, if for 10 s or idle_usec / 8, is
-				    * closed */
-	unsigned max_in_flight;    /* requests being handled; beyond: 429 with Retry-After: 1 */
+	size_t max_body;     /* bytes; beyond: 413 */
+	size_t max_buffered; /* bytes of all large bodies at once; beyond: 429. 0: 8 max_body */
+	size_t max_header;   /* bytes of request line and headers; beyond: 431 */
+	/* Open at once; beyond, PLACES_WAITING_MAX wait until one ends, for which one is closed:
+	 * of the address that has most, else one idle for long (10 s or idle_usec / 8) or slow
+	 * (request_usec / 16), as common/net/places.h says; none whose request is being handled. Of
+	 * those who wait the address that has fewest is first. */
+	unsigned max_connections;
+	unsigned max_in_flight; /* requests being handled; beyond: 429 with Retry-After: 1 */
 	/* Beyond these a connection is closed, a second later at most; a request that begins on an
 	 * idle connection may get twice its time. */
-	int64_t request_usec;      /* from connection to the end of its handshake, from first to last
-				    * byte of a request and of a response */
-	int64_t idle_usec;         /* keep-alive; at least 90 s towards an API server */
+	int64_t request_usec; /* from connection to the end of its handshake, from first to last
+			       * byte of a request and of a response */
+	int64_t idle_usec;    /* keep-alive; at least 90 s towards an API server */
 };
 
 struct server_options {
@@ -109,11 +111,12 @@ struct server_stats {
 	uint64_t shed;               /* 429 */
 	uint64_t too_large;          /* 413 and 431; not those 431 that libmicrohttpd answers */
 	uint64_t timed_out;          /* connections closed beyond request_usec */
-	uint64_t evicted;            /* idle connections closed at max_connections */
+	uint64_t evicted;            /* connections closed for others at max_connections */
+	uint64_t turned_away;        /* that waited for a place and got none */
 	uint64_t handshake_failures; /* connections that ended before their handshake did */
 	unsigned connections;
-	unsigned busy;               /* of these, with a request that is arriving or being answered */
-	unsigned in_flight;          /* requests with the handler */
+	unsigned busy;      /* of these, with a request that is arriving or being answered */
+	unsigned in_flight; /* requests with the handler */
 };
 
 /* Starts serving. -EADDRINUSE and friends with a message that names address and port; -EINVAL,

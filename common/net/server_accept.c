@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * The acceptor's thread: takes clients in, makes room for them, hands them to the worker that has
- * the fewest, and closes what takes too long. It wakes up for clients and, only while there are
- * connections, for their deadlines. */
+ * The acceptor's thread: takes clients in and closes what takes too long. It wakes up for clients
+ * and, only while there are connections, for their deadlines. */
 #include <errno.h>
 #include <limits.h>
 #include <netinet/in.h>
@@ -10,7 +9,7 @@
 #include <poll.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/ioctl.h>
+#include <sys/eventfd.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -24,6 +23,8 @@ enum {
 	/* Between sweeps while a request is under way; while the last clients leave. */
 	SWEEP_USEC = USEC_PER_SEC,
 	SWEEP_DRAINING_USEC = 100 * USEC_PER_MSEC,
+	/* Between looks for room while somebody waits and nothing ends. */
+	ROOM_USEC = 50 * USEC_PER_MSEC,
 };
 
 int server_listen(struct server *s, const struct server_options *o, struct error *err)
@@ -52,36 +53,6 @@ static struct http_exchange *exchange_new(
 	return x;
 }
 
-/* The list, with the lock held. */
-static void list_add(struct server *s, struct http_exchange *x)
-{
-	x->next = s->head;
-	if (x->next)
-		x->next->prev = x;
-	s->head = x;
-	s->n++;
-	x->worker->n++;
-}
-
-/* Shuts the connection down if it is still in the phase that was judged; its worker sees the end
- * of it and cleans up. With the lock held. */
-static bool shut(struct http_exchange *x, uint64_t seen)
-{
-	int64_t now = clock_monotonic_usec();
-
-	if (!atomic_compare_exchange_strong(&x->phase, &seen, phase_at(PHASE_CLOSING, now)))
-		return false;
-	shutdown(x->fd, SHUT_RDWR);
-	return true;
-}
-
-static bool has_input(int fd)
-{
-	int n = 0;
-
-	return ioctl(fd, FIONREAD, &n) == 0 && n > 0;
-}
-
 /* Between requests libmicrohttpd tells nothing before a request line is complete; that one has
  * begun, the kernel knows. And it overlooks the end of a client's stream that arrives together with
  * data. */
@@ -98,8 +69,8 @@ static void sweep_idle(struct server *s, struct http_exchange *x, uint64_t seen,
 		atomic_compare_exchange_strong(&x->phase, &seen, phase_at(PHASE_READING, received));
 	else if ((now - phase_since(seen) > s->limits.idle_usec ||
 			 info.tcpi_state == TCP_CLOSE_WAIT) &&
-		!has_input(x->fd))
-		shut(x, seen);
+		 !server_has_input(x->fd))
+		server_shut(x, seen);
 }
 
 /* When the connection must be looked at again. */
@@ -111,7 +82,7 @@ static int64_t sweep_one(struct server *s, struct http_exchange *x, int64_t now)
 	if (phase == PHASE_IDLE)
 		sweep_idle(s, x, seen, now);
 	else if (phase != PHASE_ACCEPTED && phase != PHASE_HANDLING && phase != PHASE_CLOSING &&
-		now - phase_since(seen) > s->limits.request_usec && shut(x, seen))
+		 now - phase_since(seen) > s->limits.request_usec && server_shut(x, seen))
 		atomic_fetch_add(&s->timed_out, 1);
 	seen = atomic_load(&x->phase);
 	if (phase_of(seen) != PHASE_IDLE)
@@ -151,63 +122,6 @@ static void tend(struct server *s)
 		s->on_sweep(s->ctx, now);
 }
 
-/* How long a connection must have been idle to be closed for a new one. */
-static int64_t evict_usec(const struct server *s)
-{
-	return s->limits.idle_usec / 8 < SERVER_EVICT_USEC ? s->limits.idle_usec / 8 :
-							     SERVER_EVICT_USEC;
-}
-
-/* Makes room for a waiting client. With the lock held. */
-static void evict(struct server *s, int64_t now)
-{
-	struct http_exchange *oldest = NULL;
-	uint64_t seen = 0;
-
-	for (struct http_exchange *x = s->head; x; x = x->next) {
-		uint64_t v = atomic_load(&x->phase);
-
-		if (phase_of(v) == PHASE_CLOSING)
-			return; /* there will be room soon */
-		if (phase_of(v) == PHASE_IDLE && now - phase_since(v) >= evict_usec(s) &&
-			(!oldest || v < seen) && !has_input(x->fd)) {
-			oldest = x;
-			seen = v;
-		}
-	}
-	if (oldest && shut(oldest, seen))
-		atomic_fetch_add(&s->evicted, 1);
-}
-
-/* A client waits: is there room, now or before the drain begins? */
-static bool make_room(struct server *s)
-{
-	bool room;
-
-	pthread_mutex_lock(&s->lock);
-	while (!(room = s->n < s->limits.max_connections) && !atomic_load(&s->draining)) {
-		int64_t now = clock_monotonic_usec();
-
-		evict(s, now);
-		server_wait_changed(s, now + evict_usec(s));
-		pthread_mutex_unlock(&s->lock);
-		tend(s);
-		pthread_mutex_lock(&s->lock);
-	}
-	pthread_mutex_unlock(&s->lock);
-	return room;
-}
-
-static struct worker *least_loaded(struct server *s)
-{
-	struct worker *least = &s->workers[0];
-
-	for (unsigned i = 1; i < s->n_workers; i++)
-		if (s->workers[i].n < least->n)
-			least = &s->workers[i];
-	return least;
-}
-
 /* Nobody serves it. */
 static void give_up(struct http_exchange *x)
 {
@@ -221,36 +135,9 @@ static void give_up(struct http_exchange *x)
 
 void server_hand_over(struct http_exchange *x)
 {
-	if (MHD_add_connection(x->worker->daemon, x->fd, (struct sockaddr *)&x->addr,
-		    x->addr_len) != MHD_YES)
+	if (MHD_add_connection(
+		    x->worker->daemon, x->fd, (struct sockaddr *)&x->addr, x->addr_len) != MHD_YES)
 		give_up(x);
-}
-
-static void add_connection(
-	struct server *s, int fd, const struct sockaddr_storage *addr, socklen_t size)
-{
-	struct http_exchange *x = exchange_new(s, fd, addr, size), *lost;
-
-	if (!x) {
-		close(fd);
-		return;
-	}
-	pthread_mutex_lock(&s->lock);
-	/* libmicrohttpd drops a connection without a word when memory ends on its way. */
-	lost = server_find_accepted(s, fd);
-	if (lost) {
-		server_unlist(s, lost);
-		exchange_free(lost);
-	}
-	x->worker = least_loaded(s);
-	x->handed_over = !s->arrivals;
-	s->arriving += !x->handed_over;
-	list_add(s, x);
-	pthread_mutex_unlock(&s->lock);
-	if (s->arrivals)
-		server_arrive(s);
-	else
-		server_hand_over(x);
 }
 
 /* Takes one client; -errno when none is there or something is exhausted. */
@@ -259,11 +146,17 @@ static int accept_one(struct server *s)
 	struct sockaddr_storage addr;
 	socklen_t size = sizeof(addr);
 	int64_t due;
-	int fd = accept4(s->listen_fd, (struct sockaddr *)&addr, &size, SOCK_NONBLOCK | SOCK_CLOEXEC);
+	int fd = accept4(
+		s->listen_fd, (struct sockaddr *)&addr, &size, SOCK_NONBLOCK | SOCK_CLOEXEC);
+	struct http_exchange *x;
 
 	if (fd < 0)
 		return -errno;
-	add_connection(s, fd, &addr, size);
+	x = exchange_new(s, fd, &addr, size);
+	if (x)
+		server_wait(s, x);
+	else
+		close(fd);
 	due = clock_monotonic_usec() + SWEEP_USEC;
 	if (due < s->next_sweep)
 		s->next_sweep = due;
@@ -275,28 +168,35 @@ static int until_sweep(const struct server *s)
 {
 	int64_t left = s->next_sweep - clock_monotonic_usec();
 
-	if (s->next_sweep == INT64_MAX)
+	if (s->waiting.n && left > ROOM_USEC)
+		left = ROOM_USEC;
+	else if (s->next_sweep == INT64_MAX)
 		return -1;
 	return left <= 0 ? 0 : left > INT_MAX ? INT_MAX : (int)(left / USEC_PER_MSEC) + 1;
 }
 
 static void accept_clients(struct server *s)
 {
-	struct pollfd fds[] = {{.fd = s->wake_fd, .events = POLLIN},
-		{.fd = s->listen_fd, .events = POLLIN}};
+	struct pollfd fds[] = {
+		{.fd = s->wake_fd, .events = POLLIN}, {.fd = s->listen_fd, .events = POLLIN}};
 
 	while (!atomic_load(&s->draining)) {
+		eventfd_t count;
 		int r = 0;
 
-		if (poll(fds, 2, until_sweep(s)) > 0 && fds[1].revents && make_room(s))
+		if (poll(fds, 2, until_sweep(s)) > 0 && fds[1].revents)
 			r = accept_one(s);
+		eventfd_read(s->wake_fd, &count);
+		server_admit(s);
 		if (r == -EMFILE || r == -ENFILE || r == -ENOBUFS || r == -ENOMEM)
-			poll(fds, 1, 100); /* the client keeps waiting; spinning would not help it */
+			poll(fds, 1,
+				100); /* the client keeps waiting; spinning would not help it */
 		tend(s);
 	}
 	/* These clients believe that they are connected. */
-	while (make_room(s) && accept_one(s) == 0)
-		;
+	while (s->waiting.n == 0 && accept_one(s) == 0)
+		server_admit(s);
+	server_turn_away(s);
 }
 
 /* No more clients come; those that are there leave. */

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
  * Private to the server: server.c owns the life of a server and its connections, server_accept.c
- * takes clients in and closes what takes too long, server_request.c is what happens on a
- * connection.
+ * takes clients in and closes what takes too long, server_room.c says who comes in when not all
+ * can, server_request.c is what happens on a connection.
  *
  * A connection is one struct http_exchange, reused for each of its requests. It is registered from
  * accept(2) until just before close(2), both under the lock of the server: whoever finds it in the
@@ -17,14 +17,15 @@
 #include <sys/socket.h>
 
 #include "common/net/loop.h"
+#include "common/net/places.h"
 #include "common/net/server.h"
 #include "common/net/tls_peer.h"
 
 enum {
 	SERVER_KEEP_MAX = 64 * 1024, /* a connection keeps buffers up to this between requests */
 	SERVER_METHOD_MAX = 32,
-	SERVER_EVICT_USEC = 10 * 1000000, /* idle for less, or idle_usec / 8, is not evicted */
-	SERVER_TURN_MSEC = 20, /* a loop that waits for its own server looks so often */
+	SERVER_EVICT_USEC = 10 * 1000000, /* idle for less, or idle_usec / 8: not for long */
+	SERVER_TURN_MSEC = 20,            /* a loop that waits for its own server looks so often */
 };
 
 enum phase {
@@ -58,9 +59,10 @@ struct http_exchange {
 	char client[INET6_ADDRSTRLEN]; /* tcp_client() */
 	struct sockaddr_storage addr;  /* the same */
 	socklen_t addr_len;
-	bool handed_over; /* to libmicrohttpd, or about to be; under the server's lock */
+	struct party *party; /* counted there; NULL once shut down; under the lock */
+	bool handed_over;    /* to libmicrohttpd, or about to be; under the server's lock */
 	struct MHD_Connection *mhd;
-	_Atomic uint64_t phase;   /* enum phase | since << PHASE_BITS, so that both change at once */
+	_Atomic uint64_t phase; /* enum phase | since << PHASE_BITS, so that both change at once */
 	_Atomic int deferral;
 	bool in_flight, suspended; /* counted in the server's */
 	enum stage stage;
@@ -117,18 +119,25 @@ struct server {
 	int64_t next_sweep; /* of the acceptor's thread: when, monotonic; INT64_MAX: never */
 	void (*on_sweep)(void *ctx, int64_t now);
 
-	pthread_mutex_t lock; /* the list, n, suspended, accepting */
+	/* Who has been accepted beyond max_connections; written by the acceptor's
+	 * thread alone, with the lock held. */
+	struct place_queue waiting;
+
+	pthread_mutex_t lock;   /* the list, n, leaving, parties, suspended, accepting */
 	pthread_cond_t changed; /* one of these became smaller */
-	bool accepting; /* clients may still come */
+	bool accepting;         /* clients may still come */
 	struct http_exchange *head;
 	unsigned n;
+	unsigned leaving; /* of these, shut down by us */
+	struct parties parties;
 	unsigned suspended;
 
 	atomic_bool closing; /* each response is the last of its connection */
 	atomic_bool draining, stopping;
 	atomic_uint in_flight;
 	atomic_size_t buffered;
-	_Atomic uint64_t requests, shed, too_large, timed_out, evicted, handshake_failures;
+	_Atomic uint64_t requests, shed, too_large, timed_out, evicted, turned_away,
+		handshake_failures;
 };
 
 /* server.c */
@@ -146,11 +155,25 @@ int server_join_loop(struct server *s, sd_event *event, struct error *err);
 void server_leave_loop(struct server *s); /* nothing to do without a loop */
 /* Waits for a change, as server_wait_changed(); the loop's own server goes on meanwhile. */
 void server_await(struct server *s, int64_t until);
-/* Has the loop look at its connections although no descriptor is ready. On the loop's thread; nothing to
- * do without a loop. */
+/* Has the loop look at its connections although no descriptor is ready. On the loop's thread;
+ * nothing to do without a loop. */
 void server_turn_soon(struct server *s);
 /* On the acceptor's thread: who is not handed over yet is, on the loop's. Without the lock. */
 void server_arrive(struct server *s);
+
+/* server_room.c */
+/* Shuts the connection down if it is still in the phase that was judged; its worker sees the end
+ * of it and cleans up. With the lock held. */
+bool server_shut(struct http_exchange *x, uint64_t seen);
+/* With the lock held: it holds no place any more. */
+void server_leave_party(struct http_exchange *x);
+/* Is there input that its worker has not taken yet? */
+bool server_has_input(int fd);
+/* On the acceptor's thread, without the lock. x waits, is freed if it cannot; who waits comes in as
+ * long as there is room, and somebody is shut down if there is not; nobody waits any more. */
+void server_wait(struct server *s, struct http_exchange *x);
+void server_admit(struct server *s);
+void server_turn_away(struct server *s);
 
 /* server_accept.c */
 /* Gives a connection to its worker; frees it when that cannot take it. */
@@ -165,8 +188,8 @@ int64_t server_sweep(struct server *s, int64_t now);
 void *request_uri(void *cls, const char *uri, struct MHD_Connection *con);
 enum MHD_Result request_handle(void *cls, struct MHD_Connection *con, const char *url,
 	const char *method, const char *version, const char *data, size_t *size, void **con_cls);
-void request_completed(void *cls, struct MHD_Connection *con, void **con_cls,
-	enum MHD_RequestTerminationCode why);
+void request_completed(
+	void *cls, struct MHD_Connection *con, void **con_cls, enum MHD_RequestTerminationCode why);
 /* Takes what the request still counts for out of the server's counters. */
 void request_settle(struct http_exchange *x);
 /* Cuts a suspended exchange off, with the server's lock held or on the exchange's thread. */

@@ -106,7 +106,7 @@ def subfolder(folder, name):
 class World:
     """A broker that believes the synthetic Intel."""
 
-    def __init__(self, folder, stack, profiles, policy=None, flags=()):
+    def __init__(self, folder, stack, profiles, policy=None, flags=(), limits=None):
         self.enclave = Enclave(folder, (LEGACY, DICE))
         guest = Enclave(subfolder(folder, "guest"), kind="tdx4")
         self.port = harness.free_port()
@@ -118,7 +118,7 @@ class World:
                 "policy": {"trustedRoots": [root], **(policy or {})},
                 "provision": {"listen": f"127.0.0.1:{self.port}"},
             },
-            "limits": {"requestTimeout": f"{SECONDS}s"},
+            "limits": limits or {"requestTimeout": f"{SECONDS}s"},
         }
         os.makedirs(os.path.join(folder, "profiles"))
         for i, (name, identity, key, spec) in enumerate(profiles):

@@ -136,6 +136,7 @@
 	X(packet)                                                                                  \
 	X(patch)                                                                                   \
 	X(pck)                                                                                     \
+	X(places)                                                                                  \
 	X(platform)                                                                                \
 	X(plugin)                                                                                  \
 	X(pod)                                                                                     \
@@ -164,6 +165,7 @@
 	X(server)                                                                                  \
 	X(server_life)                                                                             \
 	X(server_loop)                                                                             \
+	X(server_room)                                                                             \
 	X(session)                                                                                 \
 	X(settings)                                                                                \
 	X(sgx)                                                                                     \

@@ -6,14 +6,20 @@
 #include <sys/epoll.h>
 #include <sys/queue.h>
 #include <sys/socket.h>
+#include <unistd.h>
 
 #include "common/base/clock.h"
 #include "common/base/log.h"
+#include "common/net/places.h"
 #include "common/net/tcp_listen.h"
 #include "common/net/tls_stream.h"
 #include "webhook/provision/desk.h"
 
+enum { UNFINISHED_PART = 16 /* of connection_usec: so long a client has in any case */ };
+
 #define ACCEPT_PAUSE_USEC (100 * (uint64_t)USEC_PER_MSEC)
+/* Between looks for room while somebody waits and nothing ends. */
+#define ROOM_USEC (50 * (uint64_t)USEC_PER_MSEC)
 
 enum result { RELEASED, REFUSED, BROKEN, TIMEOUT, SHED };
 static const char *const results[] = {
@@ -21,13 +27,16 @@ static const char *const results[] = {
 	[REFUSED] = "refused", /* its evidence or its wish */
 	[BROKEN] = "broken",   /* no TLS, no certificate, another request, or it left */
 	[TIMEOUT] = "timeout",
-	[SHED] = "shed", /* too many a second */
+	[SHED] = "shed", /* too many a second, or at once */
 };
 
 enum state { HANDSHAKE, REQUEST, RESPONSE };
 
 struct client {
 	struct provision_listener *listener;
+	struct party *party;
+	int fd;        /* while it waits; -1 */
+	int64_t since; /* it has a place, monotonic usec */
 	enum state state;
 	struct tls_stream *stream;
 	sd_event_source *io, *timer; /* io owns the socket */
@@ -41,8 +50,11 @@ struct provision_listener {
 	struct provision_listener_options o;
 	struct tls_acceptor *acceptor;
 	sd_event_source *io, *pause;
-	TAILQ_HEAD(client_list, client) clients;
+	TAILQ_HEAD(client_list, client) clients; /* who has a place */
 	unsigned n;
+	struct parties parties;
+	struct place_queue waiting;
+	sd_event_source *room; /* looks for some; off while nobody waits */
 	struct metric *connections;
 };
 
@@ -55,18 +67,25 @@ static void count(struct provision_listener *l, enum result result)
  * A client
  */
 
-static void client_free(struct client *c)
+/* It has no place. */
+static void client_drop(struct client *c)
 {
-	struct provision_listener *l = c->listener;
-
-	TAILQ_REMOVE(&l->clients, c, link);
-	if (l->n-- == PROVISION_CONNECTIONS_MAX && l->io && !l->pause)
-		sd_event_source_set_enabled(l->io, SD_EVENT_ON);
+	party_unref(&c->listener->parties, c->party);
 	tls_stream_free(c->stream);
 	sd_event_source_disable_unref(c->io);
 	sd_event_source_disable_unref(c->timer);
+	if (c->fd >= 0)
+		close(c->fd);
 	secret_free(&c->answer);
 	free(c);
+}
+
+static void client_free(struct client *c)
+{
+	TAILQ_REMOVE(&c->listener->clients, c, link);
+	c->listener->n--;
+	c->party->held--;
+	client_drop(c);
 }
 
 static void client_end(struct client *c, enum result result)
@@ -76,6 +95,8 @@ static void client_end(struct client *c, enum result result)
 		tls_stream_bye(c->stream, result == REFUSED);
 	client_free(c);
 }
+
+static void admit(struct provision_listener *l);
 
 /* Each step returns 0 (the next can come), -EAGAIN (later), -EPROTO (broken), -EACCES (refused). */
 
@@ -124,6 +145,7 @@ static int on_ready(sd_event_source *source, int fd, uint32_t events, void *ctx)
 {
 	static int (*const steps[])(struct client * c) = {shake_hands, take_request, send_answer};
 	struct client *c = ctx;
+	struct provision_listener *l = c->listener;
 	int r;
 
 	(void)fd;
@@ -131,49 +153,126 @@ static int on_ready(sd_event_source *source, int fd, uint32_t events, void *ctx)
 	do
 		r = steps[c->state](c);
 	while (r == 0);
-	if (r == -EAGAIN)
+	if (r == -EAGAIN) {
 		sd_event_source_set_io_events(
 			source, tls_stream_sends(c->stream) ? EPOLLOUT : EPOLLIN);
-	else
-		client_end(c, r > 0 ? RELEASED : r == -EACCES ? REFUSED : BROKEN);
+		return 0;
+	}
+	client_end(c, r > 0 ? RELEASED : r == -EACCES ? REFUSED : BROKEN);
+	admit(l);
 	return 0;
 }
 
 static int on_deadline(sd_event_source *source, uint64_t usec, void *ctx)
 {
+	struct client *c = ctx;
+	struct provision_listener *l = c->listener;
+
 	(void)source;
 	(void)usec;
-	client_end(ctx, TIMEOUT);
+	client_end(c, TIMEOUT);
+	admit(l);
 	return 0;
 }
 
-/* fd is the client's whatever comes of it. */
-static int client_add(struct provision_listener *l, int fd)
+/* It has a place now. */
+static void client_begin(struct client *c)
 {
-	_cleanup_close_ int owned = fd;
-	struct client *c = calloc(1, sizeof(*c));
+	struct provision_listener *l = c->listener;
 	sd_event *event = l->o.event;
+	int fd = c->fd;
 
-	if (!c)
-		return -ENOMEM;
-	c->listener = l;
+	c->since = clock_monotonic_usec();
+	c->party->held++;
 	TAILQ_INSERT_TAIL(&l->clients, c, link);
 	l->n++;
 	if (sd_event_add_io(event, &c->io, fd, EPOLLIN, on_ready, c) < 0) {
 		client_free(c);
-		return -ENOMEM;
+		return;
 	}
 	sd_event_source_set_io_fd_own(c->io, true);
-	owned = -1;
+	c->fd = -1;
 	if (sd_event_add_time_relative(event, &c->timer, CLOCK_MONOTONIC,
 		    (uint64_t)l->o.connection_usec, 0, on_deadline, c) < 0 ||
-		tls_stream_new(&c->stream, l->acceptor, fd, PROVISION_RECEIVED_MAX, NULL) < 0) {
+		tls_stream_new(&c->stream, l->acceptor, fd, PROVISION_RECEIVED_MAX, NULL) < 0)
 		client_free(c);
-		return -ENOMEM;
+}
+
+/*
+ * Who has a place
+ */
+
+static struct place place_of(const struct client *c)
+{
+	return (struct place){.held = c->party->held, .use = PLACE_UNFINISHED, .since = c->since};
+}
+
+/* Ends a client for the one whose turn it is, if there is one that must yield. */
+static bool evict(struct provision_listener *l)
+{
+	const struct place_search search = {
+		.held = place_queue_first(&l->waiting)->held,
+		.now = clock_monotonic_usec(),
+		.unfinished_usec = l->o.connection_usec / UNFINISHED_PART,
+	};
+	struct client *c, *found = NULL;
+	struct place best, place;
+
+	for (c = TAILQ_FIRST(&l->clients); c; c = TAILQ_NEXT(c, link)) {
+		place = place_of(c);
+		if (place_yields(&search, &place, found ? &best : NULL)) {
+			found = c;
+			best = place;
+		}
 	}
-	if (l->n == PROVISION_CONNECTIONS_MAX)
-		sd_event_source_set_enabled(l->io, SD_EVENT_OFF);
+	if (found)
+		client_end(found, SHED);
+	return found;
+}
+
+static void admit(struct provision_listener *l)
+{
+	while (l->waiting.n && (l->n < PROVISION_CONNECTIONS_MAX || evict(l)))
+		client_begin(place_queue_take(&l->waiting));
+	if (l->waiting.n)
+		sd_event_source_set_time_relative(l->room, ROOM_USEC);
+	sd_event_source_set_enabled(l->room, l->waiting.n ? SD_EVENT_ONESHOT : SD_EVENT_OFF);
+}
+
+static int on_room(sd_event_source *source, uint64_t usec, void *ctx)
+{
+	(void)source;
+	(void)usec;
+	admit(ctx);
 	return 0;
+}
+
+/* It has waited in vain. */
+static void dismiss(struct client *c)
+{
+	count(c->listener, SHED);
+	client_drop(c);
+}
+
+/* Mostly it waits for nothing. fd is taken over. */
+static void take_in(struct provision_listener *l, int fd, const char *from)
+{
+	struct party *party = party_ref(&l->parties, from);
+	struct client *c = party ? calloc(1, sizeof(*c)) : NULL, *gone;
+
+	if (!c) {
+		if (party)
+			party_unref(&l->parties, party);
+		close(fd);
+		return;
+	}
+	c->listener = l;
+	c->party = party;
+	c->fd = fd;
+	gone = place_queue_add(&l->waiting, party, c);
+	if (gone)
+		dismiss(gone);
+	admit(l);
 }
 
 /*
@@ -187,7 +286,7 @@ static int on_pause_over(sd_event_source *source, uint64_t usec, void *ctx)
 	(void)source;
 	(void)usec;
 	l->pause = sd_event_source_disable_unref(l->pause);
-	if (l->io && l->n < PROVISION_CONNECTIONS_MAX)
+	if (l->io)
 		sd_event_source_set_enabled(l->io, SD_EVENT_ON);
 	return 0;
 }
@@ -217,7 +316,7 @@ static int on_connect(sd_event_source *source, int fd, uint32_t events, void *ct
 	}
 	tcp_client(from, (struct sockaddr *)&addr);
 	if (provision_admit(l->o.desk, from)) {
-		client_add(l, peer);
+		take_in(l, peer, from);
 		return 0;
 	}
 	close(peer);
@@ -257,7 +356,11 @@ int provision_listen(struct provision_listener **ret_l, const struct provision_l
 		r = tcp_listen(&fd, o->address, &l->o.port, err);
 	if (r < 0)
 		return r;
-	r = sd_event_add_io(o->event, &l->io, fd, EPOLLIN, on_connect, l);
+	r = sd_event_add_time(o->event, &l->room, CLOCK_MONOTONIC, UINT64_MAX, 1, on_room, l);
+	if (r >= 0)
+		r = sd_event_source_set_enabled(l->room, SD_EVENT_OFF);
+	if (r >= 0)
+		r = sd_event_add_io(o->event, &l->io, fd, EPOLLIN, on_connect, l);
 	if (r < 0)
 		return error_oom(err);
 	sd_event_source_set_io_fd_own(l->io, true);
@@ -273,10 +376,14 @@ uint16_t provision_port(const struct provision_listener *l)
 
 void provision_quiesce(struct provision_listener *l)
 {
+	struct client *c;
+
 	if (!l)
 		return;
 	l->io = sd_event_source_disable_unref(l->io);
 	l->pause = sd_event_source_disable_unref(l->pause);
+	while ((c = place_queue_take(&l->waiting)))
+		dismiss(c);
 }
 
 unsigned provision_connections(const struct provision_listener *l)
@@ -291,6 +398,7 @@ void provision_listener_free(struct provision_listener *l)
 	provision_quiesce(l);
 	while (!TAILQ_EMPTY(&l->clients))
 		client_free(TAILQ_FIRST(&l->clients));
+	sd_event_source_disable_unref(l->room);
 	tls_acceptor_free(l->acceptor);
 	free(l);
 }

@@ -18,6 +18,8 @@ struct tls_identity;   /* common/net/tls.h */
 struct provision_desk; /* webhook/provision/desk.h */
 
 enum {
+	/* Beyond, the next waits and one of the address that has most is closed for it, or one that
+	 * has had a while (common/net/places.h). */
 	PROVISION_CONNECTIONS_MAX = 256,
 	PROVISION_RECEIVED_MAX = 128 * 1024, /* bytes of a client, its handshake included */
 };
