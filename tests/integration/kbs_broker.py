@@ -164,10 +164,10 @@ def with_token(token):
 
 
 class Client:
-    """A guest: a connection and its cookie."""
+    """A guest: its cookie, and its connection if it keeps one."""
 
-    def __init__(self, broker):
-        self.broker, self.cookie = broker, None
+    def __init__(self, broker, connection=None):
+        self.broker, self.connection, self.cookie = broker, connection, None
 
     def send(self, method, path, body=None, headers=None):
         """Status and JSON of the answer."""
@@ -175,7 +175,7 @@ class Client:
         if self.cookie and "Cookie" not in headers:
             headers["Cookie"] = self.cookie
         data = body if body is None or isinstance(body, bytes) else json.dumps(body).encode()
-        status, got, text = self.broker.request(method, path, data, headers)
+        status, got, text = self.broker.request(method, path, data, headers, self.connection)
         if got.get("Set-Cookie"):
             self.cookie = got["Set-Cookie"].split(";")[0]
         return status, json.loads(text)

@@ -6,8 +6,11 @@ import json
 import os
 
 import harness
-from harness import check, check_equal
+from harness import check, check_equal, in_parallel
 from kbs_broker import JWK, Broker, Client, attestation, report_data
+
+MANY = 500  # guests at once
+RSS_MAX_KB = 72 * 1024  # what Trustee takes at rest
 
 RECORDED = os.path.join(harness.ROOT, "tests/vectors/kbs")
 
@@ -278,6 +281,31 @@ def test_denied(folder, stack):
     check_equal("a denied key", (got[0], got[1]["reason"]), (403, "KeyRevoked"))
 
 
+def test_many(folder, stack):
+    """500 guests have a session each before the first attests, and have attested before the first asks."""
+    broker = Broker(folder, stack, "--broker-allow-sample")
+    guests = [Client(broker, broker.connect()) for _ in range(MANY)]
+
+    def each(name, step):
+        answers = in_parallel(lambda i: step(guests[i]), MANY)
+        bad = [a for a in answers if not isinstance(a, tuple) or a[0] != 200]
+        check(f"{MANY} at once: {name}", not bad, f"{len(bad)} refused, the first: {bad[:1]}")
+        return [a[1] for a in answers if a not in bad]
+
+    nonces = [got["nonce"] for got in each("a session", Client.auth)]
+    check_equal("each its nonce", len(set(nonces)), MANY)
+    for guest, nonce in zip(guests, nonces):
+        guest.nonce = nonce
+    each("attested", lambda g: g.send("POST", "/kbs/v0/attest", attestation(g.nonce)))
+    keys = each("a key", Client.resource)
+    check_equal("each encrypted anew", len({got["ciphertext"] for got in keys}), MANY)
+    check_equal("each in the audit log", len([e for e in broker.audit() if e["verdict"] == "released"]),
+                MANY)
+    with open(f"/proc/{broker.process.pid}/status", encoding="ascii") as f:
+        rss = next(int(line.split()[1]) for line in f if line.startswith("VmHWM:"))
+    check("memory", rss < RSS_MAX_KB, f"{rss} KB, at most {RSS_MAX_KB}")
+
+
 def test_settings(folder, stack):
     code, _, err = harness.command("serve", "--roles=broker", "--standalone", "--check-config")
     check("a certificate is needed", code == 2 and "broker.tls.cert" in err, err)
@@ -295,5 +323,6 @@ TESTS = [
     test_metrics,
     test_made,
     test_denied,
+    test_many,
     test_settings,
 ]

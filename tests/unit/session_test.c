@@ -229,10 +229,10 @@ static void test_share(void)
 
 	for (int i = 0; i < 1000; i++)
 		one += rates_share(r, "10.0.0.1", 100, NOW);
-	CU_ASSERT_EQUAL(one, 75);
+	CU_ASSERT_EQUAL(one, 225);
 	for (int i = 0; i < 1000; i++)
 		others += rates_share(r, i % 2 ? "10.0.0.2" : "fd00::", 100, NOW);
-	CU_ASSERT_EQUAL(others, 25);
+	CU_ASSERT_EQUAL(others, 75);
 	CU_ASSERT(rates_share(r, "10.0.0.1", 100, NOW + USEC_PER_SEC));
 	CU_ASSERT(rates_share(r, "10.0.0.9", 1, NOW + 2 * USEC_PER_SEC));
 }

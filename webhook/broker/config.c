@@ -65,8 +65,8 @@ const struct setting broker_settings[] = {
 		.def = "500",
 		.min = 1,
 		.max = 100000,
-		.help = "handshakes and attestations a second, whoever asks, of which "
-			"one address has three quarters; beyond: 429"},
+		.help = "handshakes and attestations a second, of one address 3/4 of it; "
+			"at once three times that"},
 	{.name = "broker.audit.file",
 		.type = SETTING_STRING,
 		.offset = AT(audit.file),

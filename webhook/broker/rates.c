@@ -80,8 +80,9 @@ bool rates_take(struct rates *r, enum rate_kind kind, const char *name, int64_t 
 
 bool rates_share(struct rates *r, const char *client, int64_t max_rate, int64_t now_usec)
 {
-	int64_t own = max_rate - max_rate / 4;
+	int64_t burst = max_rate * RATES_SHARE_BURST_SEC;
 
-	return rates_take(r, RATE_CLIENT, client, own, own, now_usec) &&
-	       rates_take(r, RATE_ALL, "", max_rate, max_rate, now_usec);
+	return rates_take(r, RATE_CLIENT, client, max_rate - max_rate / 4, burst - burst / 4,
+		       now_usec) &&
+	       rates_take(r, RATE_ALL, "", max_rate, burst, now_usec);
 }

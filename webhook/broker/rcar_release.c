@@ -13,8 +13,6 @@
 #include "webhook/broker/token.h"
 
 enum {
-	NAMESPACE_RATE = 100, /* keys a second */
-	NAMESPACE_BURST = 1000,
 	DENIED_RATE = 10, /* refusals a second of one pod, or platform */
 	DENIED_BURST = 100,
 	KEY_PATH_MAX = 400,
@@ -176,8 +174,8 @@ static void fetch(struct visit *v, unsigned version)
 /* Counted here, so that only those who may have a namespace's keys can use up its rate. */
 void visit_fetch(struct visit *v)
 {
-	if (rates_take(v->desk->rates, RATE_NAMESPACE, v->key.namespace_, NAMESPACE_RATE,
-		    NAMESPACE_BURST, clock_monotonic_usec()))
+	if (rates_take(v->desk->rates, RATE_NAMESPACE, v->key.namespace_, RATES_KEYS_PER_SEC,
+		    RATES_KEYS_BURST, clock_monotonic_usec()))
 		fetch(v, 0);
 	else
 		visit_refuse(v, REASON_RateLimited, "keys of this namespace are asked too often");

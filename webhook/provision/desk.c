@@ -15,8 +15,6 @@
 #define PROTOCOL "gramine"
 
 enum {
-	NAMESPACE_RATE = 100, /* keys a second */
-	NAMESPACE_BURST = 1000,
 	MESSAGES_MAX = 1024 * 1024,
 	KEY_PATH_MAX = 400,
 };
@@ -126,8 +124,8 @@ static int grant(struct asking *q)
 		return refuse(q, REASON_Internal, "out of memory");
 	if (reason != REASON_Ok)
 		return refuse(q, reason, message);
-	if (!rates_take(q->desk->rates, RATE_NAMESPACE, q->key.namespace_, NAMESPACE_RATE,
-		    NAMESPACE_BURST, clock_monotonic_usec()))
+	if (!rates_take(q->desk->rates, RATE_NAMESPACE, q->key.namespace_, RATES_KEYS_PER_SEC,
+		    RATES_KEYS_BURST, clock_monotonic_usec()))
 		return refuse(q, REASON_RateLimited, "keys of this namespace are asked too often");
 	if (grant_decide(&request, &q->a, &reason, &message) < 0)
 		return refuse(q, REASON_Internal, "out of memory");
