@@ -37,6 +37,7 @@ struct parser {
 	struct error *err;
 };
 
+/* Line and column (in characters; both from 1), for messages. */
 static void position(const char *text, const char *at, unsigned *ret_line, unsigned *ret_column)
 {
 	unsigned line = 1, column = 1;
@@ -51,13 +52,6 @@ static void position(const char *text, const char *at, unsigned *ret_line, unsig
 	}
 	*ret_line = line;
 	*ret_column = column;
-}
-
-void json_position(struct json_val v, unsigned *ret_line, unsigned *ret_column)
-{
-	*ret_line = *ret_column = 1;
-	if (json_exists(v))
-		position(v.doc->text, v.doc->text + v.doc->nodes[v.i].off, ret_line, ret_column);
 }
 
 __attribute__((cold, noinline, format(printf, 4, 5))) static int fail(

@@ -113,8 +113,8 @@ bool json_str_equal(struct json_val v, struct span s);
  * is no string or memory is exhausted (an empty string has .p set). */
 struct span json_str(struct json_val v, struct arena *a);
 
-/* A string decoded into ret: size bytes with the NUL, cut between characters when it is longer. False,
- * and "", when v is no string or memory is exhausted; false as well when it was cut. */
+/* A string decoded into ret: size bytes with the NUL, cut between characters when it is longer.
+ * False, and "", when v is no string or memory is exhausted; false as well when it was cut. */
 bool json_copy(struct json_val v, char *ret, size_t size);
 
 /* An integer literal (no fraction, no exponent) within range, true and *ret_n; else false. */
@@ -123,6 +123,3 @@ bool json_int(struct json_val v, int64_t *ret_n);
 /* Are two values equal as JSON: objects regardless of order, strings decoded, numbers by their
  * text. A missing value equals only a missing one. */
 bool json_equal(struct json_val a, struct json_val b);
-
-/* Line and column (in characters; both from 1) of a value, for messages. */
-void json_position(struct json_val v, unsigned *ret_line, unsigned *ret_column);

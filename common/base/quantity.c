@@ -211,26 +211,6 @@ int quantity_count_from_json(int64_t *ret_n, struct json_val v, struct error *er
 	return 0;
 }
 
-struct quantity quantity_of(int64_t n)
-{
-	return (struct quantity){(__int128)n * NANO};
-}
-
-int quantity_cmp(struct quantity a, struct quantity b)
-{
-	return (a.nano > b.nano) - (a.nano < b.nano);
-}
-
-int quantity_add(struct quantity *ret_q, struct quantity a, struct quantity b)
-{
-	__int128 sum = a.nano + b.nano;
-
-	if (sum > MAX_NANO || sum < -MAX_NANO)
-		return -ERANGE;
-	ret_q->nano = sum;
-	return 0;
-}
-
 int quantity_int64(struct quantity q, int64_t *ret_n)
 {
 	if (q.nano % NANO != 0)

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
  * Kubernetes quantities (k8s.io/apimachinery/pkg/api/resource): decimal number with an optional
- * suffix: n u m k M G T P E, Ki Mi Gi Ti Pi Ei, or an exponent e/E. Compared by value: 1Mi equals
+ * suffix: n u m k M G T P E, Ki Mi Gi Ti Pi Ei, or an exponent e/E. Equal by value: 1Mi is
  * 1048576. */
 #pragma once
 
@@ -13,7 +13,8 @@
 #include "common/base/json.h"
 
 struct quantity {
-	__int128 nano; /* value times 10^9; what is finer is rounded away from zero, as in Kubernetes */
+	__int128 nano; /* value times 10^9; what is finer is rounded away from zero, as in
+			  Kubernetes */
 };
 
 /* Parses the whole of text. -EINVAL: not a quantity; -ERANGE: beyond plus or minus 2^63-1 (which
@@ -25,12 +26,6 @@ int quantity_from_json(struct quantity *ret_q, struct json_val v, struct error *
 
 /* A count, as of an extended resource: whole and not negative. -EINVAL says what it is instead. */
 int quantity_count_from_json(int64_t *ret_n, struct json_val v, struct error *err);
-
-struct quantity quantity_of(int64_t n);
-int quantity_cmp(struct quantity a, struct quantity b);
-
-/* a + b; -ERANGE when the sum passes 2^63-1. */
-int quantity_add(struct quantity *ret_q, struct quantity a, struct quantity b);
 
 /* Whole numbers only (extended resources): 0 and *ret_n, or -EINVAL. */
 int quantity_int64(struct quantity q, int64_t *ret_n);

@@ -327,21 +327,6 @@ int rcar_token_write(struct buf *out, struct span token)
 	return buf_putc(out, '}');
 }
 
-int rcar_token_read(struct buf *out, struct span body, struct error *err)
-{
-	_cleanup_arena_ struct arena a = ARENA_INIT(ANSWER_MAX);
-	_cleanup_json_ struct json doc = {0};
-	struct span token;
-	int r = parse(&doc, body, &answer_limits, err);
-
-	if (r < 0)
-		return r;
-	token = json_str(json_get(json_root(&doc), "token"), &a);
-	if (!token.len)
-		return error_set(err, -EBADMSG, "the answer holds no token");
-	return buf_span(out, token) < 0 ? error_set(err, out->err, "the token is too large") : 0;
-}
-
 /*
  * Refusals
  */

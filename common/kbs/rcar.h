@@ -96,8 +96,6 @@ void rcar_attest_free(struct rcar_attest *a);
 #define _cleanup_rcar_attest_ _cleanup_(rcar_attest_free)
 
 int rcar_token_write(struct buf *out, struct span token);
-/* Appends the token of an answer. -EBADMSG. */
-int rcar_token_read(struct buf *out, struct span body, struct error *err);
 
 /*
  * Refusals

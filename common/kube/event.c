@@ -9,6 +9,7 @@
 
 #include <openssl/sha.h>
 
+#include "common/base/algorithm.h"
 #include "common/base/buf.h"
 #include "common/base/clock.h"
 #include "common/base/utf8.h"
@@ -30,18 +31,12 @@ struct remembered { /* an event that was sent; zero: none */
 	int64_t usec; /* monotonic */
 };
 
-struct event_call { /* a slot for one under way */
-	struct kube_event_recorder *r;
-	struct kube_call *call; /* NULL: free */
-};
-
 struct kube_event_recorder {
 	struct kube_client *client;
 	char *controller, *instance;
-	struct event_call calls[EVENT_UNDER_WAY_MAX];
+	struct kube_call *under_way[EVENT_UNDER_WAY_MAX]; /* NULL: free */
 	struct remembered sent[EVENT_REMEMBERED];
 	int64_t last_usec; /* Unix; names must differ */
-	uint64_t dropped;
 };
 
 int kube_event_recorder_new(struct kube_event_recorder **ret_r, struct kube_client *c,
@@ -58,8 +53,6 @@ int kube_event_recorder_new(struct kube_event_recorder **ret_r, struct kube_clie
 		kube_event_recorder_free(r);
 		return -ENOMEM;
 	}
-	for (size_t i = 0; i < EVENT_UNDER_WAY_MAX; i++)
-		r->calls[i].r = r;
 	*ret_r = r;
 	return 0;
 }
@@ -69,15 +62,10 @@ void kube_event_recorder_free(struct kube_event_recorder *r)
 	if (!r)
 		return;
 	for (size_t i = 0; i < EVENT_UNDER_WAY_MAX; i++)
-		kube_cancel(r->calls[i].call);
+		kube_cancel(r->under_way[i]);
 	free(r->controller);
 	free(r->instance);
 	free(r);
-}
-
-uint64_t kube_event_dropped(const struct kube_event_recorder *r)
-{
-	return r->dropped;
 }
 
 /* Where to remember the event, or NULL: it was sent within the last ten minutes. */
@@ -150,11 +138,10 @@ static int event_body(struct buf *b, const struct kube_event_recorder *r,
 
 static void event_done(void *ctx, const struct kube_result *res)
 {
-	struct event_call *call = ctx;
+	struct kube_call **slot = ctx;
 
-	call->call = NULL;
-	if (res->status != 201)
-		call->r->dropped++;
+	(void)res; /* an Event is a help, and nothing hangs on it */
+	*slot = NULL;
 }
 
 static void event_send(struct kube_event_recorder *r, const char *namespace_, struct span body)
@@ -166,15 +153,11 @@ static void event_send(struct kube_event_recorder *r, const char *namespace_, st
 		namespace_[0] ? namespace_ : "default");
 	req.path = path;
 	for (size_t i = 0; i < EVENT_UNDER_WAY_MAX; i++) {
-		struct event_call *call = &r->calls[i];
-
-		if (call->call)
+		if (r->under_way[i])
 			continue;
-		if (kube_call(r->client, &req, event_done, call, &call->call, NULL) == 0)
-			return;
-		break;
+		kube_call(r->client, &req, event_done, &r->under_way[i], &r->under_way[i], NULL);
+		return;
 	}
-	r->dropped++;
 }
 
 void kube_event(struct kube_event_recorder *r, const struct kube_object_ref *regarding,
@@ -188,11 +171,8 @@ void kube_event(struct kube_event_recorder *r, const struct kube_object_ref *reg
 
 	buf_printf(&same, "%s\n%s\n%s\n%s\n%s\n" SPAN_FMT, regarding->uid, regarding->kind,
 		regarding->namespace_, regarding->name, reason, SPAN_ARG(cut));
-	if (same.err) {
-		r->dropped++;
+	if (same.err || !algorithm_hash(same.p, same.len, digest))
 		return;
-	}
-	SHA256((const unsigned char *)same.p, same.len, digest);
 	slot = find_slot(r, digest, now);
 	if (!slot)
 		return;
@@ -201,8 +181,6 @@ void kube_event(struct kube_event_recorder *r, const struct kube_object_ref *reg
 	if (unix_usec <= r->last_usec)
 		unix_usec = r->last_usec + 1;
 	r->last_usec = unix_usec;
-	if (event_body(&body, r, regarding, type, reason, action, cut, unix_usec) < 0)
-		r->dropped++;
-	else
+	if (event_body(&body, r, regarding, type, reason, action, cut, unix_usec) == 0)
 		event_send(r, regarding->namespace_, buf_view(&body));
 }

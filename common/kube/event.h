@@ -9,18 +9,17 @@
 struct kube_event_recorder;
 
 struct kube_object_ref {
-	const char *api_version, *kind, *namespace_, *name, *uid; /* namespace_ "": cluster-scoped */
+	const char *api_version, *kind, *namespace_, *name,
+		*uid; /* namespace_ "": cluster-scoped */
 };
 
 /* Strings are copied; instance is cut at 128 bytes. -ENOMEM. */
 int kube_event_recorder_new(struct kube_event_recorder **ret_r, struct kube_client *c,
 	const char *controller /* "casemate.dev/webhook" */, const char *instance);
-/* type "Normal" or "Warning"; note (valid UTF-8) is cut at 1024 bytes. Nothing waits for it, and a
- * failure is counted only. */
+/* type "Normal" or "Warning"; note (valid UTF-8) is cut at 1024 bytes. Nothing waits for it: one
+ * that is refused, or for which too many are under way, is lost. */
 void kube_event(struct kube_event_recorder *r, const struct kube_object_ref *regarding,
 	const char *type, const char *reason, const char *action, const char *note);
-/* Events that were lost: too many under way, or not accepted. Repetitions do not count. */
-uint64_t kube_event_dropped(const struct kube_event_recorder *r);
 /* Cancels what is under way. Before its client. */
 void kube_event_recorder_free(struct kube_event_recorder *r);
 DEFINE_CLEANUP(struct kube_event_recorder *, kube_event_recorder_free)

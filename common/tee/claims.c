@@ -71,13 +71,3 @@ int verdict_json(struct buf *out, const struct verdict *v, const struct evidence
 	json_out_close(&o, '}');
 	return out->err;
 }
-
-int claims_json(struct buf *out, const struct evidence *e, const struct verdict *v)
-{
-	struct json_out o = JSON_OUT_INIT(out);
-
-	json_out_open(&o, NULL, '{');
-	claims_members(&o, e, v);
-	json_out_close(&o, '}');
-	return out->err;
-}

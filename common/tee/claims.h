@@ -12,9 +12,8 @@ enum { CLAIMS_JSON_MAX = 128 << 10 /* bytes: more than any verdict has */ };
 /* Appends {"verdict": "accepted"|"refused", "reason", "message", "tee", "tcb": {"status", "date",
  * "evaluationDataNumber", "advisories": []}, "crl": "checked"|"absent", "validUntil", "platformID",
  * "mismatch": [{register, want, got}], "claims": {…}}, indented; null where something was not found
- * out. e may be NULL: the evidence could not be read. 0 or the buffer's error. */
+ * out. The claims are what the evidence says, by the names of its specification ("mrenclave",
+ * "rtmrs", "reportedTcb", …), bytes in lower-case hex, and what v has of the platform's certificate
+ * ("fmspc", "pceSvn", "platformInstanceId", "product"). e may be NULL: the evidence could not be
+ * read. 0 or the buffer's error. */
 int verdict_json(struct buf *out, const struct verdict *v, const struct evidence *e);
-/* What the evidence says, by the names of its specification ("mrenclave", "rtmrs", "reportedTcb",
- * …), bytes in lower-case hex; unless v is NULL also what the platform's certificate says ("fmspc",
- * "pceSvn", "platformInstanceId", "product"). */
-int claims_json(struct buf *out, const struct evidence *e, const struct verdict *v);

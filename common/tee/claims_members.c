@@ -208,7 +208,7 @@ static void write_snp_ids(struct json_out *o, const struct snp_report *r)
 static void write_snp(struct json_out *o, const struct snp_report *r, const struct verdict *v)
 {
 	enum snp_product found;
-	const enum snp_product *product = v && v->has_snp ? &v->product : NULL;
+	const enum snp_product *product = v->has_snp ? &v->product : NULL;
 
 	if (!product && snp_report_product(r, &found))
 		product = &found;
@@ -294,7 +294,7 @@ void claims_members(struct json_out *o, const struct evidence *e, const struct v
 	}
 	if (e->tee == TEE_TYPE_SGX || e->tee == TEE_TYPE_TDX)
 		write_quote(o, &e->quote);
-	if (v && v->has_pck)
+	if (v->has_pck)
 		write_pck(o, v);
 	if (e->has_vtpm)
 		write_vtpm(o, e);

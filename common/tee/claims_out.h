@@ -7,5 +7,4 @@
 #include "common/tee/evidence.h"
 #include "common/tee/verify.h"
 
-/* v: NULL without a verdict. */
 void claims_members(struct json_out *o, const struct evidence *e, const struct verdict *v);

@@ -246,15 +246,3 @@ int intel_signed_value(struct json_val answer, const char *name, struct span *re
 	*ret_body = json_raw(body);
 	return 0;
 }
-
-int intel_signed_json(struct span text, const char *name, struct span *ret_body,
-	unsigned char ret_signature[64], struct error *err)
-{
-	static const struct json_limits limits = {INTEL_JSON_MAX, 256 * 1024, 18};
-	_cleanup_json_ struct json doc = {0};
-	int r = json_parse(&doc, text, &limits, err);
-
-	if (r < 0)
-		return r == -ENOMEM ? r : error_prefix(err, -EBADMSG, "not JSON");
-	return intel_signed_value(json_root(&doc), name, ret_body, ret_signature, err);
-}

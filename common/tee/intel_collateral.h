@@ -113,11 +113,6 @@ int qe_identity_new(struct qe_identity **ret, struct span body, struct span sign
 void qe_identity_free(struct qe_identity *q);
 DEFINE_CLEANUP(struct qe_identity *, qe_identity_free)
 
-/* The value of member name ("tcbInfo") and the signature (raw bytes) of a PCS answer
- * {"tcbInfo":{…},"signature":"…"}; the slice is of text. -EBADMSG. */
-int intel_signed_json(struct span text, const char *name, struct span *ret_body,
-	unsigned char ret_signature[64], struct error *err);
-
 /* The first level that the platform reaches; NULL: none. tee_tcb_svn (16 bytes): of a TD, whose
  * components count from 2 on when byte 1 is above 0, from 0 else; NULL: SGX. */
 const struct tcb_level *tcb_info_match(

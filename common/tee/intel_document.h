@@ -64,6 +64,7 @@ int intel_read_isv_levels(struct json_val o, uint32_t max_svn, struct arena *a,
 int intel_read_array(
 	struct json_val o, const char *key, size_t max, struct json_val *ret, struct error *err);
 
-/* As intel_signed_json(), of an answer already parsed. */
+/* The value of member name ("tcbInfo") and the signature (raw bytes) of a PCS answer
+ * {"tcbInfo":{…},"signature":"…"}; the slice is of its text. -EBADMSG. */
 int intel_signed_value(struct json_val answer, const char *name, struct span *ret_body,
 	unsigned char ret_signature[64], struct error *err);

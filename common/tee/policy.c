@@ -166,14 +166,6 @@ static int read_document(struct policy_reader *rd, struct json_val v, const char
 	return policy_object(rd, where, v, members, ARRAY_SIZE(members), &rd->d->policy);
 }
 
-int policy_document_read(
-	struct policy_document *ret, struct json_val v, const char *where, struct error *err)
-{
-	struct policy_reader rd = {.d = ret, .err = err};
-
-	return read_document(&rd, v, where);
-}
-
 static int read_yaml(struct policy_document *d, const struct yaml_document *yaml, const char *name,
 	struct error *err)
 {

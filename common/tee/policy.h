@@ -29,7 +29,8 @@ struct policy_document {
 #define POLICY_DOCUMENT_INIT                                                                       \
 	((struct policy_document){.time = -1, .arena = ARENA_INIT(POLICY_MEMORY_MAX)})
 
-/* Reads v into ret, which was POLICY_DOCUMENT_INIT. Members: acceptedTcbStatuses,
+/* Reads YAML or JSON text into ret, which was POLICY_DOCUMENT_INIT; a document whose only member is
+ * `attestation` (or a whole EnclaveProfile) is read from there. Members: acceptedTcbStatuses,
  * acceptedAdvisories, allowDebug, allowSimulated, allowMigration, requireCrl, requireMeasurements,
  * minTcbEvaluationDataNumber, tdx {requireSeptVeDisable, allowedAttributes, allowedXfam}, snp
  * {vmpl, minTcb {fmc, bootloader, tee, snp, microcode}, requiredPolicy, forbiddenPolicy,
@@ -37,14 +38,10 @@ struct policy_document {
  * mrsigner, isvProdId, minIsvSvn}, tdx {mrtd, rtmrs {"0": hex}, mrseam, mrconfigid, mrowner,
  * mrownerconfig}, snp {measurement, hostData, idKeyDigest, authorKeyDigest, minGuestSvn}, simulated
  * {register: hex}}], trustedRoots [PEM], reportData (hex of up to 64 bytes, zeros behind), time
- * (Unix seconds or RFC 3339). Sets of bits are numbers or "0x" and digits. where: v's own path, ""
- * for a document. An unknown member, a wrong type, a status that nobody accepts, or hex of the
- * wrong length is -EINVAL with its path; -ENOMEM. On failure ret is still to be freed. v's document
- * need not live on. */
-int policy_document_read(
-	struct policy_document *ret, struct json_val v, const char *where, struct error *err);
-/* The same from YAML or JSON text; a document whose only member is `attestation` (or a whole
- * EnclaveProfile) is read from there. Also the errors of yaml_read(). */
+ * (Unix seconds or RFC 3339). Sets of bits are numbers or "0x" and digits. An unknown member, a
+ * wrong type, a status that nobody accepts, or hex of the wrong length is -EINVAL with name (the
+ * file's), place and path; also -ENOMEM and the errors of yaml_read(). On failure ret is still to
+ * be freed. text need not live on. */
 int policy_document_parse(
 	struct policy_document *ret, struct span text, const char *name, struct error *err);
 void policy_document_free(struct policy_document *d);

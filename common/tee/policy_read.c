@@ -11,6 +11,7 @@ enum { WRONG_MAX = 400 };
 
 int policy_wrong(struct policy_reader *rd, const char *at, struct json_val v, const char *fmt, ...)
 {
+	struct yaml_mark where = yaml_where(rd->yaml, v);
 	char message[WRONG_MAX];
 	va_list ap;
 
@@ -18,13 +19,8 @@ int policy_wrong(struct policy_reader *rd, const char *at, struct json_val v, co
 	vsnprintf(message, sizeof(message), fmt, ap);
 	va_end(ap);
 	error_set(rd->err, -EINVAL, "%s%s%s", at, *at ? ": " : "", message);
-	if (rd->yaml) {
-		struct yaml_mark where = yaml_where(rd->yaml, v);
-
-		error_prefix(rd->err, -EINVAL, "%s:%" PRIu32 ":%" PRIu32, rd->name, where.line,
-			where.column);
-	}
-	return -EINVAL;
+	return error_prefix(
+		rd->err, -EINVAL, "%s:%" PRIu32 ":%" PRIu32, rd->name, where.line, where.column);
 }
 
 const char *policy_path(struct policy_reader *rd, const char *at, struct span member)

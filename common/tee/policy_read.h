@@ -10,7 +10,7 @@
 /* One reading. */
 struct policy_reader {
 	struct policy_document *d;
-	const struct yaml_document *yaml; /* where v came from; NULL: not from a file */
+	const struct yaml_document *yaml; /* where v came from */
 	const char *name;                 /* the file's */
 	struct error *err;
 };

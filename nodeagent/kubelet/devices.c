@@ -43,11 +43,6 @@ static int number_of(const struct devices *d, const char *id)
 	return n < (int)d->count ? n : -1;
 }
 
-bool devices_has(const struct devices *d, const char *id)
-{
-	return number_of(d, id) >= 0;
-}
-
 int devices_list(const struct devices *d, struct buf *out)
 {
 	/* One at a time: what is appended is one message (message_pack). */

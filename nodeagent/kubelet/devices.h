@@ -28,9 +28,6 @@ struct devices {
  * -EINVAL says what is wrong. */
 int devices_check(const struct resource *r, struct error *err);
 
-/* Is id the id of a device of d? */
-bool devices_has(const struct devices *d, const char *id);
-
 /* Appends a ListAndWatchResponse, DevicePluginOptions, RegisterRequest (endpoint: the socket's file
  * name); out's err. */
 int devices_list(const struct devices *d, struct buf *out);

@@ -21,11 +21,6 @@ static const char *const device_names[POD_DEVICE_N] = {
 	[POD_SNP_SLOT] = RESOURCE_SNP_SLOT,
 };
 
-const char *pod_device_name(enum pod_device d)
-{
-	return device_names[d];
-}
-
 /* What is read before it is known how much memory it takes. */
 struct draft {
 	struct arena arena;

@@ -20,7 +20,6 @@ enum pod_device {
 	POD_SNP_SLOT,
 	POD_DEVICE_N,
 };
-const char *pod_device_name(enum pod_device d); /* "sgx.intel.com/enclave" */
 
 enum { NODE_POD_CONTAINERS_MAX = 64 /* that request something of ours; more are not kept */ };
 

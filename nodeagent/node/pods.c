@@ -259,8 +259,3 @@ bool pods_connected(const struct pods *p)
 {
 	return kube_watch_connected(p->watch);
 }
-
-const char *pods_problem(const struct pods *p)
-{
-	return kube_watch_problem(p->watch);
-}

@@ -30,7 +30,6 @@ const struct node_pod *pods_at(const struct pods *p, size_t i);
 int64_t pods_container_epc(
 	const struct pods *p, const char *namespace_, const char *pod, const char *container);
 
-int64_t pods_epc(const struct pods *p);         /* bytes, of all; -1: not known yet */
-bool pods_cut(const struct pods *p);            /* there are more than PODS_MAX */
-bool pods_connected(const struct pods *p);      /* what is known is up to date */
-const char *pods_problem(const struct pods *p); /* "" or why it is not */
+int64_t pods_epc(const struct pods *p);    /* bytes, of all; -1: not known yet */
+bool pods_cut(const struct pods *p);       /* there are more than PODS_MAX */
+bool pods_connected(const struct pods *p); /* what is known is up to date */

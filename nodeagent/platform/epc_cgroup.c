@@ -18,7 +18,6 @@ enum {
 
 struct epc_cgroup {
 	struct root root;
-	uint64_t capacity;
 	char dir[EPC_CGROUP_PATH_MAX]; /* for messages */
 };
 
@@ -37,6 +36,7 @@ int epc_cgroup_new(struct epc_cgroup **ret_c, const char *dir, struct error *err
 	_cleanup_(epc_cgroup_free_p) struct epc_cgroup *c = calloc(1, sizeof(*c));
 	char buf[MISC_MAX];
 	struct span text;
+	uint64_t capacity;
 	int r;
 
 	if (!c)
@@ -49,7 +49,7 @@ int epc_cgroup_new(struct epc_cgroup **ret_c, const char *dir, struct error *err
 		return error_set(err, r, "%s: cannot be opened: %s", dir, strerror(-r));
 	snprintf(c->dir, sizeof(c->dir), "%s", dir);
 	r = read_misc(c, "", "misc.capacity", buf, &text);
-	if (r < 0 || !parse_misc(text, "sgx_epc", &c->capacity) || c->capacity == 0)
+	if (r < 0 || !parse_misc(text, "sgx_epc", &capacity) || capacity == 0)
 		return error_set(err, -EOPNOTSUPP,
 			"%s/misc.capacity has no sgx_epc: this kernel does not limit EPC by cgroup",
 			dir);
@@ -63,11 +63,6 @@ void epc_cgroup_free(struct epc_cgroup *c)
 		return;
 	root_done(&c->root);
 	free(c);
-}
-
-uint64_t epc_cgroup_capacity(const struct epc_cgroup *c)
-{
-	return c->capacity;
 }
 
 /* ---- finding --------------------------------------------------------------------------------- */

@@ -27,9 +27,6 @@ int epc_cgroup_new(struct epc_cgroup **ret_c, const char *dir, struct error *err
 void epc_cgroup_free(struct epc_cgroup *c); /* NULL allowed */
 DEFINE_CLEANUP(struct epc_cgroup *, epc_cgroup_free)
 
-/* What the whole node has, in bytes (misc.capacity). */
-uint64_t epc_cgroup_capacity(const struct epc_cgroup *c);
-
 /* The container's folder, from the root ("/kubepods.slice/…"). pod_uid: the Pod's metadata.uid (a
  * static pod's: kubernetes.io/config.hash); container_id without its "containerd://". -EINVAL: not
  * such names. -ENOENT: there is none (yet, or any more). */

@@ -14,20 +14,20 @@ static void must(bool ok)
 		abort();
 }
 
-static void read_back(const struct buf *text, const char *member)
+static void read_back(const struct buf *text, bool opened)
 {
 	const struct json_limits limits = {CLAIMS_JSON_MAX, 4096, 8};
 	_cleanup_json_ struct json doc = {0};
 
 	must(json_parse(&doc, buf_view(text), &limits, NULL) == 0);
-	must(json_exists(json_get(json_root(&doc), member)));
+	must(json_is_object(json_get(json_root(&doc), "claims")));
+	must(json_exists(json_find(json_root(&doc), "claims", "evidenceDigest")) == opened);
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-	_cleanup_buf_ struct buf verdict = BUF_INIT(CLAIMS_JSON_MAX),
-				 claims = BUF_INIT(CLAIMS_JSON_MAX);
+	_cleanup_buf_ struct buf verdict = BUF_INIT(CLAIMS_JSON_MAX);
 	_cleanup_evidence_ struct evidence e = {0};
 	struct verdict v = {.tcb = TCB_STATUS_N};
 	enum reason reason = REASON_Internal;
@@ -37,10 +37,6 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 
 	verdict_refuse(&v, opened ? REASON_UnknownRoot : reason, "%s", err.message);
 	must(verdict_json(&verdict, &v, opened ? &e : NULL) == 0);
-	read_back(&verdict, "claims");
-	if (!opened)
-		return 0;
-	must(claims_json(&claims, &e, NULL) == 0);
-	read_back(&claims, "evidenceDigest");
+	read_back(&verdict, opened);
 	return 0;
 }

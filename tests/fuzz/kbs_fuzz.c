@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
  * What clients of the key broker send, and what its answers look like to agents: messages, JWE,
- * JWS, canonical JSON (which must be a fixed point), names of keys, init-data; and what stands in pods
- * of confidential VMs: packed init-data, sealed secrets. */
+ * JWS, canonical JSON (which must be a fixed point), names of keys, init-data; and what stands in
+ * pods of confidential VMs: packed init-data, sealed secrets. */
 #include <stdint.h>
 #include <stdlib.h>
 
@@ -59,7 +59,6 @@ static void messages(struct span in)
 
 	rcar_auth_read(tee, in, NULL);
 	rcar_challenge_read(nonce, in, NULL);
-	rcar_token_read(&out, in, NULL);
 	rcar_error_read(&e, in, NULL);
 	if (rcar_attest_read(&a, in, NULL) == 0) {
 		rcar_additional_write(&out, &a.who);
@@ -83,8 +82,7 @@ static void init_data(struct span in)
 	if (in.len > 1 << 16)
 		return;
 	if (text.len > text.max || init_data_pack(&packed, in) < 0 ||
-		init_data_unpack(&back, buf_view(&packed)) < 0 ||
-		!span_equal(buf_view(&back), in))
+		init_data_unpack(&back, buf_view(&packed)) < 0 || !span_equal(buf_view(&back), in))
 		abort();
 }
 

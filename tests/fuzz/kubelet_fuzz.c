@@ -5,6 +5,7 @@
  * text, and nothing has been asked of the resource. */
 #include <errno.h>
 #include <stdint.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -30,13 +31,23 @@ static void must_be_plain(const char *text)
 		must(*text >= ' ' && *text < 0x7f);
 }
 
+static bool is_device(const char *id)
+{
+	char known[DEVICE_ID_MAX + 1];
+
+	for (unsigned i = 0; i < COUNT; i++) {
+		snprintf(known, sizeof(known), "d-%u", i);
+		if (strcmp(known, id) == 0)
+			return true;
+	}
+	return false;
+}
+
 static void must_be_devices(const char *const *ids, size_t n)
 {
-	struct devices d = {.resource = &(struct resource){.prefix = "d-"}, .count = COUNT};
-
 	must(n >= 1 && n <= COUNT);
 	for (size_t i = 0; i < n; i++) {
-		must(devices_has(&d, ids[i]) && strlen(ids[i]) <= DEVICE_ID_MAX);
+		must(is_device(ids[i]));
 		for (size_t k = 0; k < i; k++)
 			must(strcmp(ids[i], ids[k]) != 0);
 	}

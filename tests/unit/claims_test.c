@@ -38,8 +38,12 @@ static void check(const char *row, struct span text, const struct claim *claims)
 		    err.message, SPAN_ARG(text)))
 		return;
 	for (; claims->path; claims++)
-		CHECK_STR(claims->path, at(json_root(&doc), claims->path, &a), claims->want);
+		CHECK_STR(claims->path, at(json_get(json_root(&doc), "claims"), claims->path, &a),
+			claims->want);
 }
+
+/* What was found out about the platform: nothing. */
+static const struct verdict no_verdict = {.tcb = TCB_STATUS_N, .module_tcb = TCB_STATUS_N};
 
 static bool read_quote(struct evidence *e, const char *path)
 {
@@ -169,11 +173,11 @@ static void test_quotes(void)
 	struct evidence e;
 
 	if (read_quote(&e, "dcap-qvl/sgx_quote")) {
-		CU_ASSERT(claims_json(&sgx, &e, &v) == 0);
+		CU_ASSERT(verdict_json(&sgx, &v, &e) == 0);
 		check("SGX", buf_view(&sgx), sgx_claims);
 	}
 	if (read_quote(&e, "go-tdx-guest/quote_v5_sample.dat")) {
-		CU_ASSERT(claims_json(&tdx, &e, NULL) == 0);
+		CU_ASSERT(verdict_json(&tdx, &no_verdict, &e) == 0);
 		check("TDX", buf_view(&tdx), tdx_claims);
 	}
 }
@@ -197,7 +201,8 @@ static void test_snp(void)
 		CU_FAIL("the report cannot be read");
 		return;
 	}
-	CU_ASSERT(claims_json(&with, &e, &v) == 0 && claims_json(&without, &e, NULL) == 0);
+	CU_ASSERT(verdict_json(&with, &v, &e) == 0);
+	CU_ASSERT(verdict_json(&without, &no_verdict, &e) == 0);
 	check("SNP", buf_view(&with), snp_claims);
 	check("SNP without a verdict", buf_view(&without), unknown);
 }
@@ -267,7 +272,7 @@ static void test_bits(void)
 			e.snp.policy = rows[i].platform_info ? 0 : bits;
 			e.snp.platform_info = rows[i].platform_info ? bits : 0;
 		}
-		CU_ASSERT(claims_json(&text, &e, NULL) == 0);
+		CU_ASSERT(verdict_json(&text, &no_verdict, &e) == 0);
 		check(rows[i].path, buf_view(&text), set);
 		CHECK_ROW(rows[i].path,
 			strstr(text.p, ": true") && !strstr(strstr(text.p, ": true") + 1, ": true"),

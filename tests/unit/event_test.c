@@ -147,7 +147,6 @@ static void test_body(void)
 		json_free(&json);
 		arena_free(&a);
 	}
-	CU_ASSERT_EQUAL(kube_event_dropped(f.recorder), 0);
 	fix_end(&f);
 }
 
@@ -168,7 +167,6 @@ static void test_repeated(void)
 		kube_event(f.recorder, &a, "Warning", "R", "A", "another");
 	}
 	expect_events(&f, 4);
-	CU_ASSERT_EQUAL(kube_event_dropped(f.recorder), 0);
 	fix_end(&f);
 }
 
@@ -183,19 +181,17 @@ static void test_lost(void)
 		return;
 	kube_event(f.recorder, &ref, "Normal", "R", "A", "forbidden");
 	expect_events(&f, 1);
-	CU_ASSERT_EQUAL(kube_event_dropped(f.recorder), 1);
 	for (unsigned i = 0; i < 20; i++) {
 		snprintf(note, sizeof(note), "Hang %u", i);
 		kube_event(f.recorder, &ref, "Normal", "R", "A", note);
 	}
 	expect_events(&f, 17);
-	CU_ASSERT_EQUAL(kube_event_dropped(f.recorder), 1 + 4);
 	fix_end(&f);
 }
 
 CU_TestInfo event_tests[] = {
 	{"bodies", test_body},
 	{"repetitions are dropped", test_repeated},
-	{"what is lost is counted", test_lost},
+	{"one that is lost keeps no place", test_lost},
 	CU_TEST_INFO_NULL,
 };

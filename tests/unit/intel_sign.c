@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "common/base/json.h"
+#include "common/tee/intel_document.h"
 #include "tests/unit/test.h"
 #include "tests/unit/vectors.h"
 
@@ -91,11 +92,15 @@ void intel_edit(struct buf *out, struct span text, const char *find, const char 
 struct span intel_vector(const char *path, const char *name, unsigned char ret_signature[64])
 {
 	unsigned char signature[64];
+	const struct json_limits limits = {INTEL_JSON_MAX, 256 * 1024, 18};
+	_cleanup_json_ struct json doc = {0};
 	struct span body = SPAN_NONE;
 	struct error err = {0};
-	int r = intel_signed_json(
-		vector(path), name, &body, ret_signature ? ret_signature : signature, &err);
+	int r = json_parse(&doc, vector(path), &limits, &err);
 
+	if (r == 0)
+		r = intel_signed_value(json_root(&doc), name, &body,
+			ret_signature ? ret_signature : signature, &err);
 	CHECK_ROW(path, r == 0, "%s", err.message);
 	return body;
 }

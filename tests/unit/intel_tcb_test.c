@@ -4,6 +4,7 @@
 #include "common/tee/intel_tcb.h"
 
 #include "tests/unit/intel_fixture.h"
+#include "tests/unit/intel_sign.h"
 #include "tests/unit/test.h"
 #include "tests/unit/vectors.h"
 
@@ -304,14 +305,10 @@ static void test_module_status_alone(void)
 	struct pck pck;
 
 	CU_ASSERT_EQUAL(roots_builtin(&roots, &err), 0);
-	CU_ASSERT_EQUAL(intel_signed_json(
-				vector("trustee/tcbInfo.json"), "tcbInfo", &body, signature, &err),
-		0);
+	body = intel_vector("trustee/tcbInfo.json", "tcbInfo", signature);
 	tcb_info_new(&tcb, body, (struct span){(char *)signature, 64},
 		vector("go-tdx-guest/tcb_info_issuer_chain.pem"), &roots, NULL, &err);
-	CU_ASSERT_EQUAL(intel_signed_json(vector("trustee/enclaveIdentity.json"), "enclaveIdentity",
-				&body, signature, &err),
-		0);
+	body = intel_vector("trustee/enclaveIdentity.json", "enclaveIdentity", signature);
 	qe_identity_new(&qe, body, (struct span){(char *)signature, 64},
 		vector("go-tdx-guest/tcb_info_issuer_chain.pem"), &roots, NULL, &err);
 	CU_ASSERT(golden_evidence(&e, vector("trustee/tdx_quote_6.dat"), &v));

@@ -47,6 +47,8 @@ static void test_refused(void)
 		const char *text, *message;
 	} rows[] = {
 		{"", "line 1, column 1: expected a value, got the end of the text"},
+		{"{\r\n\n\"\xc3\xa9\": [\"\xf0\x9f\x98\x80\",]}",
+			"line 3, column 11: expected a value, got ']'"},
 		{" \n ", "line 2, column 2: expected a value, got the end of the text"},
 		{"nul", "line 1, column 1: expected a value, got 'n'"},
 		{"True", "line 1, column 1: expected a value, got 'T'"},
@@ -560,32 +562,6 @@ static void test_equality_of_many(void)
 	}
 }
 
-static void test_position(void)
-{
-	_cleanup_json_ struct json doc = {0};
-	const char *text = "{\n  \"\xc3\xa9\": 1,\n\n \"b\": [2,\r\n3]}";
-	static const struct {
-		const char *key;
-		size_t n;
-		unsigned line, column;
-	} rows[] = {{"\xc3\xa9", 0, 2, 8}, {"b", 0, 4, 7}, {"b", 1, 4, 8}, {"b", 2, 5, 1}};
-	unsigned line, column;
-
-	if (!CHECK_ROW(text, parse(&doc, text, NULL) == 0, "refused"))
-		return;
-	for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
-		struct json_val v = json_get(json_root(&doc), rows[i].key);
-
-		if (rows[i].n)
-			v = json_at(v, rows[i].n - 1);
-		json_position(v, &line, &column);
-		CHECK_ROW(rows[i].key, line == rows[i].line && column == rows[i].column,
-			"got %u:%u", line, column);
-	}
-	json_position((struct json_val){0}, &line, &column);
-	CU_ASSERT(line == 1 && column == 1);
-}
-
 CU_TestInfo json_tests[] = {
 	{"accepted", test_accepted},
 	{"refused, and why", test_refused},
@@ -603,6 +579,5 @@ CU_TestInfo json_tests[] = {
 	{"integers", test_integers},
 	{"equality", test_equality},
 	{"equality of large objects", test_equality_of_many},
-	{"position", test_position},
 	CU_TEST_INFO_NULL,
 };

@@ -20,6 +20,15 @@ static const struct json_limits limits = {1 << 20, 1 << 16, 64};
 #define SIDECAR(name, requests)                                                                    \
 	"{'name':'" name "','restartPolicy':'Always','resources':{'requests':{" requests "}}}"
 
+static const char *const device_names[POD_DEVICE_N] = {
+	[POD_ENCLAVE] = "sgx.intel.com/enclave",
+	[POD_PROVISION] = "sgx.intel.com/provision",
+	[POD_AESM] = "casemate.dev/aesm",
+	[POD_KEYS] = "casemate.dev/keys",
+	[POD_TDX_SLOT] = "tdx.intel.com/keys",
+	[POD_SNP_SLOT] = "sev-snp.amd.com/esids",
+};
+
 static void add_pod(struct buf *b, const struct node_pod *p)
 {
 	buf_printf(b, "%s/%s %s", p->namespace_, p->name, p->uid);
@@ -35,7 +44,7 @@ static void add_pod(struct buf *b, const struct node_pod *p)
 		buf_printf(b, " %" PRId64, c->epc);
 		for (enum pod_device d = 0; d < POD_DEVICE_N; d++)
 			if (c->devices[d])
-				buf_printf(b, " %s:%u", pod_device_name(d), c->devices[d]);
+				buf_printf(b, " %s:%u", device_names[d], c->devices[d]);
 		buf_puts(b, "]");
 	}
 }
@@ -348,9 +357,8 @@ static void test_follows(void)
 		return;
 	CU_ASSERT_EQUAL(pods_epc(w.pods), -1);
 	CU_ASSERT_FALSE(pods_connected(w.pods));
-	CU_ASSERT(pods_problem(w.pods)[0]);
 	becomes(&w, "list", "3: a b");
-	CU_ASSERT_STRING_EQUAL(pods_problem(w.pods), "");
+	CU_ASSERT(pods_connected(w.pods));
 	CHECK_ROW("list", w.changes == 2, "told %u times of list and connection", w.changes);
 	request = fake_server_request(w.fix.server, 0);
 	CHECK_ROW("list",

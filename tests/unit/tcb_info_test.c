@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "common/base/codec.h"
 #include "common/tee/intel_collateral.h"
+#include "common/tee/intel_document.h"
 #include "tests/unit/intel_sign.h"
 #include "tests/unit/test.h"
 #include "tests/unit/vectors.h"
@@ -511,14 +512,13 @@ static void test_answers(void)
 		{"{\"a\":{},\"signature\":\"SS\"}", "a", NULL},
 		{"{\"a\":{},\"signature\":\"00\"}", "a", NULL},
 		{"{\"a\":{},\"signature\":1}", "a", NULL},
-		{"{\"a\":{},\"a\":{},\"signature\":\"S\"}", "a", NULL},
-		{"{\"a\":{},\"signature\":\"S\"}x", "a", NULL},
 		{"[]", "a", NULL},
-		{"", "a", NULL},
 	};
 
 	for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
+		const struct json_limits limits = {4096, 100, 18};
 		_cleanup_buf_ struct buf text = BUF_INIT(4096);
+		_cleanup_json_ struct json doc = {0};
 		struct span body = SPAN_NONE;
 		unsigned char raw[64] = {0}, want[64];
 		struct error err = {0};
@@ -530,7 +530,8 @@ static void test_answers(void)
 			if (*p != 'S')
 				buf_putc(&text, *p);
 		}
-		r = intel_signed_json(buf_view(&text), rows[i].name, &body, raw, &err);
+		CU_ASSERT_EQUAL(json_parse(&doc, buf_view(&text), &limits, NULL), 0);
+		r = intel_signed_value(json_root(&doc), rows[i].name, &body, raw, &err);
 		memset(want, 0xab, sizeof(want));
 		CHECK_ROW(rows[i].text, r == (rows[i].body ? 0 : -EBADMSG), "%d", r);
 		if (rows[i].body && CHECK_STR(rows[i].text, body, rows[i].body))

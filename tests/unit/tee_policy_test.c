@@ -254,21 +254,6 @@ static void test_refused(void)
 	}
 }
 
-/* Without a file: the path that the caller gives. */
-static void test_read(void)
-{
-	static const char text[] = "{\"snp\":{\"vmpl\":9}}";
-	_cleanup_policy_document_ struct policy_document d = POLICY_DOCUMENT_INIT;
-	const struct json_limits limits = {1000, 100, 10};
-	_cleanup_json_ struct json doc = {0};
-	struct error err = {0};
-
-	CU_ASSERT(json_parse(&doc, span_str(text), &limits, &err) == 0);
-	CU_ASSERT(policy_document_read(&d, json_root(&doc), "verifier.policy", &err) == -EINVAL);
-	CHECK_STR("path", span_str(err.message),
-		"verifier.policy.snp.vmpl: must be a privilege level from 0 to 3");
-}
-
 static void test_no_memory(void)
 {
 	_cleanup_policy_document_ struct policy_document d = POLICY_DOCUMENT_INIT;
@@ -289,7 +274,6 @@ CU_TestInfo tee_policy_tests[] = {
 	{"full", test_full},
 	{"defaults", test_defaults},
 	{"refused", test_refused},
-	{"read", test_read},
 	{"no memory", test_no_memory},
 	CU_TEST_INFO_NULL,
 };

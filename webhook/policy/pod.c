@@ -23,7 +23,7 @@ static int check_strings(struct json_val map, const char *field, struct error *e
 		return 0;
 	if (!json_is_object(map))
 		return error_set(err, -EBADMSG, "%s must be an object of strings", field);
-	json_each(it, map)
+	json_each (it, map)
 		if (!json_is_string(it.value) && json_type(it.value) != JSON_NULL)
 			return error_set(err, -EBADMSG, "%s[" SPAN_FMT "] must be a string", field,
 				SHOWN(json_raw(it.key)));
@@ -48,7 +48,7 @@ static int check_objects(struct json_val list, const char *field, struct error *
 
 	if (r < 0)
 		return r;
-	json_each(it, list)
+	json_each (it, list)
 		if (!json_is_object(it.value))
 			return error_set(
 				err, -EBADMSG, "%s[%zu] must be an object", field, it.index);
@@ -80,7 +80,7 @@ static int view_containers(
 {
 	struct json_iter it;
 
-	json_each(it, list) {
+	json_each (it, list) {
 		struct container *c = &p->containers[p->n];
 		int r = check_container(it.value, err);
 
@@ -167,29 +167,6 @@ int pod_view(struct pod *ret_pod, struct json_val object, struct arena *a, struc
 		return r;
 	*ret_pod = p;
 	return 0;
-}
-
-struct span pod_annotation(const struct pod *p, const char *key, struct arena *a)
-{
-	struct json_val v = json_get(p->annotations, key);
-
-	return json_type(v) == JSON_NULL ? SPAN_LIT("") : json_str(v, a);
-}
-
-int container_resource(
-	const struct container *c, const char *resource, int64_t *ret_n, struct error *err)
-{
-	struct amount am = {
-		.limit = json_find(c->v, "resources", "limits", resource),
-		.request = json_find(c->v, "resources", "requests", resource),
-	};
-
-	if (!json_exists(am.limit) && !json_exists(am.request))
-		return 0;
-	if (amount_read(&am, c->name, resource, err) < 0)
-		return -EINVAL;
-	*ret_n = am.n;
-	return 1;
 }
 
 /* spec.overhead's amount of resource, 0 when there is none. */

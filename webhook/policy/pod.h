@@ -22,7 +22,7 @@ struct container {
 
 enum {
 	POD_CONTAINERS_MAX = 256, /* of a pod that is judged */
-	POD_LABELS_MAX = 256, /* of a pod that podSelectors are compared with */
+	POD_LABELS_MAX = 256,     /* of a pod that podSelectors are compared with */
 };
 
 struct pod {
@@ -38,15 +38,6 @@ struct pod {
 /* object: has metadata and spec (a Pod or a PodTemplateSpec). -EBADMSG names the field that is not
  * of the type Kubernetes requires; -ENOMEM. */
 int pod_view(struct pod *ret_pod, struct json_val object, struct arena *a, struct error *err);
-
-/* The annotation's value decoded in a; SPAN_NONE (.p NULL) when absent. */
-struct span pod_annotation(const struct pod *p, const char *key, struct arena *a);
-
-/* A container's extended resource, from limits and requests, which must agree by value when both
- * are there. 1 and *ret_n: present; 0: absent; -EINVAL: not a whole non-negative number, or the two
- * differ; the message names container and field. */
-int container_resource(
-	const struct container *c, const char *resource, int64_t *ret_n, struct error *err);
 
 /* What the scheduler would charge for a resource: the largest of the sum over app containers and
  * native sidecars and each init container with the sidecars started before it, plus spec.overhead.

@@ -15,7 +15,6 @@ struct lists {
 	struct arena arena;
 	const char *v[DENY_KINDS][DENY_ENTRIES_MAX];
 	size_t n[DENY_KINDS];
-	unsigned bad;
 };
 
 struct deny_map {
@@ -49,7 +48,6 @@ static void take_line(struct lists *l, struct deny *scratch, enum deny_kind kind
 		l->v[kind][l->n[kind]++] = copy;
 		return;
 	}
-	l->bad++;
 	log_error(err.message[0] ? err.message : "out of memory",
 		"An entry of the deny lists denies nothing", LOG_STR("configMap", DENY_MAP_NAME));
 }
@@ -178,9 +176,4 @@ struct strings deny_map_list(const struct deny_map *m, enum deny_kind kind)
 	const struct lists *l = m ? m->lists : NULL;
 
 	return l ? (struct strings){l->v[kind], l->n[kind]} : (struct strings){0};
-}
-
-unsigned deny_map_bad(const struct deny_map *m)
-{
-	return m && m->lists ? m->lists->bad : 0;
 }

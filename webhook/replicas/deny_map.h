@@ -28,8 +28,6 @@ DEFINE_CLEANUP(struct deny_map *, deny_map_free)
 /* Is it known what is in it, or that there is none? Until then nothing may be trusted. true for
  * NULL, where there is no API server to ask. */
 bool deny_map_known(const struct deny_map *m);
-/* Its entries of a kind, without those that nobody can read: these are logged and counted. Valid
+/* Its entries of a kind, without those that nobody can read: these are logged. Valid
  * until the next change; none for NULL. */
 struct strings deny_map_list(const struct deny_map *m, enum deny_kind kind);
-/* How many lines could not be read. */
-unsigned deny_map_bad(const struct deny_map *m);
