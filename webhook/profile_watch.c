@@ -298,7 +298,7 @@ static int on_rebuild(sd_event_source *source, void *ctx)
 	struct error err = {0};
 
 	(void)source;
-	if (!profile_watch_synced(w))
+	if (!kube_watch_synced(w->profiles.watch) || !kube_watch_synced(w->namespaces.watch))
 		return 0;
 	if (build(w, &err) < 0) {
 		log_error(err.message, "Could not take up the profiles; the old ones stay");
@@ -360,11 +360,6 @@ const char *profile_watch_namespace_uid(const struct profile_watch *w, const cha
 
 	HASH_FIND_STR(w->namespaces.table, namespace_, obj);
 	return obj ? obj->uid : "";
-}
-
-bool profile_watch_synced(const struct profile_watch *w)
-{
-	return kube_watch_synced(w->profiles.watch) && kube_watch_synced(w->namespaces.watch);
 }
 
 void profile_watch_report(const struct profile_watch *w)

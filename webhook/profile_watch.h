@@ -38,8 +38,6 @@ void profile_watch_configure(struct profile_watch *w, const struct policy_config
 /* The UID of an enabled namespace; "" when it is none. */
 const char *profile_watch_namespace_uid(const struct profile_watch *w, const char *namespace_);
 
-/* Were both lists complete once? */
-bool profile_watch_synced(const struct profile_watch *w);
 /* Sets the gauge casemate_webhook_watch_connected; call now and then. */
 void profile_watch_report(const struct profile_watch *w);
 /* "" or why one of them is not connected now. */

@@ -29,8 +29,6 @@ static inline int json_hex(char c)
 }
 
 /* Order of the decoded bytes. */
-int json_str_cmp(struct json_str a, struct json_str b);
-
 int json_str_cmp_escaped(struct json_str a, struct json_str b);
 static inline bool json_str_same(struct json_str a, struct json_str b)
 {

@@ -204,7 +204,8 @@ int json_str_cmp_escaped(struct json_str a, struct json_str b)
 	return c - d;
 }
 
-int json_str_cmp(struct json_str a, struct json_str b)
+/* The same, quick without escapes. */
+static int compare(struct json_str a, struct json_str b)
 {
 	int c;
 
@@ -216,7 +217,7 @@ int json_str_cmp(struct json_str a, struct json_str b)
 
 static int compare_keys(const void *a, const void *b, void *doc)
 {
-	return json_str_cmp(
+	return compare(
 		json_str_of(doc, *(const uint32_t *)a), json_str_of(doc, *(const uint32_t *)b));
 }
 

@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "common/base/clock.h"
+#include "common/base/json.h"
 #include "nodeagent/attest/token.h"
 
 enum { OBJECT_MAX = 64 << 10, PATH_BYTES = 384 };
@@ -17,7 +18,14 @@ struct recall {
 	struct kube_call *call;
 };
 
-bool recall_read(
+struct recalled {
+	enum attest_state state;
+	char reason[64], message[512];
+	int64_t valid_until; /* Unix seconds */
+};
+
+/* The verdict in an object's status for the node with this UID; false: none that holds at now. */
+static bool read_verdict(
 	struct recalled *ret, struct json_val object, const char *node_uid, int64_t now_sec)
 {
 	_cleanup_arena_ struct arena a = ARENA_INIT(OBJECT_MAX);
@@ -52,7 +60,7 @@ static void on_object(void *ctx, const struct kube_result *res)
 		token_load(&claims, &token, r->token_file, &m, NULL) < 0 ||
 		json_parse(&doc, res->body, &limits, NULL) < 0)
 		return;
-	if (recall_read(&was, json_root(&doc), claims.node_uid, clock_unix_usec() / USEC_PER_SEC))
+	if (read_verdict(&was, json_root(&doc), claims.node_uid, clock_unix_usec() / USEC_PER_SEC))
 		attest_recall(r->attest, was.state, was.reason, was.message, was.valid_until);
 }
 
@@ -60,8 +68,7 @@ int recall_start(struct recall **ret, struct attest *a, struct kube_client *kube
 	const char *token_file, struct error *err)
 {
 	char path[PATH_BYTES];
-	const struct kube_request req = {
-		.method = "GET", .path = path, .max_response = OBJECT_MAX};
+	const struct kube_request req = {.method = "GET", .path = path, .max_response = OBJECT_MAX};
 	struct recall *r = calloc(1, sizeof(*r));
 	int n;
 

@@ -5,7 +5,6 @@
  * loop's thread. */
 #pragma once
 
-#include "common/base/json.h"
 #include "common/kube/client.h"
 #include "nodeagent/attest/attest.h"
 
@@ -16,12 +15,3 @@ struct recall;
 int recall_start(struct recall **ret, struct attest *a, struct kube_client *kube, const char *node,
 	const char *token_file, struct error *err);
 void recall_free(struct recall *r); /* NULL allowed; before kube and a */
-
-/* The verdict in an object's status for the node with this UID; false: none that holds at now. */
-struct recalled {
-	enum attest_state state;
-	char reason[64], message[512];
-	int64_t valid_until; /* Unix seconds */
-};
-bool recall_read(
-	struct recalled *ret, struct json_val object, const char *node_uid, int64_t now_sec);

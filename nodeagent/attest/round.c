@@ -149,6 +149,12 @@ static void on_evidence(void *ctx, int result, struct span evidence, const struc
 		end(r, NULL, -1, &err);
 }
 
+/* Has the simulated TEE a certificate for the node of these claims? */
+static bool is_certified(const struct round_keys *k, const struct token_claims *claims)
+{
+	return k->simulated_certificate && strcmp(k->certified_uid, claims->node_uid) == 0;
+}
+
 /* What the simulated TEE says. The platform's id is derived from the node: each is a machine of its
  * own. */
 static int fill_simulated(struct evidence_request *q, const struct round_platform *p,
@@ -179,7 +185,7 @@ int round_evidence(struct evidence_request *q, const struct round_platform *p,
 	memcpy(q->tsm_root, p->tsm_root, sizeof(q->tsm_root));
 	if (q->source != EVIDENCE_SIMULATED)
 		return 0;
-	return round_certified(keys, claims) ? fill_simulated(q, p, keys, claims) : -EAGAIN;
+	return is_certified(keys, claims) ? fill_simulated(q, p, keys, claims) : -EAGAIN;
 }
 
 static int prove(struct round *r, struct error *err)
@@ -230,7 +236,7 @@ static int on_challenge(struct round *r, struct span body, struct error *err)
 
 	if (n < 0)
 		return n;
-	if (r->platform->source == EVIDENCE_SIMULATED && !round_certified(r->keys, &r->claims))
+	if (r->platform->source == EVIDENCE_SIMULATED && !is_certified(r->keys, &r->claims))
 		return certify(r, err);
 	/* A host has nothing to prove, and says so. */
 	if (!*r->platform->tee) {
@@ -362,11 +368,6 @@ int round_keys_new(struct round_keys *k, struct error *err)
 		return error_oom(err);
 	}
 	return 0;
-}
-
-bool round_certified(const struct round_keys *k, const struct token_claims *claims)
-{
-	return k->simulated_certificate && strcmp(k->certified_uid, claims->node_uid) == 0;
 }
 
 void round_keys_free(struct round_keys *k)

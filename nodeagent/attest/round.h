@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * One round: token and CA are read, a challenge is asked for, evidence made for it and sent; it ends
- * in a verdict or in why there is none. Private to attest.c. */
+ * One round: token and CA are read, a challenge is asked for, evidence made for it and sent; it
+ * ends in a verdict or in why there is none. Private to attest.c. */
 #pragma once
 
 #include "nodeagent/attest/attest.h"
@@ -14,7 +14,7 @@ struct round;
 /* What this node is, in the protocol's words, and what it can prove that with. */
 struct round_platform {
 	const char *name; /* "sgx", "tdx-host", …; a literal; "": none, there is nothing to prove */
-	const char *tee;  /* what a simulated one pretends to be: "sgx"; "" */
+	const char *tee; /* what a simulated one pretends to be: "sgx"; "" */
 	enum evidence_source source;
 	struct sgx_source sgx;        /* EVIDENCE_SGX */
 	char tsm_root[TSM_ROOT_MAX];  /* EVIDENCE_TSM */
@@ -49,15 +49,14 @@ struct round_keys {
 };
 int round_keys_new(struct round_keys *k, struct error *err);
 void round_keys_free(struct round_keys *k);
-/* Has the simulated TEE a certificate for the node of these claims? */
-bool round_certified(const struct round_keys *k, const struct token_claims *claims);
 
-/* Fills q, but for its report data, with what this platform's evidence takes. -EAGAIN: a simulated TEE
- * without a certificate; -ENOMEM. */
+/* Fills q, but for its report data, with what this platform's evidence takes. -EAGAIN: a simulated
+ * TEE without a certificate; -ENOMEM. */
 int round_evidence(struct evidence_request *q, const struct round_platform *p,
 	const struct round_keys *keys, const struct token_claims *claims);
 
-/* o's strings, keys and platform are borrowed until the end. No callback runs before this returns. */
+/* o's strings, keys and platform are borrowed until the end. No callback runs before this returns.
+ */
 int round_start(struct round **ret, const struct round_options *o, struct round_keys *keys,
 	const struct round_platform *platform, struct error *err);
 void round_cancel(struct round *r); /* NULL allowed; no callback after this */

@@ -169,7 +169,9 @@ static int find_objects(const struct pkcs11_job *job, CK_ATTRIBUTE *wanted, CK_U
 	return (int)n;
 }
 
-int pkcs11_find(const struct pkcs11_job *job, CK_OBJECT_CLASS class, CK_KEY_TYPE type,
+/* How many objects of that class and type have the job's label (two at most are counted), one of
+ * them in *ret; or -errno. */
+static int find_key(const struct pkcs11_job *job, CK_OBJECT_CLASS class, CK_KEY_TYPE type,
 	CK_OBJECT_HANDLE *ret, struct error *err)
 {
 	CK_ATTRIBUTE wanted[] = {{CKA_CLASS, &class, sizeof(class)},
@@ -245,13 +247,13 @@ static int use_key(const struct pkcs11_job *job, struct secret *out, struct erro
 	bool by_rsa = !job->seals && job->in.len != SEALED;
 	CK_OBJECT_HANDLE key = 0;
 	const char *type = "AES";
-	int n = by_rsa ? 0 : pkcs11_find(job, CKO_SECRET_KEY, CKK_AES, &key, err);
+	int n = by_rsa ? 0 : find_key(job, CKO_SECRET_KEY, CKK_AES, &key, err);
 
 	if (n == 1)
 		return transform(job, key, out, err);
 	if (n == 0) {
 		type = "RSA";
-		n = pkcs11_find(job, CKO_PRIVATE_KEY, CKK_RSA, &key, err);
+		n = find_key(job, CKO_PRIVATE_KEY, CKK_RSA, &key, err);
 	}
 	if (n == 1)
 		return pkcs11_rsa(job, key, out, err);

@@ -21,10 +21,6 @@ struct pkcs11_job {
 
 /* The error that a token's answer means, with what to do. */
 int pkcs11_failed(const struct pkcs11_job *job, const char *what, CK_RV rv, struct error *err);
-/* How many objects of that class and type have the job's label (two at most are counted), one of
- * them in *ret; or -errno. */
-int pkcs11_find(const struct pkcs11_job *job, CK_OBJECT_CLASS class, CK_KEY_TYPE type,
-	CK_OBJECT_HANDLE *ret, struct error *err);
 
 /* What wrapped: a byte for the hash, the ciphertext, a signature; by a modulus of that many bytes.
  */
