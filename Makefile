@@ -155,7 +155,7 @@ $(EXEC_SGX): $(B)/nodeagent/exec/sgx/main.o $(call lib,nodeagent/exec) $(call li
 	$(Q)$(CC) $(STATIC) $(if $(SAN)$(V),,-Wl,--no-warnings) $(LDFLAGS) -o $@ $^ $(exec_sgx_libs)
 
 # Memory runs out where a test says so (tests/unit/oom.h).
-OOM := $(foreach f,malloc calloc realloc reallocarray strdup strndup asprintf __asprintf_chk,-Wl$(comma)--wrap=$(f))
+OOM := $(foreach f,malloc calloc realloc reallocarray strdup strndup asprintf __asprintf_chk algorithm_hash,-Wl$(comma)--wrap=$(f))
 # Whole archives: two parts that define the same symbol fail here instead of one hiding the other.
 $(UNIT): $(call objs,$(call srcs,tests/unit)) $(TEE_OBJS) $(WIPE) $(LIBS)
 	$(Q)$(CC) $(ldflags) -o $@ $(filter %.o,$^) -Wl,--whole-archive $(filter %.a,$^) -Wl,--no-whole-archive $(OOM) $(libs) -lcunit

@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "common/base/algorithm.h"
 #include "common/base/buf.h"
 #include "common/base/clock.h"
 #include "common/base/json.h"
@@ -73,7 +74,8 @@ int token_review_new(struct token_review **ret_t, struct kube_client *kube,
 	snprintf(t->refused, sizeof(t->refused),
 		"the API server does not accept this token for the audience \"%s\": send one that "
 		"is made for it and has not expired (a projected volume with serviceAccountToken "
-		"and that audience, or kubectl create token --audience)", t->audience);
+		"and that audience, or kubectl create token --audience)",
+		t->audience);
 	*ret_t = TAKE_PTR(t);
 	return 0;
 }
@@ -139,8 +141,8 @@ static void make_room(struct token_review *t)
 	if (t->n < t->kept)
 		return;
 	for (struct review **at = &t->newest; *at; at = &(*at)->next)
-		if (!is_open(*at) && (!oldest || (*at)->caller.status != 200 ||
-					     (*oldest)->caller.status == 200))
+		if (!is_open(*at) &&
+			(!oldest || (*at)->caller.status != 200 || (*oldest)->caller.status == 200))
 			oldest = at;
 	if (oldest)
 		review_drop(oldest);
@@ -165,7 +167,7 @@ static bool is_for(struct json_val status, const char *audience)
 {
 	struct json_iter it;
 
-	json_each(it, json_get(status, "audiences"))
+	json_each (it, json_get(status, "audiences"))
 		if (json_str_is(it.value, audience))
 			return true;
 	return false;
@@ -179,7 +181,8 @@ static const char *read_claim(struct review *r, struct json_val user, const char
 
 	snprintf(key, sizeof(key), "authentication.kubernetes.io/%s", name);
 	values = json_find(user, "extra", key);
-	if (!json_is_array(values) || json_count(values) != 1 || !json_is_string(json_at(values, 0)))
+	if (!json_is_array(values) || json_count(values) != 1 ||
+		!json_is_string(json_at(values, 0)))
 		return "";
 	return arena_strdup(&r->arena, json_str(json_at(values, 0), &r->arena));
 }
@@ -208,7 +211,7 @@ static int read_user(struct review *r, struct json_val user)
 	r->caller.user = arena_strdup(&r->arena, json_str(json_get(user, "username"), &r->arena));
 	if (!list || !r->caller.user || !r->caller.user[0])
 		return -EBADMSG;
-	json_each(it, groups)
+	json_each (it, groups)
 		if (kept < n) {
 			list[kept] = arena_strdup(&r->arena, json_str(it.value, &r->arena));
 			if (!list[kept++])
@@ -252,20 +255,24 @@ static void on_reviewed(void *ctx, const struct kube_result *res)
 	else
 		r->caller = (struct caller){.status = 503,
 			.message = res->status == 401 || res->status == 403
-				? "the API server does not let this program review tokens: its "
-				  "service account needs create on "
-				  "tokenreviews.authentication.k8s.io"
-				: "the API server could not be asked about the token; try again"};
+					   ? "the API server does not let this program review "
+					     "tokens: its "
+					     "service account needs create on "
+					     "tokenreviews.authentication.k8s.io"
+					   : "the API server could not be asked about the token; "
+					     "try again"};
 	if (r->caller.status != 503)
-		r->until_usec = clock_monotonic_usec() + (r->caller.status == 200
-			? r->owner->good_usec : r->owner->bad_usec);
+		r->until_usec =
+			clock_monotonic_usec() +
+			(r->caller.status == 200 ? r->owner->good_usec : r->owner->bad_usec);
 	tell(r);
 }
 
 /* The token needs no escaping: see is_token(). */
 static int send_review(struct review *r, struct span token)
 {
-	static const char head[] = "{\"kind\":\"TokenReview\",\"apiVersion\":"
+	static const char head[] =
+		"{\"kind\":\"TokenReview\",\"apiVersion\":"
 		"\"authentication.k8s.io/v1\",\"metadata\":{},\"spec\":{\"token\":\"";
 	_cleanup_buf_ struct buf tail = BUF_INIT(2048);
 	_cleanup_secret_ struct secret body = {0};
@@ -351,8 +358,8 @@ static struct review *review_new(struct token_review *t, struct span token,
 
 static void *ask(void *ctx, struct span token, caller_judged done, void *arg)
 {
-	static const struct caller busy = {.status = 503,
-		.message = "too many tokens to review at once; try again"};
+	static const struct caller busy = {
+		.status = 503, .message = "too many tokens to review at once; try again"};
 	struct token_review *t = ctx;
 	unsigned char digest[SHA256_DIGEST_LENGTH];
 	int64_t now = clock_monotonic_usec();
@@ -363,7 +370,10 @@ static void *ask(void *ctx, struct span token, caller_judged done, void *arg)
 		done(arg, &(struct caller){.status = 401, .message = t->refused});
 		return NULL;
 	}
-	SHA256((const unsigned char *)token.p, token.len, digest);
+	if (!algorithm_hash(token.p, token.len, digest)) {
+		done(arg, &busy);
+		return NULL;
+	}
 	forget_old(t, now);
 	for (r = t->newest; r && memcmp(r->digest, digest, sizeof(digest)) != 0; r = r->next)
 		;

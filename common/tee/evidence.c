@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "common/tee/evidence.h"
 
-#include <openssl/sha.h>
 #include <stdarg.h>
 
 #include "common/base/algorithm.h"
@@ -77,10 +76,9 @@ int opening_hex(struct opening *o, struct span text, struct span *ret)
 	return opening_keep(o, bytes.p, bytes.len, ret);
 }
 
-static int digest(struct opening *o, struct span what)
+int opening_digest(struct opening *o, struct span what)
 {
-	algorithm_hash((const unsigned char *)what.p, what.len, o->e->digest);
-	return 0;
+	return algorithm_hash(what.p, what.len, o->e->digest) ? 0 : error_oom(o->err);
 }
 
 int opening_report(struct opening *o, struct span report)
@@ -90,7 +88,7 @@ int opening_report(struct opening *o, struct span report)
 	if (r < 0)
 		return r;
 	o->e->tee = TEE_TYPE_SNP;
-	return digest(o, report);
+	return opening_digest(o, report);
 }
 
 int opening_quote(struct opening *o, struct span quote)
@@ -100,7 +98,7 @@ int opening_quote(struct opening *o, struct span quote)
 	if (r < 0)
 		return r;
 	o->e->tee = o->e->quote.tdx ? TEE_TYPE_TDX : TEE_TYPE_SGX;
-	return digest(o, o->e->quote.bytes);
+	return opening_digest(o, o->e->quote.bytes);
 }
 
 /* A report and, behind it, the table of an extended report. */

@@ -2,9 +2,7 @@
  *
  * Evidence as the confidential containers' guest components and Trustee write it. */
 #include <endian.h>
-#include <openssl/sha.h>
 
-#include "common/base/algorithm.h"
 #include "common/tee/evidence_private.h"
 
 static const struct json_limits limits = {EVIDENCE_MAX, EVIDENCE_MAX, 16};
@@ -285,8 +283,7 @@ static int open_simulated(struct opening *o, struct span text)
 	if (r < 0)
 		return r;
 	o->e->tee = TEE_TYPE_SIMULATED;
-	algorithm_hash((const unsigned char *)text.p, text.len, o->e->digest);
-	return 0;
+	return opening_digest(o, text);
 }
 
 int opening_json(struct opening *o, struct span text)

@@ -23,6 +23,9 @@ int opening_keep(struct opening *o, const void *p, size_t n, struct span *ret);
 int opening_base64(struct opening *o, struct span text, struct span *ret);
 int opening_hex(struct opening *o, struct span text, struct span *ret);
 
+/* The evidence proper. -ENOMEM: nothing may be accepted without its digest. */
+int opening_digest(struct opening *o, struct span what);
+
 /* Each takes up bytes that were kept. */
 int opening_report(struct opening *o, struct span report);
 int opening_quote(struct opening *o, struct span quote);

@@ -8,8 +8,8 @@
  * TPMS_ATTEST). */
 #include <openssl/err.h>
 #include <openssl/rsa.h>
-#include <openssl/sha.h>
 
+#include "common/base/algorithm.h"
 #include "common/base/codec.h"
 #include "common/tee/cert_key.h"
 #include "common/tee/evidence_private.h"
@@ -72,8 +72,7 @@ int hcl_parse(struct opening *o, struct hcl *ret, struct span bytes)
 		.tdx = kind == KIND_TDX,
 		.runtime_data = {bytes.p + RUNTIME_AT, len},
 	};
-	SHA256((const unsigned char *)bytes.p + RUNTIME_AT, len, ret->digest);
-	return 0;
+	return algorithm_hash(bytes.p + RUNTIME_AT, len, ret->digest) ? 0 : error_oom(o->err);
 }
 
 int hcl_check(struct opening *o, const struct hcl *h, const unsigned char report_data[64])
@@ -216,7 +215,8 @@ int hcl_vtpm(struct opening *o, const struct hcl *h, struct span message, struct
 	r = check_runtime(o, h, message, signature, version);
 	if (r < 0)
 		return r;
-	SHA256((const unsigned char *)pcrs.p, pcrs.len, sum);
+	if (!algorithm_hash(pcrs.p, pcrs.len, sum))
+		return error_oom(o->err);
 	if (memcmp(sum, pcr_digest.p, sizeof(sum)) != 0)
 		return opening_refuse(o, REASON_QuoteSignatureInvalid,
 			"the PCRs are not those that the vTPM's quote signs");

@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "common/tee/snp_chain.h"
 
-#include <openssl/sha.h>
-
+#include "common/base/algorithm.h"
 #include "common/base/clock.h"
 #include "common/tee/collateral.h"
 #include "common/tee/evidence.h"
@@ -161,7 +160,7 @@ static int find_crl(struct snp_chain *c, const struct verify_input *in, struct v
 
 /* Of all that came with the evidence and makes a chain. Digests of digests: parts cannot run into
  * each other. */
-static void chain_key(
+static bool chain_key(
 	unsigned char ret[32], const struct verify_input *in, const struct amd_leaf *leaf)
 {
 	struct span parts[] = {
@@ -173,11 +172,12 @@ static void chain_key(
 	for (size_t i = 0; i < sizeof(parts) / sizeof(parts[0]); i++)
 		if (parts[i].p && !(i == 0 && leaf)) {
 			sums[0][2 + i] = 1;
-			SHA256((const unsigned char *)parts[i].p, parts[i].len, sums[1 + i]);
+			if (!algorithm_hash(parts[i].p, parts[i].len, sums[1 + i]))
+				return false;
 		}
 	if (leaf)
 		memcpy(sums[1], leaf->cert->digest, 32);
-	SHA256(sums[0], sizeof(sums), ret);
+	return algorithm_hash(sums[0], sizeof(sums), ret);
 }
 
 int snp_chain_get(struct snp_chain **ret, const struct verify_input *in,
@@ -189,7 +189,8 @@ int snp_chain_get(struct snp_chain **ret, const struct verify_input *in,
 	int r;
 
 	if (cache) {
-		chain_key(key, in, leaf);
+		if (!chain_key(key, in, leaf))
+			return verdict_refuse_oom(v);
 		c = verify_cache_get(cache, VERIFY_CACHED_SNP_CHAIN, key, epoch);
 	}
 	if (c) {

@@ -2,6 +2,7 @@
 #include <openssl/sha.h>
 
 #include "common/base/codec.h"
+#include "tests/unit/oom.h"
 #include "tests/unit/snp_world.h"
 #include "tests/unit/test.h"
 #include "tests/unit/vectors.h"
@@ -440,6 +441,31 @@ static void truncated(void)
 	}
 }
 
+/* Also where nothing can be hashed. */
+static void no_memory(void)
+{
+	static const char *const paths[] = {"dcap-qvl/sgx_quote", "trustee/test-report.bin",
+		"trustee/az-snp-hcl-report.bin", "az-snp/evidence-v2.json"};
+
+	for (size_t i = 0; i < sizeof(paths) / sizeof(paths[0]); i++) {
+		struct span in = vector(paths[i]);
+		struct oom o = {0};
+
+		while (oom_next(&o)) {
+			struct evidence e = {0};
+			enum reason reason = REASON_Ok;
+			int r;
+
+			oom_begin(&o);
+			r = evidence_open(&e, in, &reason, NULL);
+			oom_end(&o);
+			CHECK_ROW(paths[i], (r < 0) == (o.failed > 0), "%s: %d", o.row, r);
+			if (r == 0)
+				evidence_free(&e);
+		}
+	}
+}
+
 CU_TestInfo evidence_tests[] = {
 	{"real evidence", real_evidence},
 	{"encodings", encodings},
@@ -452,5 +478,6 @@ CU_TestInfo evidence_tests[] = {
 	{"a vTPM's quote, changed", vtpm_changed},
 	{"an HCLA report's bits", hcl_bits},
 	{"truncated", truncated},
+	{"no memory", no_memory},
 	CU_TEST_INFO_NULL,
 };

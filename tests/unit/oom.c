@@ -69,6 +69,14 @@ WRAP(reallocarray, (void *p, size_t n, size_t size), (p, n, size))
 WRAP(strdup, (const char *s), (s))
 WRAP(strndup, (const char *s, size_t n), (s, n))
 
+/* OpenSSL allocates for it. */
+bool __real_algorithm_hash(const void *p, size_t n, unsigned char ret[32]);
+bool __wrap_algorithm_hash(const void *p, size_t n, unsigned char ret[32]);
+bool __wrap_algorithm_hash(const void *p, size_t n, unsigned char ret[32])
+{
+	return !fails() && __real_algorithm_hash(p, n, ret);
+}
+
 static int print(char **ret_s, const char *fmt, va_list ap) __attribute__((format(printf, 2, 0)));
 static int print(char **ret_s, const char *fmt, va_list ap)
 {

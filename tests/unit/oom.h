@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
  * Memory that runs out: the linker puts these in front of malloc() and its kin in what is tested
- * (not in the libraries that it uses), and a test has each allocation fail in turn:
+ * (not in the libraries that it uses; algorithm_hash() stands for those), and a test has each
+ * allocation fail in turn:
  *
  *	struct oom o = {0};
  *

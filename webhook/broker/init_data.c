@@ -4,6 +4,8 @@
 #include <openssl/crypto.h>
 #include <openssl/sha.h>
 
+#include "common/base/algorithm.h"
+
 enum { PCR_LEN = SHA256_DIGEST_LENGTH };
 
 static bool fits(const unsigned char *field, size_t size, const unsigned char *digest, size_t len)
@@ -21,8 +23,8 @@ static bool extended(const unsigned char *pcr, const unsigned char *digest, size
 	if (len != PCR_LEN)
 		return false;
 	memcpy(before + PCR_LEN, digest, len);
-	SHA256(before, sizeof(before), after);
-	return CRYPTO_memcmp(pcr, after, PCR_LEN) == 0;
+	return algorithm_hash(before, sizeof(before), after) &&
+	       CRYPTO_memcmp(pcr, after, PCR_LEN) == 0;
 }
 
 bool init_data_bound(const struct evidence *e, const unsigned char *digest, size_t len)

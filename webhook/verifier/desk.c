@@ -5,13 +5,13 @@
 #include "webhook/verifier/desk.h"
 
 #include <errno.h>
-#include <openssl/sha.h>
 #include <pthread.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/queue.h>
 
+#include "common/base/algorithm.h"
 #include "common/base/clock.h"
 #include "common/base/log.h"
 #include "common/base/secret.h"
@@ -377,9 +377,8 @@ static void take_evidence(struct visit *v)
 		refuse_error(v, reason, &err);
 		return;
 	}
-	SHA256((const unsigned char *)(m->evidence.p ? m->evidence.p : ""), m->evidence.len,
-		v->digest);
-	if (node_binding_thumbprint(v->thumbprint, buf_view(&m->public_key)) < 0)
+	if (!algorithm_hash(m->evidence.p ? m->evidence.p : "", m->evidence.len, v->digest) ||
+		node_binding_thumbprint(v->thumbprint, buf_view(&m->public_key)) < 0)
 		refuse(v, 503, REASON_Internal, "out of memory");
 	else
 		judge_visit(v);
