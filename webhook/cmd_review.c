@@ -39,8 +39,8 @@ static int read_input(struct session *s, struct input *in, const char *path, str
 {
 	bool standard = strcmp(path, "-") == 0;
 	struct span text, rest;
-	int r = settings_read_file(standard ? "/dev/stdin" : path, REVIEW_INPUT_MAX, &s->arena, &text,
-		err);
+	int r = settings_read_file(
+		standard ? "/dev/stdin" : path, REVIEW_INPUT_MAX, &s->arena, &text, err);
 
 	if (r < 0)
 		return r;
@@ -66,13 +66,13 @@ static int read_profiles(struct session *s, struct error *err)
 			return r;
 	}
 	for (size_t i = 0; i < s->n; i++) {
-		r = profile_files_add(files, &s->inputs[i].stream, s->inputs[i].name, false,
-			&s->arena, err);
+		r = profile_files_add(
+			files, &s->inputs[i].stream, s->inputs[i].name, false, &s->arena, err);
 		if (r < 0)
 			return r;
 	}
-	return profile_set_new(&s->profiles, files->objects, files->n, NULL, 0, true,
-		&s->config->policy, err);
+	return profile_set_new(
+		&s->profiles, files->objects, files->n, NULL, 0, true, &s->config->policy, err);
 }
 
 static void print_document(struct session *s, const struct input *in, struct json_val doc)
@@ -89,8 +89,7 @@ static void print_document(struct session *s, const struct input *in, struct jso
 }
 
 static void say(const struct input *in, const struct yaml_document *d,
-	const struct manifest_item *item, const char *what, const char *message,
-	const char *reason)
+	const struct manifest_item *item, const char *what, const char *message, const char *reason)
 {
 	struct yaml_mark where = yaml_where(d, item->object);
 
@@ -114,6 +113,8 @@ static void explain(struct session *s, const struct manifest_item *item, const s
 	if (item->result.verdict == VERDICT_REFUSED)
 		buf_puts(&s->out, "refused: ");
 	buf_printf(&s->out, "%s (%s)\n", reason_explanation(reason), reason_name(reason));
+	if (item->result.verdict == VERDICT_REFUSED)
+		buf_printf(&s->out, "  why: %s\n", item->result.message);
 	if (reason_remedy(reason)[0])
 		buf_printf(&s->out, "  to do: %s\n", reason_remedy(reason));
 	if (item->ops.from == item->ops.to)
@@ -125,7 +126,7 @@ static void explain(struct session *s, const struct manifest_item *item, const s
 		ops.p[1] = ' ';
 	if (json_parse(&doc, buf_view(&ops), &review_limits, NULL) < 0)
 		return;
-	json_each(it, json_root(&doc)) {
+	json_each (it, json_root(&doc)) {
 		struct span op = json_str(json_get(it.value, "op"), &s->arena);
 		struct span path = json_str(json_get(it.value, "path"), &s->arena);
 		struct span value = json_raw(json_get(it.value, "value"));
@@ -151,8 +152,8 @@ static void report(struct session *s, const struct input *in, const struct yaml_
 	s->refused = s->refused || m->refused;
 }
 
-static int review_manifest(struct session *s, const struct input *in,
-	const struct yaml_document *d, struct json_val doc, struct error *err)
+static int review_manifest(struct session *s, const struct input *in, const struct yaml_document *d,
+	struct json_val doc, struct error *err)
 {
 	const struct manifest_context ctx = {
 		.config = &s->config->policy,
@@ -190,8 +191,8 @@ static int review_manifest(struct session *s, const struct input *in,
 }
 
 /* An AdmissionReview in gives an AdmissionReview out, as the mutating webhook would. */
-static int review_review(struct session *s, const struct input *in, const struct yaml_document *d,
-	struct error *err)
+static int review_review(
+	struct session *s, const struct input *in, const struct yaml_document *d, struct error *err)
 {
 	const struct review_context ctx = {
 		.config = &s->config->policy,
@@ -217,8 +218,8 @@ static int review_review(struct session *s, const struct input *in, const struct
 	return r;
 }
 
-static int review_document(struct session *s, const struct input *in,
-	const struct yaml_document *d, struct error *err)
+static int review_document(
+	struct session *s, const struct input *in, const struct yaml_document *d, struct error *err)
 {
 	const struct json_limits limits = {REVIEW_INPUT_MAX, 1024 * 1024, 100};
 	_cleanup_json_ struct json doc = {0};
@@ -248,8 +249,8 @@ static int review_all(struct session *s, const struct strings *files, struct err
 		return r;
 	for (size_t i = 0; i < s->n; i++) {
 		for (size_t k = 0; k < s->inputs[i].stream.n; k++) {
-			r = review_document(s, &s->inputs[i], &s->inputs[i].stream.documents[k],
-				err);
+			r = review_document(
+				s, &s->inputs[i], &s->inputs[i].stream.documents[k], err);
 			if (r < 0)
 				return r;
 		}
@@ -268,7 +269,8 @@ static void usage(FILE *f)
 		"input): pods, workloads of any kind, Lists. Prints the rewritten manifests. An\n"
 		"AdmissionReview is answered with an AdmissionReview. EnclaveProfiles are taken\n"
 		"from --profiles and from the manifests themselves.\n"
-		"Exit code 1: an object is refused, or cannot be read; then nothing is printed but\n"
+		"Exit code 1: an object is refused, or cannot be read; then nothing is printed "
+		"but\n"
 		"explanations and the answer to an AdmissionReview.\n\n"
 		"Options:\n%s",
 		options.p ? options.p : "");

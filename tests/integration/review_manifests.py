@@ -5,6 +5,7 @@ import base64
 import copy
 import json
 import os
+import re
 
 import yaml
 from harness import (
@@ -350,7 +351,12 @@ def test_explain(_, __):
         "of a refusal, and what to do about it",
         code == 1
         and "(EpcMissing)" in err
-        and "refused: an SGX container has no EPC size (EpcMissing)\n  to do: set casemate.dev/epc\n" in out,
+        and re.search(
+            r"refused: an SGX container has no EPC size \(EpcMissing\)\n"
+            r'  why: .*container "app".*\n'
+            r"  to do: set casemate.dev/epc\n",
+            out,
+        ),
         (code, out, err),
     )
     listed = {"kind": "List", "items": [SGX_POD, SGX_POD]}
