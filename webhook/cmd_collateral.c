@@ -10,6 +10,7 @@
 #include "webhook/collateral/inventory.h"
 #include "webhook/collateral/pull.h"
 #include "webhook/commands.h"
+#include "webhook/subcommand.h"
 
 enum {
 	COMMAND_MEMORY_MAX = 128 << 20,
@@ -195,35 +196,32 @@ static int pull(struct session *s, struct error *err)
 }
 
 static const struct subcommand {
-	const char *name, *arguments, *help;
-	const struct setting *table;
-	size_t n;
+	struct subcommand_help help;
 	bool paths; /* wants them; else takes none */
 	int (*run)(struct session *s, struct error *err);
 } subcommands[] = {
-	{"show", "[OPTIONS] PATH...",
-		"Says what is there, and what is wrong with it. Exit code 1: something is.\n",
-		show_table, ARRAY_SIZE(show_table), true, show},
-	{"bundle", "[OPTIONS] PATH...",
-		"Writes everything as one JSON document; the same input gives the same bytes.\n",
-		bundle_table, ARRAY_SIZE(bundle_table), true, bundle},
-	{"pull", "[OPTIONS]",
-		"Fetches collateral of the platforms named, checks each answer, and writes a "
-		"bundle.\nNothing is written unless all of it is good.\n",
-		pull_table, ARRAY_SIZE(pull_table), false, pull},
+	{{"show", "[OPTIONS] PATH...",
+		 "Says what is there, and what is wrong with it. Exit code 1: something is.\n",
+		 show_table, ARRAY_SIZE(show_table)},
+		true, show},
+	{{"bundle", "[OPTIONS] PATH...",
+		 "Writes everything as one JSON document; the same input gives the same bytes.\n",
+		 bundle_table, ARRAY_SIZE(bundle_table)},
+		true, bundle},
+	{{"pull", "[OPTIONS]",
+		 "Fetches collateral of the platforms named, checks each answer, and writes a "
+		 "bundle.\nNothing is written unless all of it is good.\n",
+		 pull_table, ARRAY_SIZE(pull_table)},
+		false, pull},
 };
 
-static void usage(FILE *f)
+static void usage(FILE *f, const char *word)
 {
-	for (size_t i = 0; i < ARRAY_SIZE(subcommands); i++) {
-		const struct subcommand *sub = &subcommands[i];
-		_cleanup_buf_ struct buf options = BUF_INIT(64 * 1024);
+	struct subcommand_help help[ARRAY_SIZE(subcommands)];
 
-		settings_help(&options, sub->table, sub->n);
-		fprintf(f, "%sUsage: casemate-webhook collateral %s %s\n%s\nOptions:\n%s",
-			i ? "\n" : "", sub->name, sub->arguments, sub->help,
-			options.p ? options.p : "");
-	}
+	for (size_t i = 0; i < ARRAY_SIZE(subcommands); i++)
+		help[i] = subcommands[i].help;
+	subcommand_usage(f, "collateral", help, ARRAY_SIZE(help), word);
 	fprintf(f, "\nA PATH is a file, - for standard input, or a folder with files: one\n"
 		   "JSON as quote verification libraries use, answers of Intel's service, a\n"
 		   "bundle, certificates and revocation lists of Intel and AMD as PEM, DER or\n"
@@ -234,8 +232,8 @@ static int run(const struct subcommand *sub, int argc, char **argv)
 {
 	struct session s = {.arena = ARENA_INIT(COMMAND_MEMORY_MAX)};
 	const struct settings_input in = {
-		.table = sub->table,
-		.n = sub->n,
+		.table = sub->help.table,
+		.n = sub->help.n,
 		.argc = argc,
 		.argv = argv,
 	};
@@ -253,7 +251,8 @@ static int run(const struct subcommand *sub, int argc, char **argv)
 	if (r == 0)
 		r = sub->run(&s, &err);
 	if (r < 0)
-		fprintf(stderr, "casemate-webhook collateral %s: %s\n", sub->name, err.message);
+		fprintf(stderr, "casemate-webhook collateral %s: %s\n", sub->help.name,
+			err.message);
 	collateral_free(s.c);
 	arena_free(&s.arena);
 	return r == 0 ? COMMAND_DONE : r == -EINVAL ? COMMAND_USAGE : COMMAND_REFUSED;
@@ -262,13 +261,13 @@ static int run(const struct subcommand *sub, int argc, char **argv)
 int command_collateral(int argc, char **argv)
 {
 	if (argc > 0 && strcmp(argv[0], "--help") == 0) {
-		usage(stdout);
+		usage(stdout, argc > 1 ? argv[1] : NULL);
 		return COMMAND_DONE;
 	}
 	for (size_t i = 0; argc > 0 && i < ARRAY_SIZE(subcommands); i++) {
-		if (strcmp(argv[0], subcommands[i].name) == 0)
+		if (strcmp(argv[0], subcommands[i].help.name) == 0)
 			return run(&subcommands[i], argc - 1, argv + 1);
 	}
-	usage(stderr);
+	usage(stderr, NULL);
 	return COMMAND_USAGE;
 }

@@ -29,7 +29,7 @@ static const struct setting own_settings[] = {
 	{"json", SETTING_BOOL, AT(json), .no_file = true, .help = "JSON for programs"},
 };
 
-static struct settings_table table_of(void)
+struct settings_table key_explain_settings(void)
 {
 	struct settings_table t = {0};
 
@@ -100,31 +100,10 @@ static int print(const struct explanation *x, struct error *err)
 	return fflush(stdout) == 0 ? 0 : error_set(err, -EIO, "standard output: %m");
 }
 
-void key_explain_usage(FILE *f)
-{
-	_cleanup_buf_ struct buf options = BUF_INIT(64 * 1024);
-	const struct settings_table table = table_of();
-
-	settings_help(&options, table.v, table.n);
-	fprintf(f,
-		"\nUsage: casemate-webhook key explain [OPTIONS] NAMESPACE/PROFILE/KEY\n"
-		"Goes through the broker's rules for a live pod (--pod) or for evidence "
-		"(--evidence, "
-		"as\n"
-		"verify takes it) and says which hold, which fail and what to change. For a pod "
-		"whose\n"
-		"node is confidential the node's verdict stands for its evidence. Nothing is "
-		"released.\n"
-		"Exit code 0: the key would be released; 1: refused, or something cannot be looked "
-		"up.\n\n"
-		"Options:\n%s",
-		options.p ? options.p : "");
-}
-
 int command_key_explain(int argc, char **argv)
 {
 	struct explanation x = {.arena = ARENA_INIT(MEMORY_MAX), .file = EVIDENCE_FILE_INIT};
-	const struct settings_table table = table_of();
+	const struct settings_table table = key_explain_settings();
 	const struct settings_input in = {
 		.table = table.v, .n = table.n, .argc = argc, .argv = argv};
 	struct explain_options o = {0};

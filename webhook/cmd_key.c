@@ -14,6 +14,7 @@
 #include "webhook/broker/keys_plan.h"
 #include "webhook/commands.h"
 #include "webhook/key_session.h"
+#include "webhook/subcommand.h"
 
 enum { COMMAND_MEMORY_MAX = 128 << 20, LIVE_MAX = 32 << 20 };
 
@@ -66,9 +67,7 @@ static const struct setting restore_table[] = {
 	{"replace", SETTING_BOOL, AT(replace),
 		.help = "also where keys are stored now, damaged ones too: what is newer is lost"},
 	{"adopt", SETTING_BOOL, AT(adopt),
-		.help = "give keys to the namespace and profile that have the name now, though "
-			"they "
-			"are not the ones that had the keys"},
+		.help = "to whoever has the names now, though namespace or profile were made anew"},
 };
 
 struct run {
@@ -497,45 +496,56 @@ static int restore(struct run *run, struct error *err)
  */
 
 static const struct subcommand {
-	const char *name, *arguments, *help;
-	const struct setting *table;
-	size_t n;
+	struct subcommand_help help;
 	size_t rest_max;
 	int (*run)(struct run *run, struct error *err);
 } subcommands[] = {
-	{"list", "[OPTIONS] [NAMESPACE/PROFILE]",
-		"Which keys are stored: type, size, newest version, how many are kept. No key is "
-		"shown.\n"
-		"Exit code 1: a record cannot be read.\n",
-		list_table, ARRAY_SIZE(list_table), 1, list},
-	{"import", "[OPTIONS] --from FILE NAMESPACE/PROFILE KEY",
-		"Stores a file's bytes, exactly as they are, as the key's next version.\n",
-		import_table, ARRAY_SIZE(import_table), 2, import},
-	{"rotate", "[OPTIONS] NAMESPACE/PROFILE KEY | --kek",
-		"Makes a new version of a key, as its profile says (as it was, without one); or, "
-		"with\n"
-		"--kek, wraps everything under the first key of the file of key-encryption keys, "
-		"or, where\n"
-		"Vault or a token wraps (--kek-use), under a new key-encryption key of it.\n",
-		rotate_table, ARRAY_SIZE(rotate_table), 2, rotate},
-	{"backup", "[OPTIONS] -o FILE", "Writes every record, wrapped as it is, into one file.\n",
-		backup_table, ARRAY_SIZE(backup_table), 0, backup},
-	{"restore", "[OPTIONS] --from FILE",
-		"Puts the records of a backup back. What is stored now stays unless --replace.\n",
-		restore_table, ARRAY_SIZE(restore_table), 0, restore},
+	{{"list", "[OPTIONS] [NAMESPACE/PROFILE]",
+		 "Which keys are stored: type, size, newest version, how many are kept. No key is "
+		 "shown.\n"
+		 "Exit code 1: a record cannot be read.\n",
+		 list_table, ARRAY_SIZE(list_table)},
+		1, list},
+	{{"import", "[OPTIONS] --from FILE NAMESPACE/PROFILE KEY",
+		 "Stores a file's bytes, exactly as they are, as the key's next version.\n",
+		 import_table, ARRAY_SIZE(import_table)},
+		2, import},
+	{{"rotate", "[OPTIONS] NAMESPACE/PROFILE KEY | --kek",
+		 "Makes a new version of a key, as its profile says (as it was, without one); or, "
+		 "with\n"
+		 "--kek, wraps everything under the first key of the file of key-encryption keys, "
+		 "or, where\n"
+		 "Vault or a token wraps (--kek-use), under a new key-encryption key of it.\n",
+		 rotate_table, ARRAY_SIZE(rotate_table)},
+		2, rotate},
+	{{"backup", "[OPTIONS] -o FILE", "Writes every record, wrapped as it is, into one file.\n",
+		 backup_table, ARRAY_SIZE(backup_table)},
+		0, backup},
+	{{"restore", "[OPTIONS] --from FILE",
+		 "Puts the records of a backup back. What is stored now stays unless --replace.\n",
+		 restore_table, ARRAY_SIZE(restore_table)},
+		0, restore},
 };
 
-static void usage(FILE *f)
+static void usage(FILE *f, const char *word)
 {
-	for (size_t i = 0; i < ARRAY_SIZE(subcommands); i++) {
-		const struct subcommand *sub = &subcommands[i];
-		_cleanup_buf_ struct buf options = BUF_INIT(64 * 1024);
+	const struct settings_table explain = key_explain_settings();
+	struct subcommand_help help[ARRAY_SIZE(subcommands) + 1];
 
-		settings_help(&options, sub->table, sub->n);
-		fprintf(f, "%sUsage: casemate-webhook key %s %s\n%s\nOptions:\n%s", i ? "\n" : "",
-			sub->name, sub->arguments, sub->help, options.p ? options.p : "");
-	}
-	key_explain_usage(f);
+	for (size_t i = 0; i < ARRAY_SIZE(subcommands); i++)
+		help[i] = subcommands[i].help;
+	help[ARRAY_SIZE(subcommands)] = (struct subcommand_help){"explain",
+		"[OPTIONS] NAMESPACE/PROFILE/KEY",
+		"Goes through the broker's rules for a live pod (--pod) or for evidence "
+		"(--evidence, as\n"
+		"verify takes it) and says which hold, which fail and what to change. For a pod "
+		"whose\n"
+		"node is confidential the node's verdict stands for its evidence. Nothing is "
+		"released.\n"
+		"Exit code 0: the key would be released; 1: refused, or something cannot be looked "
+		"up.\n",
+		explain.v, explain.n};
+	subcommand_usage(f, "key", help, ARRAY_SIZE(help), word);
 }
 
 static int run_subcommand(const struct subcommand *sub, int argc, char **argv)
@@ -543,7 +553,7 @@ static int run_subcommand(const struct subcommand *sub, int argc, char **argv)
 	struct run run = {.arena = ARENA_INIT(COMMAND_MEMORY_MAX),
 		.now_sec = clock_unix_usec() / USEC_PER_SEC};
 	const struct settings_input in = {
-		.table = sub->table, .n = sub->n, .argc = argc, .argv = argv};
+		.table = sub->help.table, .n = sub->help.n, .argc = argc, .argv = argv};
 	struct error err = {0};
 	int r = settings_read(&in, &run.o, &run.arena, &run.rest, &err);
 
@@ -555,7 +565,7 @@ static int run_subcommand(const struct subcommand *sub, int argc, char **argv)
 	if (r == 0)
 		r = sub->run(&run, &err);
 	if (r < 0)
-		fprintf(stderr, "casemate-webhook key %s: %s\n", sub->name, err.message);
+		fprintf(stderr, "casemate-webhook key %s: %s\n", sub->help.name, err.message);
 	key_session_close(&run.s);
 	arena_free(&run.arena);
 	if (r == -EINVAL)
@@ -565,17 +575,17 @@ static int run_subcommand(const struct subcommand *sub, int argc, char **argv)
 
 int command_key(int argc, char **argv)
 {
-	if (argc > 0 && strcmp(argv[argc - 1], "--help") == 0) {
-		usage(stdout);
+	if (argc > 0 && strcmp(argv[0], "--help") == 0) {
+		usage(stdout, argc > 1 ? argv[1] : NULL);
 		return COMMAND_DONE;
 	}
 	if (argc > 0 && strcmp(argv[0], "explain") == 0)
 		return command_key_explain(argc - 1, argv + 1);
 	(void)secret_protect_process();
 	for (size_t i = 0; argc > 0 && i < ARRAY_SIZE(subcommands); i++) {
-		if (strcmp(argv[0], subcommands[i].name) == 0)
+		if (strcmp(argv[0], subcommands[i].help.name) == 0)
 			return run_subcommand(&subcommands[i], argc - 1, argv + 1);
 	}
-	usage(stderr);
+	usage(stderr, NULL);
 	return COMMAND_USAGE;
 }

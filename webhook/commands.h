@@ -4,9 +4,8 @@
  * the exit code. */
 #pragma once
 
-#include <stdio.h>
-
 #include "common/base/command.h"
+#include "common/base/settings.h"
 
 /* See `casemate-webhook COMMAND --help`. */
 int command_serve(int argc, char **argv);
@@ -18,7 +17,7 @@ int command_uninstall_verdicts(int argc, char **argv);
 int command_uninstall_broker(int argc, char **argv);
 int command_key(int argc, char **argv);
 int command_key_explain(int argc, char **argv);
-void key_explain_usage(FILE *f);
+struct settings_table key_explain_settings(void);
 int command_keyprovider(int argc, char **argv);
 int command_seal(int argc, char **argv);
 int command_audit(int argc, char **argv);

@@ -5,12 +5,17 @@
 #include <stdio.h>
 #include <string.h>
 
-static void usage(FILE *f, const char *name, const char *purpose, const struct command *commands,
-	size_t n)
+static void usage(
+	FILE *f, const char *name, const char *purpose, const struct command *commands, size_t n)
 {
+	int width = 0;
+
+	for (size_t i = 0; i < n; i++)
+		if ((int)strlen(commands[i].name) > width)
+			width = (int)strlen(commands[i].name);
 	fprintf(f, "Usage: %s COMMAND [OPTIONS]\n\n%s\n\nCommands:\n", name, purpose);
 	for (size_t i = 0; i < n; i++)
-		fprintf(f, "  %-10s %s\n", commands[i].name, commands[i].help);
+		fprintf(f, "  %-*s  %s\n", width, commands[i].name, commands[i].help);
 	fprintf(f, "\n'%s COMMAND --help' explains a command.\n", name);
 }
 
@@ -20,7 +25,7 @@ static int run(const struct command *c, int argc, char **argv)
 
 	for (int i = 0; i < argc && strcmp(argv[i], "--") != 0; i++)
 		if (strcmp(argv[i], help) == 0)
-			return c->run(1, (char *[]){help, NULL});
+			return c->run(argv[0][0] == '-' ? 1 : 2, (char *[]){help, argv[0], NULL});
 	return c->run(argc, argv);
 }
 

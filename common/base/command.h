@@ -12,8 +12,10 @@ enum { COMMAND_DONE = 0, COMMAND_REFUSED = 1, COMMAND_USAGE = 2 };
 
 struct command {
 	const char *name;
-	int (*run)(int argc, char **argv); /* what follows the name; with "--help" alone: explains */
-	const char *help;                  /* one line */
+	/* What follows the name. "--help" first: explains; behind it is the word that followed the
+	 * name, if one did ("key list --help"). */
+	int (*run)(int argc, char **argv);
+	const char *help; /* one line */
 };
 
 /* main() of the program: name is its own, purpose one sentence. Ignores SIGPIPE. Returns the exit

@@ -17,7 +17,8 @@ enum {
 	FILE_JSON_MAX = 1 << 20,
 	FILE_NODES_MAX = 1 << 16,
 	FILE_DEPTH_MAX = 32,
-	TYPO_MAX = 2, /* changes between a name and one that may have been meant */
+	HELP_MAX = 4096, /* bytes of one setting's */
+	TYPO_MAX = 2,    /* changes between a name and one that may have been meant */
 };
 
 struct settings_source {
@@ -43,8 +44,7 @@ int settings_error(const struct settings_source *src, struct json_val v, struct 
 	va_start(ap, fmt);
 	error_vset(err, -EINVAL, fmt, ap);
 	va_end(ap);
-	return error_prefix(
-		err, -EINVAL, "%s:%" PRIu32 ":%" PRIu32, src->file, m.line, m.column);
+	return error_prefix(err, -EINVAL, "%s:%" PRIu32 ":%" PRIu32, src->file, m.line, m.column);
 }
 
 /* "tls.minVersion" to "tls-min-version", or to "TLS_MIN_VERSION" when sep is '_'. */
@@ -367,6 +367,28 @@ int settings_read(const struct settings_input *in, void *target, struct arena *a
 	return r;
 }
 
+/* Lines of at most HELP_COLUMNS, but for longer words. */
+static void help_wrap(struct buf *out, struct span text)
+{
+	enum { HELP_COLUMNS = 100, INDENT = 8 };
+	size_t column = HELP_COLUMNS;
+
+	while (text.len) {
+		const char *space = memchr(text.p, ' ', text.len);
+		size_t n = space ? (size_t)(space - text.p) : text.len;
+		bool fits = column + 1 + n <= HELP_COLUMNS;
+
+		if (fits)
+			buf_putc(out, ' ');
+		else
+			buf_printf(out, "\n%*s", INDENT, "");
+		buf_add(out, text.p, n);
+		column = (fits ? column + 1 : INDENT) + n;
+		text = (struct span){text.p + n + (space != NULL), text.len - n - (space != NULL)};
+	}
+	buf_putc(out, '\n');
+}
+
 static void help_one(struct buf *out, const struct setting *s)
 {
 	static const char *const metas[] = {[SETTING_STRING] = "TEXT",
@@ -375,23 +397,25 @@ static void help_one(struct buf *out, const struct setting *s)
 		[SETTING_QUANTITY] = "QUANTITY",
 		[SETTING_ENUM] = "CHOICE",
 		[SETTING_STRINGS] = "A,B"};
+	_cleanup_buf_ struct buf text = BUF_INIT(HELP_MAX);
 	const char *meta = s->meta ? s->meta : s->type < ARRAY_SIZE(metas) ? metas[s->type] : NULL;
 	char name[2 * NAME_MAX_];
 
 	spell(name, s->name, '-');
 	if (!has_flag(s))
-		buf_printf(out, "  %s (in the file)\n        %s", s->name, s->help);
+		buf_printf(out, "  %s (in the file)", s->name);
 	else if (s->type == SETTING_BOOL)
-		buf_printf(out, "  --[no-]%s\n        %s", name, s->help);
+		buf_printf(out, "  --[no-]%s", name);
 	else
-		buf_printf(out, "  --%s %s\n        %s", name, meta, s->help);
+		buf_printf(out, "  %s%s %s", s->name[1] ? "--" : "-", name, meta);
+	buf_puts(&text, s->help);
 	if (s->type == SETTING_ENUM)
 		for (size_t i = 0; s->choices[i]; i++)
-			buf_printf(out, "%s%s", i ? ", " : " (", s->choices[i]);
-	buf_puts(out, s->type == SETTING_ENUM ? ")" : "");
+			buf_printf(&text, "%s%s", i ? ", " : " (", s->choices[i]);
+	buf_puts(&text, s->type == SETTING_ENUM ? ")" : "");
 	if (s->def && *s->def)
-		buf_printf(out, " [%s]", s->def);
-	buf_putc(out, '\n');
+		buf_printf(&text, " [%s]", s->def);
+	help_wrap(out, buf_view(&text));
 }
 
 void settings_add(struct settings_table *t, const struct setting *part, size_t n, size_t shift)

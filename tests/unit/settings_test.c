@@ -348,7 +348,7 @@ static void test_help(void)
 		"  --config FILE\n        The file\n"
 		"  --[no-]leader-elect\n        Elect [true]\n"
 		"  --limits-workers NUMBER\n        Threads [2]\n"
-		"  --v NUMBER\n        Level [2]\n"
+		"  -v NUMBER\n        Level [2]\n"
 		"  --limits-timeout DURATION\n        Longest review [10s]\n"
 		"  --limits-body-size QUANTITY\n        Largest body [3Mi]\n"
 		"  --tls-min-version CHOICE\n        Lowest TLS (1.2, 1.3) [1.2]\n"
