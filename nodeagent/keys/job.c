@@ -2,11 +2,13 @@
  *
  * What a request comes to: which container holds the device, is the token of its pod, what was it
  * promised (for files), and then the broker. A few at once, at most one of an allocation, in the
- * order in which they came. */
+ * order in which they came; of an allocation that asks over and over one a second. */
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
 
+#include "common/base/clock.h"
+#include "common/base/rate.h"
 #include "common/base/settings_file.h"
 #include "common/kube/resources.h"
 #include "common/tee/reason.h"
@@ -21,7 +23,7 @@ struct key_job {
 	struct keys *k;
 	struct key_slot *slot;
 	enum job_state state;
-	bool asked; /* the list under way was asked for after this began to wait for one */
+	bool asked;        /* the list under way was asked for after this began to wait for one */
 	bool files, again; /* again: the container runs, these keys are to be replaced */
 	struct key_names only;
 	struct secret token;
@@ -359,23 +361,52 @@ static void list_again(struct keys *k)
 		on_list(k, NULL, &err);
 }
 
-/* Those whose turn it is. */
-static int on_soon(sd_event_source *source, void *ctx)
+/* 0: its turn is now; else in how many microseconds, or INT64_MAX: when another one ends. What
+ * somebody but the container asked for has no limit of its own. */
+static int64_t until_turn(struct key_job *job, int64_t now)
 {
-	struct keys *k = ctx;
+	if (job->state != JOB_WAITING || job->slot->n_active > 0)
+		return INT64_MAX;
+	return job->files ? 0 : rate_take(&job->slot->rate, KEYS_RATE, KEYS_BURST, now);
+}
+
+/* Those whose turn it is. */
+static void begin_jobs(struct keys *k)
+{
+	int64_t now = clock_monotonic_usec(), next = INT64_MAX;
 	struct key_job *job;
 
-	(void)source;
-	for (job = TAILQ_FIRST(&k->jobs); job; job = TAILQ_NEXT(job, link)) {
-		if (k->n_active >= KEYS_ACTIVE_MAX)
-			break;
-		if (job->state != JOB_WAITING || job->slot->n_active > 0)
-			continue;
-		job->state = JOB_LOCATING;
-		k->n_active++;
-		job->slot->n_active++;
+	for (job = TAILQ_FIRST(&k->jobs); job && k->n_active < KEYS_ACTIVE_MAX;
+		job = TAILQ_NEXT(job, link)) {
+		int64_t wait = until_turn(job, now);
+
+		if (wait == 0) {
+			job->state = JOB_LOCATING;
+			k->n_active++;
+			job->slot->n_active++;
+		} else if (wait < next) {
+			next = wait;
+		}
+	}
+	if (next != INT64_MAX) {
+		sd_event_source_set_time_relative(k->later, (uint64_t)next);
+		sd_event_source_set_enabled(k->later, SD_EVENT_ONESHOT);
 	}
 	list_again(k);
+}
+
+static int on_soon(sd_event_source *source, void *ctx)
+{
+	(void)source;
+	begin_jobs(ctx);
+	return 0;
+}
+
+static int on_later(sd_event_source *source, uint64_t usec, void *ctx)
+{
+	(void)source;
+	(void)usec;
+	begin_jobs(ctx);
 	return 0;
 }
 
@@ -383,6 +414,13 @@ int key_jobs_start(struct keys *k, struct error *err)
 {
 	int r = sd_event_add_defer(k->o.event, &k->soon, on_soon, k);
 
+	if (r >= 0)
+		r = sd_event_source_set_enabled(k->soon, SD_EVENT_OFF);
+	if (r >= 0)
+		r = sd_event_add_time(
+			k->o.event, &k->later, CLOCK_MONOTONIC, UINT64_MAX, 0, on_later, k);
+	if (r >= 0)
+		r = sd_event_source_set_enabled(k->later, SD_EVENT_OFF);
 	return r < 0 ? error_set(err, r, "event loop: %s", strerror(-r)) : 0;
 }
 

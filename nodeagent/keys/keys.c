@@ -300,6 +300,7 @@ void keys_free(struct keys *k)
 	key_refresh_free(k->refresh);
 	sd_event_source_disable_unref(k->accept_again);
 	sd_event_source_disable_unref(k->soon);
+	sd_event_source_disable_unref(k->later);
 	free(k->url);
 	free(k->ca_file);
 	free(k->token_file);

@@ -15,6 +15,11 @@ enum {
 	KEYS_BACKLOG = 8,
 	KEYS_CLIENTS_MAX = 4, /* of one allocation; beyond: wait to be accepted */
 	KEYS_ACTIVE_MAX = 8,  /* requests under way; others wait for their turn */
+	/* Requests of one allocation, at once and then a second; beyond: wait for their turn. The
+	 * broker takes 20 attestations a second of a node, of which the other pods shall have the
+	 * most. */
+	KEYS_BURST = 20,
+	KEYS_RATE = 1,
 	KEYS_ACCEPT_PAUSE_USEC = 1000000,
 	KEYS_STEP_USEC = 10 * 1000000,
 	KEYS_SOCKET_USEC = 50 * 1000000, /* of a request; casemate-exec asks again for 60 s */
@@ -36,6 +41,7 @@ struct key_slot {
 		*listener; /* owns its socket; off while there are as many clients as may be */
 	struct key_clients clients;
 	unsigned n_clients, n_active; /* jobs under way */
+	int64_t rate;                 /* of its requests: rate_take() */
 	struct key_held *held;        /* what its promised files are; NULL: it has none */
 	bool refreshing;              /* they are being replaced */
 	TAILQ_ENTRY(key_slot) link;
@@ -49,7 +55,7 @@ struct keys {
 	char allocated[KEY_FOLDER_PATH_MAX + KEY_FOLDER_NAME + 8]; /* the last answer's folder */
 	struct key_folders folders;
 	struct key_slots slots;
-	sd_event_source *accept_again, *soon;
+	sd_event_source *accept_again, *soon, *later;
 	struct key_jobs jobs; /* all, in the order in which they came */
 	unsigned n_jobs, n_active;
 	bool listing; /* the kubelet was asked which container holds what */
@@ -76,7 +82,7 @@ struct key_job_options {
 		const struct key_refusal *why);
 	void *ctx;
 };
-int key_jobs_start(struct keys *k, struct error *err); /* makes k->soon */
+int key_jobs_start(struct keys *k, struct error *err); /* makes k->soon, k->later */
 void key_jobs_soon(struct keys *k);                    /* those whose turn it is begin */
 /* Nothing runs before this returns. */
 int key_job_new(struct key_job **ret, struct key_slot *slot, const struct key_job_options *o,

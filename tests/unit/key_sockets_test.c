@@ -9,6 +9,8 @@
 #include <sys/un.h>
 #include <unistd.h>
 
+#include "common/base/clock.h"
+#include "nodeagent/keys/keys_private.h"
 #include "tests/unit/keys_world.h"
 #include "tests/unit/test.h"
 
@@ -291,6 +293,42 @@ static void test_many_at_once(void)
 	keys_world_end(&w);
 }
 
+/* Who asks over and over waits, and nobody else does. */
+static void test_too_often(void)
+{
+	struct keys_world w = {0};
+	_cleanup_free_ char *token = keys_world_token("pod-1", KEYS_WORLD_UID);
+	struct asker askers[KEYS_WORLD_ASKERS] = {0};
+	char often[128], other[128], renewed[128];
+	int64_t begun;
+	size_t n_done = 0;
+
+	if (keys_world_begin(&w)) {
+		keys_world_allocate(&w, "key-0", often);
+		keys_world_allocate(&w, "key-1", other);
+		begun = clock_monotonic_usec();
+		for (int i = 0; i < KEYS_BURST + 1; i++)
+			check_ask(&w, "over and over", often, token, 0, "");
+		CU_ASSERT(clock_monotonic_usec() - begun >= (int64_t)USEC_PER_SEC / KEYS_RATE);
+		for (size_t i = 0; i < KEYS_WORLD_ASKERS; i++)
+			keys_world_ask(&w, &askers[i], often, token);
+		CU_ASSERT(FAKE_UNTIL(w.kube.event, keys_view(w.keys).waiting == KEYS_CLIENTS_MAX));
+		w.held_id = "key-1";
+		check_ask(&w, "another container", other, token, 0, "");
+		for (size_t i = 0; i < KEYS_WORLD_ASKERS; i++)
+			n_done += atomic_load(&askers[i].done);
+		CHECK_ROW("it came first", n_done < KEYS_WORLD_ASKERS, "%zu before it", n_done);
+		keys_world_allocate(&w, "key-0", renewed);
+		for (size_t i = 0; i < KEYS_WORLD_ASKERS; i++) {
+			CU_ASSERT(keys_world_answered(&w, &askers[i]));
+			secret_free(&askers[i].keys[0]);
+		}
+		w.held_id = "key-0";
+		check_ask(&w, "who has the id next", renewed, token, 0, "");
+	}
+	keys_world_end(&w);
+}
+
 const CU_TestInfo key_sockets_tests[] = {
 	{"a key for its container, and for nobody else", test_a_key_for_its_container},
 	{"an id given back", test_an_id_given_back},
@@ -299,5 +337,6 @@ const CU_TestInfo key_sockets_tests[] = {
 	{"pods that end", test_pods_that_end},
 	{"hostile peers", test_hostile_peers},
 	{"many at once", test_many_at_once},
+	{"too often", test_too_often},
 	CU_TEST_INFO_NULL,
 };

@@ -150,6 +150,7 @@
 	X(pull)                                                                                    \
 	X(publish)                                                                                 \
 	X(quantity)                                                                                \
+	X(rate)                                                                                    \
 	X(qe_identity)                                                                             \
 	X(quote)                                                                                   \
 	X(ra_tls)                                                                                  \

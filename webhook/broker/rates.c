@@ -8,7 +8,7 @@
 #define HASH_FUNCTION HASH_FNV
 #include <uthash.h>
 
-#include "common/base/clock.h"
+#include "common/base/rate.h"
 
 struct bucket {
 	char name[RATES_NAME_MAX];
@@ -63,19 +63,11 @@ static struct bucket *find(struct rates *r, const char *name)
 bool rates_take(struct rates *r, enum rate_kind kind, const char *name, int64_t per_sec,
 	int64_t burst, int64_t now_usec)
 {
-	int64_t each = (int64_t)USEC_PER_SEC / per_sec;
 	char key[RATES_NAME_MAX];
 	int n = snprintf(key, sizeof(key), "%c%s", (char)kind, name);
 	struct bucket *b = n > 0 && n < RATES_NAME_MAX ? find(r, key) : NULL;
 
-	if (!b)
-		return false;
-	if (b->until_usec < now_usec)
-		b->until_usec = now_usec;
-	if (b->until_usec + each > now_usec + burst * each)
-		return false;
-	b->until_usec += each;
-	return true;
+	return b && rate_take(&b->until_usec, per_sec, burst, now_usec) == 0;
 }
 
 bool rates_share(struct rates *r, const char *client, int64_t max_rate, int64_t now_usec)
