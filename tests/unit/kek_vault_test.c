@@ -165,6 +165,10 @@ static void test_answers(void)
 		{"errors of another kind", 500, "{\"errors\":[7]}", -EIO, "answers 500"},
 		{"errors that would break a line", 400, "{\"errors\":[\"a\\nb\\u001b\"]}", -EIO,
 			"a b"},
+		{"errors of several lines", 403,
+			"{\"errors\":[\"1 error occurred:\\n\\t* permission denied\\n\\n\"]}",
+			-EACCES, "of transit/k: 1 error occurred: * permission denied"},
+		{"errors of blanks alone", 400, "{\"errors\":[\"\\n\\n\"]}", -EIO, "answers 400"},
 		{"no JSON", 0, "hello", -EBADMSG, "no JSON"},
 		{"a cut answer", 0, "{\"data\":{\"plaintext\":\"aGVs", -EBADMSG, "no JSON"},
 		{"no data", 0, "{}", -EBADMSG, "no result"},
@@ -249,7 +253,7 @@ static void test_rsa(void)
 
 struct login {
 	pthread_mutex_t lock;
-	int revoking; /* how that is answered */
+	int login, revoking; /* how those are answered */
 	bool allowed;
 	char asked[400];
 };
@@ -266,7 +270,9 @@ static void serve_login(void *ctx, unsigned n, const char *request, struct fake_
 		strcat(l->asked, strstr(request, "{\"role\":\"r\",\"jwt\":\"hvs.token\"}")
 					 ? "login "
 					 : "? ");
-		fake_respond(reply, 200, NULL, "{\"auth\":{\"client_token\":\"hvs.fresh\"}}");
+		fake_respond(reply, l->login, NULL,
+			l->login == 200 ? "{\"auth\":{\"client_token\":\"hvs.fresh\"}}"
+					: "{\"errors\":[\"permission denied\"]}");
 	} else if (fresh && strstr(request, "POST /v1/auth/token/revoke-self ")) {
 		strcat(l->asked, "revoke ");
 		fake_respond(reply, l->revoking, NULL,
@@ -284,18 +290,24 @@ static void test_login(void)
 {
 	static const struct {
 		const char *name;
-		int revoking;
+		int login, revoking;
 		bool allowed;
 		int want;
-		const char *asked;
+		const char *asked, *message;
 	} rows[] = {
-		{"allowed", 204, true, 0, "login decrypt "},
-		{"denied", 204, false, -EACCES, "login decrypt revoke "},
-		{"denied, and may not revoke", 403, false, -EACCES, "login decrypt revoke "},
+		{"allowed", 200, 204, true, 0, "login decrypt ", ""},
+		{"denied", 200, 204, false, -EACCES, "login decrypt revoke ",
+			"transit/k: permission denied"},
+		{"denied, and may not revoke", 200, 403, false, -EACCES, "login decrypt revoke ",
+			"transit/k: permission denied"},
+		{"not let in", 403, 204, true, -EACCES, "login ",
+			"login as r at auth/kubernetes: permission denied"},
 	};
 
 	for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
-		struct login l = {.revoking = rows[i].revoking, .allowed = rows[i].allowed};
+		struct login l = {.login = rows[i].login,
+			.revoking = rows[i].revoking,
+			.allowed = rows[i].allowed};
 		struct fake_server *server;
 		struct outcome o;
 		struct vault v;
@@ -311,8 +323,7 @@ static void test_login(void)
 		v.settings.vault.account_token = v.token;
 		o = open_line(&v, "vault:v1:x", "transit/k");
 		CHECK_ROW(rows[i].name, o.done && o.r == rows[i].want, "%d %s", o.r, o.message);
-		CHECK_ROW(rows[i].name, o.r == 0 || strstr(o.message, "permission denied"), "%s",
-			o.message);
+		CHECK_ROW(rows[i].name, strstr(o.message, rows[i].message), "%s", o.message);
 		fake_server_stop(server);
 		CHECK_STR(rows[i].name, span_str(l.asked), rows[i].asked);
 		vault_end(&v);

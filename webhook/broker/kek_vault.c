@@ -97,18 +97,33 @@ static int post(struct vault *v, const char *path, const char *bearer, struct sp
 	return http_call(v->client, &o, NULL, err);
 }
 
+/* On one line, with one blank where there were several; Vault's own errors have several lines. */
+static void flatten(char *text)
+{
+	char *to = text;
+
+	for (const char *p = text; *p; p++)
+		if (*p > ' ' && *p <= '~')
+			*to++ = *p;
+		else if (to > text && to[-1] != ' ')
+			*to++ = ' ';
+	if (to > text && to[-1] == ' ')
+		to--;
+	*to = '\0';
+}
+
 /* The first of {"errors": […]}; or the status. */
 static void explain(char *out, size_t size, const struct http_result *result)
 {
 	_cleanup_json_ struct json doc = {0};
 
-	snprintf(out, size, "it answers %d", result->status);
+	*out = '\0';
 	if (json_parse(&doc, result->body, &limits, NULL) == 0 &&
 		json_is_string(json_at(json_get(json_root(&doc), "errors"), 0)))
 		json_copy(json_at(json_get(json_root(&doc), "errors"), 0), out, size);
-	for (char *p = out; *p; p++)
-		if (*p < ' ' || *p > '~')
-			*p = ' ';
+	flatten(out);
+	if (!*out)
+		snprintf(out, size, "it answers %d", result->status);
 }
 
 /* Without escapes: what is asked for needs none, and nothing is copied. */
@@ -192,6 +207,15 @@ static void on_answer(void *ctx, const struct http_result *result)
 		take_result(v, json_get(json_root(&doc), "data"));
 }
 
+static void fail_login(struct vault *v, int code, const char *why)
+{
+	char text[600];
+
+	snprintf(text, sizeof(text), "login as %.100s at auth/%.100s: %s", v->s->vault.role,
+		v->s->vault.auth_mount, why);
+	fail(v, code, text);
+}
+
 static void on_login(void *ctx, const struct http_result *result)
 {
 	_cleanup_json_ struct json doc = {0};
@@ -206,12 +230,12 @@ static void on_login(void *ctx, const struct http_result *result)
 	}
 	if (result->status != 200 || json_parse(&doc, result->body, &limits, NULL) < 0) {
 		explain(why, sizeof(why), result);
-		fail(v, result->status == 200 ? -EBADMSG : -EACCES, why);
+		fail_login(v, result->status == 200 ? -EBADMSG : -EACCES, why);
 		return;
 	}
 	token = plain_string(json_find(json_root(&doc), "auth", "client_token"));
 	if (!token.len || secret_copy(&v->token, token) < 0) {
-		fail(v, -EBADMSG, why);
+		fail_login(v, -EBADMSG, why);
 		return;
 	}
 	v->fresh = true;
