@@ -115,6 +115,7 @@ help:
 	@echo 'make check        unit tests; check-san, check-tsan: under sanitizers'
 	@echo 'make check-malleability  every bit of real evidence and collateral turned, in minutes'
 	@echo 'make check-durability    the broker killed during 1,000 releases, rotations and imports'
+	@echo 'make check-vault         the key-encryption key in a real Vault, which is built the first time'
 	@echo 'make fuzz         each fuzz target for T seconds (10)'
 	@echo 'make check-chart  chart and manifests'
 	@echo 'make check-programs  the programs without a cluster: serve --standalone, review, verify'
@@ -216,6 +217,14 @@ check-malleability: $(UNIT)
 	tests/integration/malleability-test $(B)
 check-durability: all $(PUT_KEY) $(OPEN_KEY)
 	PUT_KEY=$(PUT_KEY) OPEN_KEY=$(OPEN_KEY) tests/integration/durability-test 1000 150
+# Its server is built from its modules and kept outside of the checkout: minutes the first time.
+check-vault: all $(PUT_KEY)
+	tests/cluster/build vault
+	$(call lanes,2,run-vault VAULT=$$(bash -c '. tests/cluster/common.sh; bin vault vault'))
+VAULT_TESTS := tests/integration/kek-test tests/vault/vault-test
+run-vault: $(VAULT_TESTS:=.vault)
+$(VAULT_TESTS:=.vault): %.vault: %
+	$(Q)VAULT=$(VAULT) $(PROGRAM_ENV) tests/one --own-network $<
 fuzz:
 	$(Q)$(MAKE) CC=clang SAN=fuzzer-no-link,address,undefined run-fuzz
 run-fuzz: $(FUZZERS:%=%.run)
@@ -329,7 +338,7 @@ deps:
 	DEBIAN_FRONTEND=noninteractive apt-get install -y --no-install-recommends $$(sed 's/\#.*//' packages.txt)
 clean:
 	$(RM) -r $(BUILD) compile_commands.json
-.PHONY: all help check-malleability check-durability check-failover check-rotation bench bench-fleet image manifests check-chart run-chart check-image check-programs run-programs check-cluster run-cluster cluster-up cluster-down test demo demo-down unit check run-unit $(UNIT_RUNS) check-san check-tsan fuzz run-fuzz bench-bins peers compdb install headers arrows lint format deps clean \
+.PHONY: all help check-malleability check-durability check-vault run-vault check-failover check-rotation bench bench-fleet image manifests check-chart run-chart check-image check-programs run-programs check-cluster run-cluster cluster-up cluster-down test demo demo-down unit check run-unit $(UNIT_RUNS) check-san check-tsan fuzz run-fuzz bench-bins peers compdb install headers arrows lint format deps clean \
 	compile_commands.json
 
 -include $(wildcard $(OBJS:.o=.d) $(GEN_H:.h=.d) \

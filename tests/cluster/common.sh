@@ -90,7 +90,8 @@ k8s_module() {
 cache_dir() {
 	local sum
 
-	sum=$(sha256sum <"$HERE/$1/go.sum")
+	sum=$(cd "$HERE/$1" && find . -name '*.go' -o -name '*.patch' | sort |
+		xargs cat go.sum | sha256sum)
 	echo "$CACHE/$1-${sum:0:16}"
 }
 

@@ -15,6 +15,7 @@ import threading
 import time
 
 ROOT_TOKEN = "hvs.root"
+DENIED = "1 error occurred:\n\t* permission denied\n\n"
 
 
 def _seal(key, plain):
@@ -116,6 +117,16 @@ class Vault:
     def revoke_token(self, token):
         self.tokens.discard(token)
 
+    # The Kubernetes login.
+    def let_in(self, role, token):
+        self.roles[role] = token
+
+    def logins(self):
+        return self.requests.count("/v1/auth/kubernetes/login")
+
+    def let_nobody_in(self):
+        self.roles.clear()
+
     def answer(self, path, headers, body):
         if self.sealed:
             raise Refused(503, "Vault is sealed")
@@ -128,7 +139,10 @@ class Vault:
             return {"auth": {"client_token": self.create_token(), "lease_duration": 3600}}
         token = headers.get("X-Vault-Token") or headers.get("Authorization", "")
         if token.removeprefix("Bearer ") not in self.tokens:
-            raise Refused(403, "permission denied")
+            raise Refused(403, "2 errors occurred:\n\t* permission denied\n\t* invalid token\n\n")
+        if words[2:] == ["auth", "token", "revoke-self"]:
+            self.revoke_token(token.removeprefix("Bearer "))
+            return {}
         if words[2] != "transit" or len(words) != 5:
             raise Refused(404, "no handler for route")
         return {"data": self.transit(words[3], words[4], body)}
@@ -136,7 +150,8 @@ class Vault:
     def transit(self, operation, name, body):
         key = self.keys.get(name)
         if not key:
-            raise Refused(400, "encryption key not found")
+            # Encryption would make it, which needs more than "update".
+            raise Refused(*(403, DENIED) if operation == "encrypt" else (400, "encryption key not found"))
         newest = len(key["versions"])
         if operation == "encrypt":
             plain = base64.b64decode(body["plaintext"], validate=True)

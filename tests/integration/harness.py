@@ -143,14 +143,14 @@ def make_ca(folder, name):
     return cert, key
 
 
-def make_cert(folder, name, ca):
-    """A leaf of ca for 127.0.0.1, good for servers and clients."""
+def make_cert(folder, name, ca, names="IP:127.0.0.1,DNS:localhost"):
+    """A leaf of ca for 127.0.0.1 or other names, good for servers and clients."""
     cert, key, csr, ext = (
         os.path.join(folder, name + end) for end in (".crt", ".key", ".csr", ".ext")
     )
     with open(ext, "w", encoding="utf-8") as f:
         f.write(
-            "subjectAltName=IP:127.0.0.1,DNS:localhost\nextendedKeyUsage=serverAuth,clientAuth\n"
+            f"subjectAltName={names}\nextendedKeyUsage=serverAuth,clientAuth\n"
         )
     openssl(
         "req",

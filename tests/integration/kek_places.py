@@ -1,18 +1,22 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What keeps key-encryption keys, for tests: a Vault (fake_vault.py), a PKCS#11 token (SoftHSM's)."""
+"""What keeps key-encryption keys, for tests: a Vault (fake_vault.py, or the real one's server that
+$VAULT names), a PKCS#11 token (SoftHSM's); and what they are kept for, a folder of keys."""
 
 import glob
+import json
 import os
 import subprocess
 
 import harness
 from fake_vault import Vault
-from harness import make_ca, make_cert
+from harness import check, command, make_ca, make_cert
+from real_vault import RealVault
 
 MODULE = next(iter(glob.glob("/usr/lib/*/softhsm/libsofthsm2.so") +
                    glob.glob("/usr/lib/softhsm/libsofthsm2.so")), None)
 REFUSING = os.environ.get("REFUSING", os.path.join(harness.ROOT, "build/gcc/tests/integration/kek/refusing.so"))
 PIN = "1234"
+KEK = "AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8=\n"
 
 
 def write(path, text):
@@ -21,10 +25,43 @@ def write(path, text):
     return path
 
 
+class Store:
+    """A folder of keys."""
+
+    def __init__(self, folder):
+        self.folder = folder
+        self.keys = os.path.join(folder, "keys")
+        self.kek = write(os.path.join(folder, "kek"), KEK)
+        self.file = [f"--kek-file={self.kek}"]
+
+    def key(self, name, kek, *args, **kwargs):
+        return command("key", name, "--keys", self.keys, *kek, *args, **kwargs)
+
+    def put(self, kek, name="db", stdin="a key", **kwargs):
+        return self.key("import", kek, "--from", "-", "shop/payments", name, stdin=stdin, **kwargs)
+
+    def list(self, kek):
+        done = self.key("list", kek, "--json")
+        return [json.loads(line) for line in done[1].splitlines()] if done[0] == 0 else done[2]
+
+    def lines(self):
+        with open(os.path.join(self.keys, "wrapped.keks"), encoding="utf-8") as f:
+            return [line.split(" ", 3) for line in f.read().splitlines()[1:]]
+
+
+def refused(name, done, words, code=1):
+    return check(name, done[0] == code and words in done[2], done)
+
+
 def new_vault(folder, stack, name="vault"):
     ca = make_ca(folder, name + "-ca")
-    vault = Vault(ca[0], *make_cert(folder, name, ca))
-    stack.callback(vault.end)
+    cert = make_cert(folder, name, ca)
+    if os.environ.get("VAULT"):
+        vault = RealVault(os.environ["VAULT"], os.path.join(folder, name), ca[0], *cert)
+        stack.callback(vault.close)
+    else:
+        vault = Vault(ca[0], *cert)
+        stack.callback(vault.end)
     vault.create_key("casemate")
     return vault
 
