@@ -94,7 +94,7 @@ static void take(struct kube_lease *l, struct span body)
 	root = json_root(&doc);
 	spec = json_get(root, "spec");
 	read_text(version, sizeof(version), json_find(root, "metadata", "resourceVersion"), &a);
-	if (!l->known || !l->exists || strcmp(version, l->version) != 0)
+	if (!l->exists || strcmp(version, l->version) != 0)
 		l->changed_usec = clock_monotonic_usec();
 	l->known = l->exists = true;
 	memcpy(l->version, version, sizeof(version));
@@ -115,10 +115,17 @@ static int64_t left_of_another(const struct kube_lease *l)
 	return l->known && l->exists && !l->leading && left > 0 ? left : 0;
 }
 
+/* From one look or renewal to the next. Who waits looks twice as often as the leader renews: what he
+ * learns late of the last renewal, he takes over late. */
+static int64_t interval(const struct kube_lease *l)
+{
+	return l->leading ? l->o.retry_usec : l->o.retry_usec / 2;
+}
+
 static void plan(struct kube_lease *l)
 {
 	/* Up to a fifth less, so that replicas do not step in time. */
-	int64_t delay = l->o.retry_usec - backoff_chance() % (uint64_t)(l->o.retry_usec / 5 + 1);
+	int64_t delay = interval(l) - backoff_chance() % (uint64_t)(interval(l) / 5 + 1);
 	int64_t left = left_of_another(l);
 
 	if (l->released)
@@ -256,11 +263,9 @@ static void step(struct kube_lease *l)
 		return;
 	if (l->leading && now - l->renewed_usec >= l->o.deadline_usec)
 		set_leading(l, false);
-	if (!l->known || (!l->leading && l->exists && now >= l->begun_usec + l->o.retry_usec)) {
+	if (!l->known)
 		begin_call(l, "GET", l->path, SPAN_NONE, on_read);
-		return;
-	}
-	if (!l->exists || !l->holder[0] || strcmp(l->holder, l->identity) == 0 ||
+	else if (!l->exists || !l->holder[0] || strcmp(l->holder, l->identity) == 0 ||
 		now - l->changed_usec >= l->duration_usec)
 		write_lease(l);
 	else
@@ -269,9 +274,13 @@ static void step(struct kube_lease *l)
 
 static int on_timer(sd_event_source *source, uint64_t usec, void *ctx)
 {
+	struct kube_lease *l = ctx;
+
 	(void)source;
 	(void)usec;
-	step(ctx);
+	/* Who waits does not write before he has looked again. */
+	l->known = l->known && l->leading;
+	step(l);
 	return 0;
 }
 

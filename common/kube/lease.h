@@ -18,7 +18,8 @@ struct kube_lease_options {
 	const char *namespace_, *name;
 	const char *identity; /* of this replica, no two have the same; copied */
 	/* 0: 10 s, 7 s, 2 s. A leader that could not renew for deadline_usec leads no more; others
-	 * take over after duration_usec, so the former is below the latter. */
+	 * take over after duration_usec, so the former is below the latter. The leader renews each
+	 * retry_usec; others look each half of it. */
 	int64_t duration_usec, deadline_usec, retry_usec;
 	/* A new term's number is at least this, one more than the highest that was seen; NULL: 1. For
 	 * who has seen numbers of terms whose Lease somebody deleted: a leader whose own number is
