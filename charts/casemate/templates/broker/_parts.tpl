@@ -72,6 +72,28 @@ yours: then it is yours as well. */}}
 {{- end -}}
 {{- end -}}
 
+{{- define "casemate.broker.auditDir" -}}/var/log/casemate{{- end -}}
+{{- define "casemate.broker.journal" -}}/run/systemd/journal/socket{{- end -}}
+
+{{/* Where the audit log's files are; empty where they are none. */}}
+{{- define "casemate.broker.auditVolume" -}}
+{{- $a := .Values.broker.audit -}}
+{{- range $place := list "claim" "hostPath" -}}
+{{- if and (eq $a.to $place) (not (get $a $place)) -}}
+{{- fail (printf "broker.audit.to: %s needs broker.audit.%s" $place $place) -}}
+{{- else if and (ne $a.to $place) (get $a $place) -}}
+{{- fail (printf "broker.audit.%s is of no use with broker.audit.to: %s; set that to %s" $place $a.to $place) -}}
+{{- end -}}
+{{- end -}}
+{{- if eq $a.to "emptyDir" -}}
+emptyDir: {}
+{{- else if eq $a.to "claim" -}}
+persistentVolumeClaim: {claimName: {{ $a.claim }}}
+{{- else if eq $a.to "hostPath" -}}
+hostPath: {path: {{ $a.hostPath }}, type: Directory}
+{{- end -}}
+{{- end -}}
+
 {{/* The daemon's file: what the chart knows, and the value broker.config. */}}
 {{- define "casemate.broker.config" -}}
 {{- $b := .Values.broker -}}
@@ -106,6 +128,9 @@ yours: then it is yours as well. */}}
 {{- $_ := set $tls "key" (printf "%s/tls.key" (include "casemate.broker.tlsDir" .)) -}}
 {{- end -}}
 {{- $_ := set $own "tls" $tls -}}
+{{- with $b.audit -}}
+{{- $_ := set $own "audit" (dict "rotateSize" .rotateSize "keep" .keep "journal" .journal) -}}
+{{- end -}}
 {{- if $b.collateralConfigMap -}}
 {{- $_ := set $own "collateral" (list (include "casemate.broker.collateralDir" .)) -}}
 {{- end -}}
