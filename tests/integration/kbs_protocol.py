@@ -4,12 +4,15 @@
 import base64
 import json
 import os
+import time
 
 import harness
-from harness import check, check_equal, in_parallel
-from kbs_broker import JWK, Broker, Client, attestation, report_data
+from harness import check, check_equal, eventually, in_parallel
+from kbs_broker import JWK, SECRET, Broker, Client, attestation, profile, report_data
 
 MANY = 500  # guests at once
+KEYS_BURST, KEYS_PER_SEC = 1000, 100  # of a namespace: webhook/broker/rates.h
+RATE_PATIENCE = 30  # seconds
 RSS_MAX_KB = 72 * 1024  # what Trustee takes at rest
 
 RECORDED = os.path.join(harness.ROOT, "tests/vectors/kbs")
@@ -306,6 +309,29 @@ def test_many(folder, stack):
     check("memory", rss < RSS_MAX_KB, f"{rss} KB, at most {RSS_MAX_KB}")
 
 
+def test_namespace_rate(folder, stack):
+    """A guest that asks for one key over and over uses up its namespace's share, and no other's."""
+    broker = Broker(folder, stack, "--broker-allow-sample")
+    broker.put("other", "key", "one", SECRET)
+    harness.write(broker.profiles, "other.yaml", profile("key", "one", namespace="other"))
+    broker.restart()
+    client = Client(broker, broker.connect())
+    client.attest()
+    begun, answered, answer = time.monotonic(), 0, client.resource()
+    while answer[0] == 200 and time.monotonic() - begun < RATE_PATIENCE:
+        answered, answer = answered + 1, client.resource()
+    seconds = time.monotonic() - begun
+    got, asked = (answer[0], answer[1].get("reason")), f"{answered} in {seconds:.1f} s, then {answer}"
+    most = KEYS_BURST + KEYS_PER_SEC * (seconds + 1)
+    if answered < 2 * KEYS_PER_SEC * seconds:
+        check(f"over and over: too slow here for a limit ({asked})", answer[0] in (200, 429))
+    else:
+        check("over and over: refused in the end", got == (429, "RateLimited"), asked)
+        check("not before its share is used, and soon then", KEYS_BURST <= answered <= most, asked)
+    check_equal("another namespace's is given", client.resource("other/key/one")[0], 200)
+    check("a moment later so is the first", eventually(lambda: client.resource()[0] == 200))
+
+
 def test_settings(folder, stack):
     code, _, err = harness.command("serve", "--roles=broker", "--standalone", "--check-config")
     check("a certificate is needed", code == 2 and "broker.tls.cert" in err, err)
@@ -324,5 +350,6 @@ TESTS = [
     test_made,
     test_denied,
     test_many,
+    test_namespace_rate,
     test_settings,
 ]

@@ -104,6 +104,24 @@ static void made_up_session(struct attack *a)
 CHANGE(made_up_bearer, a->cookie = ""; a->bearer = "eyJhbGciOiJub25lIn0.e30.")
 
 /*
+ * Who asks too often
+ */
+
+static void busy(struct attack *a, enum rate_kind kind, const char *name)
+{
+	a->busy = kind;
+	a->busy_name = name;
+}
+
+CHANGE(busy_node, busy(a, RATE_NODE, "n1"))
+CHANGE(other_busy_node, busy(a, RATE_NODE, "n2"))
+CHANGE(busy_namespace, busy(a, RATE_NAMESPACE, "shop"))
+CHANGE(busy_namespace_of_enclave, enclave(a); busy(a, RATE_NAMESPACE, "shop"))
+CHANGE(other_busy_namespace, busy(a, RATE_NAMESPACE, "mine"))
+CHANGE(busy_client, busy(a, RATE_CLIENT, "127.0.0.1"))
+CHANGE(other_busy_client, busy(a, RATE_CLIENT, "127.0.0.2"))
+
+/*
  * Tokens of Kubernetes
  */
 
@@ -317,6 +335,14 @@ static const struct refusals_row rows[] = {
 	{"no session", no_session, NULL, REASON_SessionExpired},
 	{"made-up session", made_up_session, NULL, REASON_SessionExpired},
 	{"made-up bearer token", made_up_bearer, NULL, REASON_SessionExpired},
+
+	{"node that has used up its attestations", busy_node, NULL, REASON_RateLimited},
+	{"another node has", other_busy_node, NULL, REASON_Ok},
+	{"namespace that has used up its keys", busy_namespace, NULL, REASON_RateLimited},
+	{"an enclave's, too", busy_namespace_of_enclave, NULL, REASON_RateLimited},
+	{"another namespace has", other_busy_namespace, NULL, REASON_Ok},
+	{"address that has used up its share", busy_client, NULL, REASON_RateLimited},
+	{"another address has", other_busy_client, NULL, REASON_Ok},
 
 	{"stale token", stale_token, NULL, REASON_TokenInvalid},
 	{"token of an empty audience", empty_audience, NULL, REASON_TokenInvalid},

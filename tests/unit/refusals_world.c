@@ -13,12 +13,14 @@
 #include "common/tee/protocol.h"
 #include "tests/unit/test.h"
 #include "tests/unit/trust_fix.h"
+#include "webhook/broker/rcar_private.h"
 
 #define AGENT    "system:serviceaccount:casemate-system:casemate-agent"
 #define PAYMENTS "system:serviceaccount:shop:payments"
 #define HERE     "\"casemate.dev\""
 
 enum { TOKEN_RATE = 1000 };
+#define BUSY_USEC (3600 * (int64_t)USEC_PER_SEC)
 
 static const struct token {
 	const char *name, *user, *pod, *pod_uid, *node, *node_uid, *audiences;
@@ -329,6 +331,9 @@ static bool begin_desk(struct refusals *w)
 				    &(struct http_client_options){.user_agent = "t"}, &err) == 0,
 		    "%s", err.message))
 		return false;
+	if (w->a->busy_name)
+		rates_take(w->desk->rates, w->a->busy, w->a->busy_name, 1, 1,
+			clock_monotonic_usec() + BUSY_USEC);
 	snprintf(w->url, sizeof(w->url), "http://127.0.0.1:%u", server_port(w->server));
 	return true;
 }

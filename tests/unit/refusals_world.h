@@ -9,6 +9,7 @@
 #include "tests/unit/grant_world.h"
 #include "tests/unit/simulated_fix.h"
 #include "webhook/broker/deny.h"
+#include "webhook/broker/rates.h"
 
 /* The keys' bytes, which no answer may hold. */
 #define REFUSALS_SECRET "these are the bytes of the key"
@@ -29,6 +30,8 @@ struct attack {
 	struct simulated what;     /* of simulated evidence */
 	const char *certified_uid; /* the node's whose the simulated certificate is */
 	bool own_root;             /* simulated: of a root that nobody trusts */
+	enum rate_kind busy;       /* has used up what it may ask, for longer than a test lasts: */
+	const char *busy_name;     /* NULL: nobody */
 
 	/* What is asked. */
 	const char *tee;                                /* of the session */
