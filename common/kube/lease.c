@@ -43,7 +43,8 @@ struct kube_lease {
 	int64_t renewed_usec;  /* monotonic: when the last PUT that succeeded was begun */
 	int64_t acquired_usec; /* Unix */
 	int64_t begun_usec;    /* monotonic: when the PUT under way was */
-	char problem[256];
+	int64_t failing_usec;  /* monotonic: since when nothing was read or written; 0: it was */
+	bool told;             /* of that */
 };
 
 static void step(struct kube_lease *l);
@@ -56,11 +57,6 @@ bool kube_lease_leading(const struct kube_lease *l)
 int64_t kube_lease_term(const struct kube_lease *l)
 {
 	return l->exists ? l->transitions + 1 : 0;
-}
-
-const char *kube_lease_problem(const struct kube_lease *l)
-{
-	return l->problem;
 }
 
 static void set_leading(struct kube_lease *l, bool leading)
@@ -79,8 +75,8 @@ static void read_text(char *out, size_t size, struct json_val v, struct arena *a
 	snprintf(out, size, SPAN_FMT, SPAN_ARG(s));
 }
 
-/* Takes up the Lease that an answer holds. */
-static void take(struct kube_lease *l, struct span body)
+/* Takes up the Lease that an answer holds; false: it holds none. */
+static bool take(struct kube_lease *l, struct span body)
 {
 	static const struct json_limits limits = {LEASE_OBJECT_MAX, 8192, 64};
 	_cleanup_arena_ struct arena a = ARENA_INIT(16 * 1024);
@@ -90,7 +86,7 @@ static void take(struct kube_lease *l, struct span body)
 	int64_t seconds;
 
 	if (json_parse(&doc, body, &limits, NULL) < 0)
-		return;
+		return false;
 	root = json_root(&doc);
 	spec = json_get(root, "spec");
 	read_text(version, sizeof(version), json_find(root, "metadata", "resourceVersion"), &a);
@@ -105,6 +101,7 @@ static void take(struct kube_lease *l, struct span body)
 		seconds > 3600)
 		seconds = l->o.duration_usec / USEC_PER_SEC;
 	l->duration_usec = seconds * USEC_PER_SEC;
+	return true;
 }
 
 /* How long another's lead lasts yet, as far as we know; 0: none does. */
@@ -139,9 +136,25 @@ static void plan(struct kube_lease *l)
 
 static void failed(struct kube_lease *l, const char *what, const char *message)
 {
-	snprintf(l->problem, sizeof(l->problem), "%s: %.200s", what, message);
+	int64_t now = clock_monotonic_usec();
+	char cause[256];
+
 	/* Whether a PUT that was lost was stored, only a GET can tell. */
 	l->known = false;
+	if (!l->failing_usec)
+		l->failing_usec = now;
+	if (l->told || !l->o.troubled || now - l->failing_usec < l->o.deadline_usec)
+		return;
+	l->told = true;
+	snprintf(cause, sizeof(cause), "%s: %.200s", what,
+		*message ? message : "the answer is no Lease");
+	l->o.troubled(l->o.ctx, cause);
+}
+
+static void worked(struct kube_lease *l)
+{
+	l->failing_usec = 0;
+	l->told = false;
 }
 
 static void on_read(void *ctx, const struct kube_result *res)
@@ -152,9 +165,7 @@ static void on_read(void *ctx, const struct kube_result *res)
 	if (res->status == 404) {
 		l->known = true;
 		l->exists = false;
-	} else if (res->status == 200) {
-		take(l, res->body);
-	} else {
+	} else if (res->status != 200 || !take(l, res->body)) {
 		failed(l, "reading the Lease", res->message);
 		plan(l);
 		return;
@@ -169,9 +180,8 @@ static void on_written(void *ctx, const struct kube_result *res)
 	struct kube_lease *l = ctx;
 
 	l->call = NULL;
-	if (res->status == 200 || res->status == 201) {
-		take(l, res->body);
-		l->problem[0] = '\0';
+	if ((res->status == 200 || res->status == 201) && take(l, res->body)) {
+		worked(l);
 		if (strcmp(l->holder, l->identity) == 0) {
 			l->renewed_usec = l->begun_usec;
 			set_leading(l, true);
@@ -263,13 +273,15 @@ static void step(struct kube_lease *l)
 		return;
 	if (l->leading && now - l->renewed_usec >= l->o.deadline_usec)
 		set_leading(l, false);
-	if (!l->known)
+	if (!l->known) {
 		begin_call(l, "GET", l->path, SPAN_NONE, on_read);
-	else if (!l->exists || !l->holder[0] || strcmp(l->holder, l->identity) == 0 ||
-		now - l->changed_usec >= l->duration_usec)
+	} else if (!l->exists || !l->holder[0] || strcmp(l->holder, l->identity) == 0 ||
+		   now - l->changed_usec >= l->duration_usec) {
 		write_lease(l);
-	else
+	} else {
+		worked(l); /* it is another's, and needs no writing */
 		plan(l);
+	}
 }
 
 static int on_timer(sd_event_source *source, uint64_t usec, void *ctx)

@@ -26,6 +26,8 @@ struct kube_lease_options {
 	 * lower than one of them begins another term as well. */
 	int64_t (*floor)(void *ctx);
 	void (*changed)(void *ctx); /* leading began or ended; NULL allowed */
+	/* For deadline_usec it could not be read or written, and why: once, until it could. NULL allowed. */
+	void (*troubled)(void *ctx, const char *cause);
 	void *ctx;
 };
 
@@ -38,8 +40,6 @@ bool kube_lease_leading(const struct kube_lease *l);
 /* The number of the present term, as last seen: leaseTransitions + 1. It grows with each new leader,
  * and stays what it is while the Lease cannot be read. 0: it was not read yet, or is not there. */
 int64_t kube_lease_term(const struct kube_lease *l);
-const char *kube_lease_problem(
-	const struct kube_lease *l); /* "" or why it could not be read or written */
 /* Gives the lead up, if it is ours, so that another may take it at once; nothing waits for that,
  * but the client must go on for a moment. */
 void kube_lease_release(struct kube_lease *l);

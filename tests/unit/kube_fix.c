@@ -8,8 +8,6 @@
 #include "common/base/clock.h"
 #include "tests/unit/test.h"
 
-enum { KUBE_FIX_PATIENCE_USEC = 30 * USEC_PER_SEC };
-
 void write_text(const char *path, const char *text)
 {
 	FILE *file = fopen(path, "we");

@@ -3,6 +3,7 @@
  * A loop, a scripted API server and a client for it, whose token comes from a file. */
 #pragma once
 
+#include "common/base/clock.h"
 #include "common/kube/client.h"
 #include "tests/unit/fake_server.h"
 
@@ -16,7 +17,8 @@ struct kube_fix {
 
 bool kube_fix_begin(struct kube_fix *f, fake_fn fn, void *ctx); /* fails the test itself */
 void kube_fix_token(struct kube_fix *f, const char *token);
-/* Runs the loop until that holds, or for half a minute; did it? */
+enum { KUBE_FIX_PATIENCE_USEC = 30 * USEC_PER_SEC };
+/* Runs the loop until that holds, or for so long; did it? */
 bool kube_fix_wait(struct kube_fix *f, bool (*until)(void *ctx), void *ctx);
 void kube_fix_linger(struct kube_fix *f, int64_t usec); /* for what must not happen */
 void kube_fix_end(struct kube_fix *f);

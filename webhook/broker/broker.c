@@ -217,6 +217,13 @@ static int setup_store(struct broker *b, struct error *err)
 	return r < 0 ? error_prefix(err, r, "broker") : 0;
 }
 
+static void lease_troubled(void *ctx, const char *cause)
+{
+	(void)ctx;
+	log_error(cause, "Cannot lead: no Lease can be read or written. It is tried again",
+		LOG_STR("lease", LEASE_NAME));
+}
+
 static void leading_changed(void *ctx)
 {
 	struct broker *b = ctx;
@@ -257,6 +264,7 @@ static int setup_keeper(struct broker *b, struct error *err)
 		.name = LEASE_NAME,
 		.identity = b->identity,
 		.changed = leading_changed,
+		.troubled = lease_troubled,
 		.ctx = b};
 	int r = o->kube ? kube_lease_new(&b->lease, &lease, err) : 0;
 

@@ -79,6 +79,13 @@ static void node_changed(void *ctx, struct node *n)
 	trust_foresee(v->trust, &n->record.basis);
 }
 
+static void lease_troubled(void *ctx, const char *cause)
+{
+	(void)ctx;
+	log_error(cause, "Cannot lead: no Lease can be read or written. It is tried again",
+		LOG_STR("lease", LEASE_NAME));
+}
+
 static void leading_changed(void *ctx)
 {
 	struct verifier *v = ctx;
@@ -224,6 +231,7 @@ static int setup_nodes(struct verifier *v, struct error *err)
 				.identity = v->identity,
 				.floor = least_term,
 				.changed = leading_changed,
+				.troubled = lease_troubled,
 				.ctx = v},
 			err);
 	if (r == 0)
