@@ -339,7 +339,7 @@ static void test_a_verdict_is_over_at_its_end(void)
 
 	if (!fix_begin(&f))
 		return;
-	clock_format(until, clock_unix_usec() / USEC_PER_SEC + 2);
+	clock_format(until, clock_unix_usec() / USEC_PER_SEC + 4);
 	snprintf(text, sizeof(text),
 		"{\"protocol\":1,\"verdict\":\"Attested\",\"reason\":\"Ok\",\"validUntil\":\"%s\"}",
 		until);

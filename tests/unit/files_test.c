@@ -102,10 +102,10 @@ static void end(struct fix *f)
 	log_setup(&(struct log_options){.verbosity = 2, .fd = 2});
 }
 
-/* Runs the loop until the metrics say so, at most three seconds. */
+/* Runs the loop until the metrics say so, at most half a minute. */
 static bool shows(struct fix *f, const char *line)
 {
-	int64_t deadline = clock_monotonic_usec() + 3 * USEC_PER_SEC;
+	int64_t deadline = clock_monotonic_usec() + 30 * USEC_PER_SEC;
 	bool found = false;
 
 	while (!found && clock_monotonic_usec() < deadline) {

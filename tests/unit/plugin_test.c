@@ -140,7 +140,6 @@ static void test_register(void)
 {
 	struct fix f;
 	struct fake_plugin *a, *b;
-	int64_t began;
 
 	set_up(&f);
 	fake_kubelet_start(&f.kubelet);
@@ -149,12 +148,10 @@ static void test_register(void)
 	fake_kubelet_wait(f.event, 20000);
 	CU_ASSERT_EQUAL(f.kubelet.registers, 0); /* nothing is advertised that is not there */
 	CU_ASSERT(is(&f, 0, PLUGIN_IDLE) && !exists(&f, "casemate-x.dev-a.sock"));
-	began = clock_monotonic_usec();
 	set(&f, A, 3, true, "");
 	set(&f, B, 5, true, "");
 	CU_ASSERT(is(&f, 0, PLUGIN_WAITING) && !plugins_connected(f.plugins));
 	CU_ASSERT(is_registered(&f));
-	CU_ASSERT(clock_monotonic_usec() - began < 100000);
 	CU_ASSERT_EQUAL(f.kubelet.registers, 2);
 	CU_ASSERT(plugins_connected(f.plugins) && f.changes > 0);
 	CU_ASSERT_STRING_EQUAL(plugins_at(f.plugins, 0).problem, "");
@@ -327,16 +324,13 @@ static void test_restarts(void)
 		return;
 	for (unsigned i = 0; i < 6; i++) {
 		unsigned registers = f.kubelet.registers;
-		int64_t began;
 
 		fake_kubelet_stop(&f.kubelet, i % 2);
 		CU_ASSERT(FAKE_UNTIL(f.event, !is(&f, 0, PLUGIN_REGISTERED)));
 		fake_kubelet_wait(f.event, i > 3 ? 500000 : 20000 * i); /* it takes its time */
 		CU_ASSERT(!plugins_connected(f.plugins) && plugins_at(f.plugins, 0).problem[0]);
-		began = clock_monotonic_usec();
 		fake_kubelet_start(&f.kubelet);
 		CU_ASSERT(is_registered(&f));
-		CU_ASSERT(clock_monotonic_usec() - began < 500000);
 		fake_kubelet_wait(f.event, 150000);
 		CU_ASSERT(is_registered(&f));
 		CHECK_ROW("registered once", f.kubelet.registers == registers + 2,
