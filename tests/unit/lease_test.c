@@ -250,8 +250,7 @@ static bool is_told(void *ctx)
 	return ((struct fix *)ctx)->troubles > 0;
 }
 
-/* Why it cannot be had is told once, and not of what passes; again when it could be had meanwhile.
- */
+/* Why it cannot be had is told once, and again when it could be had meanwhile. */
 static void test_troubled(void)
 {
 	static const struct {
@@ -284,8 +283,7 @@ static void test_troubled(void)
 	end(&f);
 }
 
-/* The Lease of one that is gone is taken when it ends, however long the time between two tries is.
- */
+/* The Lease of one that is gone is taken when it ends, however long it is between two tries. */
 static void test_taken_in_time(void)
 {
 	struct fix f;
