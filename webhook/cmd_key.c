@@ -11,12 +11,13 @@
 #include "common/base/settings.h"
 #include "webhook/broker/kek_lines.h"
 #include "webhook/broker/keys_backup.h"
+#include "webhook/broker/keys_heirs.h"
 #include "webhook/broker/keys_plan.h"
 #include "webhook/commands.h"
 #include "webhook/key_session.h"
 #include "webhook/subcommand.h"
 
-enum { COMMAND_MEMORY_MAX = 128 << 20, LIVE_MAX = 32 << 20 };
+enum { COMMAND_MEMORY_MAX = 128 << 20 };
 
 struct key_options {
 	struct key_session_options store;
@@ -415,25 +416,18 @@ static int restore_one(struct run *run, struct key_record *rec, bool *ret_done, 
 
 struct restoring {
 	struct run *run;
-	bool deleted;    /* now those of profiles that had been deleted */
-	struct buf live; /* a line for each of the others */
+	bool deleted; /* now those of profiles that had been deleted */
+	struct keys_heirs heirs;
 	size_t done, failed, passed_over;
 };
 
-/* Keys that a deleted profile left are for who makes it anew by its name, unless the one that was
- * made anew has keys in the same backup. */
+/* Keys that a deleted profile left are for who makes it anew by its name, unless a later one of
+ * that name has keys in the same backup. */
 static bool is_next(struct restoring *restoring, const struct key_record *rec)
 {
-	char line[KEY_NAME_MAX + 256];
-	int n = snprintf(
-		line, sizeof(line), "\n%s/%s\n", rec->owner.namespace_, rec->owner.profile);
-
 	if ((rec->deleted_sec != 0) != restoring->deleted)
 		return false;
-	if (!restoring->deleted)
-		return buf_add(&restoring->live, line, (size_t)n) == 0;
-	if (!restoring->live.len ||
-		!memmem(restoring->live.p, restoring->live.len, line, (size_t)n))
+	if (!restoring->deleted || keys_heirs_last(&restoring->heirs, rec))
 		return true;
 	restoring->passed_over++;
 	return false;
@@ -445,8 +439,10 @@ static int on_record(void *ctx, struct key_record *rec)
 	struct error err = {0};
 	bool done;
 
+	if (!restoring->deleted && keys_heirs_see(&restoring->heirs, rec) < 0)
+		return -ENOMEM;
 	if (!is_next(restoring, rec))
-		return restoring->live.err;
+		return 0;
 	if (restore_one(restoring->run, rec, &done, &err) < 0) {
 		fprintf(stderr, "casemate-webhook key restore: %s\n", err.message);
 		restoring->failed++;
@@ -468,7 +464,7 @@ static int adopt_keks(struct run *run, struct error *err)
 
 static int restore(struct run *run, struct error *err)
 {
-	struct restoring restoring = {.run = run, .live = BUF_INIT(LIVE_MAX)};
+	struct restoring restoring = {.run = run};
 	int r;
 
 	if (!*run->o.from)
@@ -479,12 +475,12 @@ static int restore(struct run *run, struct error *err)
 		r = keys_backup_read(
 			run->o.from, key_store_keks(run->s.store), on_record, &restoring, err);
 	}
-	buf_free(&restoring.live);
+	keys_heirs_free(&restoring.heirs);
 	if (r < 0)
 		return r;
 	printf("%zu records restored\n", restoring.done);
 	if (restoring.passed_over)
-		printf("%zu passed over: of deleted profiles whose names others have now\n",
+		printf("%zu passed over: of deleted profiles whose names others had later\n",
 			restoring.passed_over);
 	return restoring.failed
 		       ? error_set(err, -EBADMSG, "%zu records were not restored", restoring.failed)

@@ -115,6 +115,7 @@
 	X(keyring)                                                                                 \
 	X(key_record)                                                                              \
 	X(key_store)                                                                               \
+	X(keys_heirs)                                                                              \
 	X(keys_keeper)                                                                             \
 	X(keys_make)                                                                               \
 	X(keys_overdue)                                                                            \
