@@ -60,6 +60,15 @@ refused() {
 	}
 }
 
+# waive NAME COMMAND...: by kubectl as COMMAND has it, in the name given.
+waive() {
+	local by=$1
+
+	shift
+	"$@" annotate --overwrite na "$NODE" casemate.dev/waiver-until=2096-01-01T00:00:00Z \
+		"casemate.dev/waiver-by=$by" casemate.dev/waiver-why="a test"
+}
+
 #
 # What is seen
 #
