@@ -56,8 +56,7 @@ static int refuse_enclave(const struct exec_attempt *t, struct error *err)
 {
 	return error_set(err, -ENOTSUP,
 		"this is an SGX enclave (%s or the device %s is there), where sockets and "
-		"127.0.0.1 are the host's: in Gramine make casemate-exec-sgx the entry point; "
-		"Occlum is not supported",
+		"127.0.0.1 are the host's: make casemate-exec-sgx the entry point",
 		t->o->attestation, t->o->occlum);
 }
 

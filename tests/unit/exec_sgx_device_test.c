@@ -71,8 +71,9 @@ static void test_types(void)
 		{"f /attestation_type epid", -ENOTSUP, "is epid"},
 		{"f /attestation_type dcap ", -ENOTSUP, "is no word"},
 		{"f /attestation_type ", -ENOTSUP, "is no word"},
-		{"- /attestation_type", -ENOTSUP, "no such file"},
+		{"- /attestation_type", -ENOTSUP, "no such file, nor a device /dev/null/sgx"},
 	};
+	struct sgx_device d;
 	struct tree t = {0};
 
 	if (!tree_new(&t))
@@ -82,7 +83,7 @@ static void test_types(void)
 		int r;
 
 		tree_step(&t, rows[i].step);
-		r = sgx_device_ready(t.root, &err);
+		r = sgx_device_find(&d, t.root, "/dev/null/sgx", &err);
 		CHECK_ROW(rows[i].step,
 			r == rows[i].want && (!rows[i].says || strstr(err.message, rows[i].says)),
 			"%d: %s", r, err.message);
@@ -116,7 +117,7 @@ static void test_files(void)
 		int r;
 
 		tree_step(&t, rows[i].step);
-		r = sgx_device_quote(&quote, t.root, data, &err);
+		r = sgx_device_quote(&quote, &(struct sgx_device){.path = t.root}, data, &err);
 		CHECK_ROW(rows[i].step, r == rows[i].want && strstr(err.message, rows[i].says),
 			"%d: %s", r, err.message);
 	}
@@ -124,9 +125,29 @@ static void test_files(void)
 	tree_free(&t);
 }
 
+/* Devices that are not Occlum's. */
+static void test_devices(void)
+{
+	static const unsigned char data[SGX_DEVICE_REPORT_DATA] = "x";
+	_cleanup_buf_ struct buf quote = BUF_INIT(QUOTE_MAX);
+	struct error err = {0};
+	struct sgx_device d;
+
+	CU_ASSERT_EQUAL(sgx_device_find(&d, "/dev/null/attestation", "/dev/null", &err), 0);
+	CU_ASSERT(d.occlum && strcmp(d.path, "/dev/null") == 0);
+	CU_ASSERT_EQUAL(sgx_device_quote(&quote, &d, data, &err), -ENOTSUP);
+	CHECK_STR("no quotes", span_str(err.message),
+		"/dev/null: makes no quotes: want Occlum's, built with DCAP");
+	CU_ASSERT_EQUAL(sgx_device_find(&d, "/dev/null/attestation", "/proc/self", &err), -ENOTSUP);
+	d.path = "/dev/null/sgx";
+	CU_ASSERT_EQUAL(sgx_device_quote(&quote, &d, data, &err), -ENOTDIR);
+	CU_ASSERT_EQUAL(quote.len, 0);
+}
+
 const CU_TestInfo exec_sgx_device_tests[] = {
 	{"quotes, whole, changed and cut", test_quotes},
 	{"how the enclave attests", test_types},
 	{"files that are missing or wrong", test_files},
+	{"devices", test_devices},
 	CU_TEST_INFO_NULL,
 };

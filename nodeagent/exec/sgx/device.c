@@ -5,9 +5,11 @@
 #include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "common/tee/quote.h"
 #include "nodeagent/exec/file.h"
+#include "nodeagent/exec/sgx/occlum.h"
 
 enum { PATH_SIZE = 512, TYPE_MAX = 64 };
 
@@ -25,19 +27,14 @@ static bool is_word(struct span s)
 	return s.len > 0;
 }
 
-int sgx_device_ready(const char *dir, struct error *err)
+/* Does Gramine's enclave attest? */
+static int gramine_ready(const char *dir, struct error *err)
 {
 	_cleanup_buf_ struct buf text = BUF_INIT(TYPE_MAX);
 	char path[PATH_SIZE];
 	int r = exec_file_read(&text, place(path, dir, "attestation_type"));
 	struct span type = buf_view(&text);
 
-	if (r == -ENOENT)
-		return error_set(err, -ENOTSUP,
-			"%s: there is no such file: casemate-exec-sgx runs in an SGX enclave of "
-			"Gramine (gramine-sgx; neither gramine-direct nor Occlum); outside use "
-			"casemate-exec",
-			path);
 	if (r < 0)
 		return error_set(err, r, "%s: %s", path, strerror(-r));
 	if (type.len && type.p[type.len - 1] == '\n')
@@ -48,6 +45,29 @@ int sgx_device_ready(const char *dir, struct error *err)
 		"%s: is " SPAN_FMT ": write sgx.remote_attestation = \"dcap\" into the manifest, "
 		"and sign the enclave anew",
 		path, SPAN_ARG(is_word(type) ? type : SPAN_LIT("no word")));
+}
+
+int sgx_device_find(struct sgx_device *ret_d, const char *gramine, const char *occlum,
+	struct error *err)
+{
+	char path[PATH_SIZE];
+	int r = 0;
+
+	*ret_d = (struct sgx_device){.path = gramine};
+	if (access(place(path, gramine, "attestation_type"), F_OK) == 0)
+		return gramine_ready(gramine, err);
+	r = -errno;
+	if (r != -ENOENT && r != -ENOTDIR)
+		return error_set(err, r, "%s: %s", path, strerror(-r));
+	if (occlum_here(occlum)) {
+		*ret_d = (struct sgx_device){.path = occlum, .occlum = true};
+		return 0;
+	}
+	return error_set(err, -ENOTSUP,
+		"%s: there is no such file, nor a device %s: casemate-exec-sgx runs in an SGX "
+		"enclave of Gramine (gramine-sgx, not gramine-direct) or Occlum; outside use "
+		"casemate-exec",
+		path, occlum);
 }
 
 /* Gramine takes what was written when the file is closed. */
@@ -98,19 +118,26 @@ int sgx_device_check(struct span quote, const unsigned char report_data[SGX_DEVI
 	if (memcmp(q.sgx.report_data, report_data, SGX_DEVICE_REPORT_DATA) != 0)
 		return error_set(err, -EBADMSG,
 			"it was made for other report data: does somebody else in this enclave "
-			"use /dev/attestation?");
+			"have quotes made?");
 	return 0;
 }
 
-int sgx_device_quote(struct buf *out, const char *dir,
+static int gramine_quote(struct buf *out, const char *dir,
 	const unsigned char report_data[SGX_DEVICE_REPORT_DATA], struct error *err)
 {
 	int r = write_report_data(dir, report_data, err);
 
-	if (r == 0)
-		r = read_quote(out, dir, err);
+	return r < 0 ? r : read_quote(out, dir, err);
+}
+
+int sgx_device_quote(struct buf *out, const struct sgx_device *d,
+	const unsigned char report_data[SGX_DEVICE_REPORT_DATA], struct error *err)
+{
+	int r = d->occlum ? occlum_quote(out, d->path, report_data, err)
+			  : gramine_quote(out, d->path, report_data, err);
+
 	if (r < 0)
 		return r;
 	r = sgx_device_check(buf_view(out), report_data, err);
-	return r < 0 ? error_prefix(err, r, "%s/quote", dir) : 0;
+	return r < 0 ? error_prefix(err, r, "%s%s", d->path, d->occlum ? "" : "/quote") : 0;
 }

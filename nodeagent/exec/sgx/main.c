@@ -13,14 +13,14 @@
 static const char help[] =
 	"Usage: casemate-exec-sgx -- COMMAND [ARGUMENT...]\n"
 	"\n"
-	"Inside an SGX enclave of Gramine: proves the enclave to Casemate's key broker, puts the\n"
-	"keys that environment variables name in their place, and becomes COMMAND, which is\n"
-	"searched in PATH. Values that name keys are " KEY_ID_KBS
+	"Inside an SGX enclave of Gramine or Occlum: proves the enclave to Casemate's key broker,\n"
+	"puts the keys that environment variables name in their place, and becomes COMMAND, which\n"
+	"is searched in PATH. Values that name keys are " KEY_ID_KBS
 	"NAMESPACE/PROFILE/KEY, and\n" DELIVERY_URL
 	"PROFILE/KEY. Without such variables it just becomes COMMAND.\n"
 	"\n"
-	"The broker is what " SGX_BROKER_FILE " says, which must be measured (one of\n"
-	"Gramine's trusted files), as must the certificates that it names:\n"
+	"The broker is what " SGX_BROKER_FILE " says, which must be measured (a trusted\n"
+	"file of Gramine's, or in Occlum's image), as must the certificates that it names:\n"
 	"  {\"url\": \"https://HOST[:PORT]\", \"ca\": \"FILE\"}\n"
 	"and optional \"namespace\", of keys named without one, and \"token\", the file of the\n"
 	"pod's projected token for casemate.dev, for keys granted to service accounts.\n"
@@ -29,8 +29,10 @@ static const char help[] =
 
 int main(int argc, char **argv)
 {
-	struct exec_resolve_options o = {
-		.ways = sgx_ways, .attestation = EXEC_ATTESTATION, .broker = SGX_BROKER_FILE};
+	struct exec_resolve_options o = {.ways = sgx_ways,
+		.attestation = EXEC_ATTESTATION,
+		.occlum = EXEC_OCCLUM,
+		.broker = SGX_BROKER_FILE};
 
 	/* OPENSSL_CONF is the environment's, which may be the host's, and could load what it likes.
 	 */

@@ -22,6 +22,7 @@ enum { CA_MAX = 256 * 1024, JWK_TEXT_MAX = 1024, ADDITIONAL_MAX = 1024, OK = 200
 /* Zero-initialise; release_free(). */
 struct release {
 	const struct exec_attempt *t;
+	struct sgx_device device;
 	struct sgx_broker broker;
 	struct buf ca;
 	struct secret token; /* the pod's; empty: none goes along */
@@ -172,7 +173,7 @@ static int attest(struct release *r, struct error *err)
 		return error_oom(err);
 	n = make_report_data(r, buf_view(&additional), report_data, err);
 	if (n == 0)
-		n = sgx_device_quote(&quote, r->t->o->attestation, report_data, err);
+		n = sgx_device_quote(&quote, &r->device, report_data, err);
 	if (n < 0)
 		return n;
 	out.additional = buf_view(&additional);
@@ -220,7 +221,7 @@ static int get_key(struct release *r, size_t i, struct error *err)
 static int fetch(struct release *r, struct error *err)
 {
 	struct key_id id;
-	int n = sgx_device_ready(r->t->o->attestation, err);
+	int n = sgx_device_find(&r->device, r->t->o->attestation, r->t->o->occlum, err);
 
 	if (n == 0)
 		n = read_settings(r, err);
