@@ -2,12 +2,12 @@
 #include "nodeagent/exec/resolve.h"
 
 #include <string.h>
-#include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
 
 #include "common/base/clock.h"
 #include "nodeagent/exec/guest.h"
+#include "nodeagent/exec/sgx/occlum.h"
 
 enum { PAUSE_FIRST_USEC = 250 * 1000, PAUSE_MAX_USEC = 5 * 1000 * 1000 };
 
@@ -43,13 +43,10 @@ static int explain(
 		*a->message ? ": " : "", a->message);
 }
 
-/* Gramine's enclaves have the folder, Occlum's the device (elsewhere that is a folder). */
+/* Gramine's enclaves have the folder, Occlum's the device. */
 static bool in_enclave(const struct exec_resolve_options *o)
 {
-	struct stat st;
-
-	return access(o->attestation, F_OK) == 0 ||
-	       (stat(o->occlum, &st) == 0 && S_ISCHR(st.st_mode));
+	return access(o->attestation, F_OK) == 0 || occlum_here(o->occlum);
 }
 
 static int refuse_enclave(const struct exec_attempt *t, struct error *err)

@@ -50,24 +50,20 @@ static int gramine_ready(const char *dir, struct error *err)
 int sgx_device_find(struct sgx_device *ret_d, const char *gramine, const char *occlum,
 	struct error *err)
 {
-	char path[PATH_SIZE];
-	int r = 0;
+	int r = gramine_ready(gramine, err);
 
 	*ret_d = (struct sgx_device){.path = gramine};
-	if (access(place(path, gramine, "attestation_type"), F_OK) == 0)
-		return gramine_ready(gramine, err);
-	r = -errno;
 	if (r != -ENOENT && r != -ENOTDIR)
-		return error_set(err, r, "%s: %s", path, strerror(-r));
+		return r;
 	if (occlum_here(occlum)) {
 		*ret_d = (struct sgx_device){.path = occlum, .occlum = true};
 		return 0;
 	}
 	return error_set(err, -ENOTSUP,
-		"%s: there is no such file, nor a device %s: casemate-exec-sgx runs in an SGX "
-		"enclave of Gramine (gramine-sgx, not gramine-direct) or Occlum; outside use "
-		"casemate-exec",
-		path, occlum);
+		"%s/attestation_type: there is no such file, nor a device %s: casemate-exec-sgx "
+		"runs in an SGX enclave of Gramine (gramine-sgx, not gramine-direct) or Occlum; "
+		"outside use casemate-exec",
+		gramine, occlum);
 }
 
 /* Gramine takes what was written when the file is closed. */

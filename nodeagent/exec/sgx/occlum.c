@@ -53,7 +53,7 @@ static int generate(struct buf *out, int fd, const unsigned char *report_data, s
 }
 
 int occlum_quote(struct buf *out, const char *path,
-	const unsigned char report_data[OCCLUM_REPORT_DATA], struct error *err)
+	const unsigned char report_data[64], struct error *err)
 {
 	_cleanup_close_ int fd = open(path, O_RDONLY | O_CLOEXEC);
 	int r;

@@ -9,8 +9,6 @@
 #include "common/base/buf.h"
 #include "common/base/error.h"
 
-enum { OCCLUM_REPORT_DATA = 64 /* bytes */ };
-
 /* Is that Occlum's device? path: EXEC_OCCLUM. Elsewhere there is none, or a folder of drivers'. */
 bool occlum_here(const char *path);
 
@@ -18,4 +16,4 @@ bool occlum_here(const char *path);
  * the host gives no quote now; -EBADMSG: longer than a quote can be; -ENOTSUP: not a device that
  * makes quotes; else opening's. Errors name the device. */
 int occlum_quote(struct buf *out, const char *path,
-	const unsigned char report_data[OCCLUM_REPORT_DATA], struct error *err);
+	const unsigned char report_data[64], struct error *err);
